@@ -1,0 +1,39 @@
+"""Identifiers that look random and follow from a seed."""
+
+import hashlib
+from itertools import count
+from typing import Final
+
+_CONTACT_BITS: Final = 96
+_REQUEST_BITS: Final = 80
+
+# An odd multiplier permutes the numbers below a power of two: ids never repeat, and their order
+# says nothing about the order of creation, as with Intercom.
+_STRIDE: Final = 0x9E3779B97F4A7C15F39CC060
+
+
+class Ids:
+    """The ids of one workspace; two workspaces of the same seed hand out the same ones."""
+
+    def __init__(self, seed: int) -> None:
+        digest = hashlib.sha256(f"dinmo emulator {seed}".encode()).digest()
+        self._offset = int.from_bytes(digest[:12], "big")
+        self._tags = count(1_000_000 + self._offset % 9_000_000)
+        self._requests = count()
+
+    def contact(self, seq: int) -> str:
+        """The id of the contact created at a position: 24 hexadecimal characters."""
+        return f"{(seq * _STRIDE + self._offset) % (1 << _CONTACT_BITS):024x}"
+
+    def lead_external_id(self, seq: int) -> str:
+        """The UUID that Intercom gives a lead as its external id."""
+        digits = f"{self.contact(seq)}{seq % (1 << 24):06x}"
+        return f"{digits[:8]}-{digits[8:12]}-4{digits[12:15]}-8{digits[15:18]}-{digits[18:]}"
+
+    def tag(self) -> str:
+        """The next tag id: decimal digits."""
+        return str(next(self._tags))
+
+    def request(self) -> str:
+        """The next request id: 20 characters, as recorded (the official description says UUID)."""
+        return f"{(next(self._requests) * _STRIDE + self._offset) % (1 << _REQUEST_BITS):020x}"
