@@ -1,0 +1,182 @@
+"""The ledger of tagged contacts, the tags they carry, and the log of what became of each change."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal, NamedTuple
+
+import duckdb
+import pyarrow as pa
+
+from dinmo_pipeline.state.directory import forget_contacts, touch_contacts
+from dinmo_pipeline.state.sql import first_row, one_row
+
+Change = Literal["entered", "left"]
+# applied: Intercom said so. gone: the contact exists no more, so there is nothing to do.
+# failed: Intercom refused it. pending: not tried, or its outcome is unknown.
+Outcome = Literal["applied", "gone", "failed", "pending"]
+
+
+class PlannedChange(NamedTuple):
+    """One contact to tag (entered) or untag (left), and the member it stands for."""
+
+    position: int
+    change: Change
+    identifier: str
+    contact_id: str
+
+
+class AppliedChange(NamedTuple):
+    """What became of a planned change; `reason` and `request_id` where Intercom gave them."""
+
+    change: Change
+    identifier: str
+    contact_id: str
+    outcome: Outcome
+    reason: str | None = None
+    request_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ActivationTag:
+    """The tag of an activation: Intercom's id (decimal digits as text) and its name there."""
+
+    tag_id: str
+    name: str
+
+
+_APPLIED = pa.schema([(name, pa.string()) for name in AppliedChange._fields])
+
+
+def planned_changes(
+    connection: duckdb.DuckDBPyConnection,
+    activation: str,
+    change: Change,
+    *,
+    after: int,
+    limit: int,
+) -> list[PlannedChange]:
+    """The next changes of the stored change set whose contact is known, by position."""
+    found = connection.execute(
+        """
+        SELECT position, change, identifier, contact_id FROM dinmo.membership_changes
+        WHERE activation = ? AND change = ? AND contact_id IS NOT NULL AND position > ?
+        ORDER BY position LIMIT ?
+        """,
+        [activation, change, after, limit],
+    ).fetchall()
+    return [PlannedChange(*row) for row in found]
+
+
+def unknown_members(
+    connection: duckdb.DuckDBPyConnection, activation: str, *, after: str, limit: int
+) -> list[str]:
+    """The next identifiers of the stored change set that were never looked for, in order."""
+    found = connection.execute(
+        """
+        SELECT identifier FROM dinmo.membership_changes
+        WHERE activation = ? AND contact_id IS NULL AND identifier > ?
+        ORDER BY identifier LIMIT ?
+        """,
+        [activation, after, limit],
+    ).fetchall()
+    return [row[0] for row in found]
+
+
+def record_outcomes(
+    connection: duckdb.DuckDBPyConnection,
+    activation: str,
+    destination: str,
+    sync_id: str,
+    outcomes: Sequence[AppliedChange],
+    *,
+    now: datetime,
+) -> None:
+    """Record what became of changes: in the ledger what Intercom confirmed, in the log everything.
+
+    Call it inside a transaction. Recording a change twice is harmless to the ledger.
+    """
+    if not outcomes:
+        return
+    connection.register(
+        "outcomes", pa.Table.from_pylist([row._asdict() for row in outcomes], _APPLIED)
+    )
+    parameters = {"activation": activation, "now": now}
+    connection.execute(
+        """
+        INSERT INTO dinmo.change_log
+        SELECT $activation, $sync_id, $now, change, identifier, contact_id,
+               outcome, reason, request_id
+        FROM outcomes
+        """,
+        {**parameters, "sync_id": sync_id},
+    )
+    connection.execute(
+        """
+        DELETE FROM dinmo.tagged_contacts WHERE activation = $activation
+          AND contact_id IN (SELECT contact_id FROM outcomes WHERE outcome IN ('applied', 'gone'))
+        """,
+        {"activation": activation},
+    )
+    connection.execute(
+        """
+        INSERT INTO dinmo.tagged_contacts
+        SELECT $activation, contact_id, min(identifier), $now FROM outcomes
+        WHERE change = 'entered' AND outcome = 'applied' GROUP BY contact_id
+        """,
+        parameters,
+    )
+    connection.unregister("outcomes")
+    forget_contacts(
+        connection, destination, [row.contact_id for row in outcomes if row.outcome == "gone"]
+    )
+    # A member with two users, one refused, has a ledger row: only its touch brings the other back.
+    touch_contacts(
+        connection,
+        destination,
+        [row.contact_id for row in outcomes if row.outcome in ("failed", "pending")],
+    )
+
+
+def activation_tag(
+    connection: duckdb.DuckDBPyConnection, activation: str, destination: str
+) -> ActivationTag | None:
+    """The tag we use for an activation on a destination; None before the first sync."""
+    found = first_row(
+        connection,
+        "SELECT tag_id, name FROM dinmo.activation_tags WHERE activation = ? AND destination = ?",
+        [activation, destination],
+    )
+    return ActivationTag(*found) if found else None
+
+
+def record_tag(
+    connection: duckdb.DuckDBPyConnection, activation: str, destination: str, tag: ActivationTag
+) -> None:
+    """Remember an activation's tag. Another tag than before empties its ledger: nobody carries it.
+
+    Call it inside a transaction.
+    """
+    known = activation_tag(connection, activation, destination)
+    if known and known.tag_id == tag.tag_id:
+        connection.execute(
+            "UPDATE dinmo.activation_tags SET name = ? WHERE activation = ?",
+            [tag.name, activation],
+        )
+        return
+    connection.execute("DELETE FROM dinmo.tagged_contacts WHERE activation = ?", [activation])
+    connection.execute(
+        "INSERT OR REPLACE INTO dinmo.activation_tags VALUES (?, ?, ?, ?, 0)",
+        [activation, destination, tag.tag_id, tag.name],
+    )
+
+
+def count_tagged(connection: duckdb.DuckDBPyConnection, activation: str) -> int:
+    """How many contacts carry an activation's tag because we put it there."""
+    return int(
+        one_row(
+            connection,
+            "SELECT count(*) FROM dinmo.tagged_contacts WHERE activation = ?",
+            [activation],
+        )[0]
+    )
