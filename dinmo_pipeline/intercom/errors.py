@@ -1,0 +1,58 @@
+"""What Intercom can answer instead of doing as asked.
+
+IntercomError
+├── AccessError            401, 403: token, scope or plan; nothing will work until a person acts
+├── ConfigurationError     wrong host, version or tag name; likewise
+├── RefusedError           400, 409, 422 …: this request as it stands will never work
+│   └── NotFoundError      404: the contact or the tag is unknown (or archived)
+│       └── MergedError    410: the contact lives on under another id
+└── UnavailableError       429, 5xx, time-outs, dropped connections, after all retries:
+                           whether the request was carried out is unknown
+"""
+
+
+class IntercomError(Exception):
+    """An unsuccessful call; `status` is None where no answer came."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int | None = None,
+        code: str | None = None,
+        request_id: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.request_id = request_id
+
+
+class AccessError(IntercomError):
+    """The token, its scopes or the workspace's plan do not allow the call."""
+
+
+class ConfigurationError(IntercomError):
+    """A setting of the destination or the activation is wrong."""
+
+
+class RefusedError(IntercomError):
+    """Intercom understood the request and will not do it."""
+
+
+class NotFoundError(RefusedError):
+    """The contact or the tag does not exist, or is archived."""
+
+
+class MergedError(NotFoundError):
+    """The contact was merged into another; `canonical_id` is that one, where the answer names it."""
+
+    def __init__(
+        self, message: str, *, canonical_id: str | None, status: int, request_id: str | None
+    ) -> None:
+        super().__init__(message, status=status, code="contact_merged", request_id=request_id)
+        self.canonical_id = canonical_id
+
+
+class UnavailableError(IntercomError):
+    """No definite answer after all retries; repeating the call later is safe."""
