@@ -1,0 +1,275 @@
+"""Apply an activation's changes: find contacts, judge, tag, untag, and record what Intercom confirmed.
+
+Everything starts from what is stored, so a sync that ended anywhere is completed by the next one.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from dinmo_pipeline.intercom.errors import IntercomError, UnavailableError
+from dinmo_pipeline.intercom.tags import BULK_SIZE, Tag
+from dinmo_pipeline.state.changes import (
+    ChangeSet,
+    compute_changes,
+    newest_touch,
+    settle,
+    store_changes,
+)
+from dinmo_pipeline.state.directory import count_ambiguous, count_missing
+from dinmo_pipeline.state.ledger import (
+    AppliedChange,
+    Change,
+    PlannedChange,
+    planned_changes,
+    record_outcomes,
+)
+from dinmo_pipeline.state.locks import activation_lock
+from dinmo_pipeline.state.sql import members_of
+from dinmo_pipeline.state.syncs import (
+    SyncNumbers,
+    SyncStatus,
+    count_outcomes,
+    finish_sync,
+    start_sync,
+)
+from dinmo_pipeline.sync.calls import batches, in_parallel
+from dinmo_pipeline.sync.guard import reason_to_hold
+from dinmo_pipeline.sync.lookup import look_for_unknown
+from dinmo_pipeline.sync.session import Session
+from dinmo_pipeline.sync.tag import current_tag, make_tag
+from dinmo_pipeline.sync.tagging import Tagger, TagVanishedError
+
+_CHANGES_A_PAGE = 10_000
+# Outcomes are recorded together, but none waits longer than this for its record.
+_OUTCOMES_A_RECORD = 2_000
+_SECONDS_A_RECORD = 2.0
+# After so many calls in a row without a definite answer the sync stops: Intercom is down.
+_FAILURES_IN_A_ROW = 5
+_LOCK_WAIT_SECONDS = 3_600.0
+
+
+@dataclass(frozen=True, slots=True)
+class SyncResult:
+    """How a sync ended; `reason` says why when it is not ok."""
+
+    activation: str
+    status: SyncStatus
+    reason: str | None
+    numbers: SyncNumbers
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """The change set to apply, and at which touch it leaves the activation settled."""
+
+    changes: ChangeSet
+    touched: int
+    entered: int
+
+
+def apply_changes(
+    session: Session, locks: Path, *, allow_large_removal: bool = False
+) -> SyncResult:
+    """Make Intercom right for one activation, as far as its stored membership says.
+
+    `locks` is the folder of the activation locks. An unsuccessful sync is a result, not an exception.
+
+    Raises:
+        StateError: the state cannot be used, or another sync of the activation does not end.
+    """
+    with activation_lock(
+        locks,
+        session.activation.key,
+        wait_seconds=_LOCK_WAIT_SECONDS,
+        on_wait=session.log.info,
+    ):
+        started = time.monotonic()
+        calls_before = session.intercom.calls
+        with session.state.transaction() as connection:
+            start_sync(connection, session.sync_id, session.activation.key, now=session.clock())
+        judged, status, reason = _carry_out(session, allow_large_removal=allow_large_removal)
+        return _finish(
+            session,
+            judged,
+            status,
+            reason,
+            calls=session.intercom.calls - calls_before,
+            started=started,
+        )
+
+
+def _carry_out(
+    session: Session, *, allow_large_removal: bool
+) -> tuple[_Judged, SyncStatus, str | None]:
+    judged: _Judged | None = None
+    try:
+        tag = current_tag(session)
+        judged = _resolve(session)
+        reason = reason_to_hold(judged.changes, session.activation.guards)
+        if reason and not allow_large_removal:
+            return judged, "held", reason
+        if tag is None and judged.changes.entered > judged.changes.unknown:
+            tag = make_tag(session)
+        if tag is not None:
+            _change_tags(session, tag, judged.changes)
+    except TagVanishedError:
+        reason = "The tag was deleted in Intercom meanwhile; the next sync makes it again."
+        return judged or _judge(session), "failed", reason
+    except IntercomError as error:
+        return judged or _judge(session), "failed", str(error)
+    return judged, "ok", None
+
+
+def _judge(session: Session) -> _Judged:
+    """Compare anew, since the stored change set may be older than the ledger; keep the result."""
+    with session.state.transaction() as connection:
+        changes = compute_changes(connection, session.activation)
+        store_changes(connection, session.activation)
+        touched = newest_touch(connection, session.activation.destination)
+    return _Judged(changes, touched, changes.entered)
+
+
+def _resolve(session: Session) -> _Judged:
+    """Compare, look for the members that are unknown, and compare again with what was found."""
+    before = _judge(session)
+    if not before.changes.unknown:
+        return before
+    look_for_unknown(session, before.changes.unknown)
+    after = _judge(session)
+    # Who entered and turned out not to be in Intercom is no change any more, but did enter.
+    absent = after.changes.not_in_intercom - before.changes.not_in_intercom
+    return replace(after, entered=after.changes.entered + absent)
+
+
+def _change_tags(session: Session, tag: Tag, changes: ChangeSet) -> None:
+    tagger = Tagger(session.intercom.tags, tag)
+    entered = changes.entered - changes.unknown
+    _work_off(
+        session, "tagging", entered, _batches_of(session, "entered", BULK_SIZE), tagger.tag_users
+    )
+    _work_off(
+        session,
+        "untagging",
+        changes.left,
+        _batches_of(session, "left", 1),
+        lambda batch: [tagger.untag(change) for change in batch],
+    )
+
+
+def _batches_of(session: Session, change: Change, size: int) -> Iterator[list[PlannedChange]]:
+    return batches(_planned(session, change), size)
+
+
+def _planned(session: Session, change: Change) -> Iterator[PlannedChange]:
+    after = 0
+    while True:
+        with session.state.reading() as connection:
+            page = planned_changes(
+                connection, session.activation.key, change, after=after, limit=_CHANGES_A_PAGE
+            )
+        if not page:
+            return
+        yield from page
+        after = page[-1].position
+
+
+def _work_off(
+    session: Session,
+    label: str,
+    total: int,
+    work: Iterator[list[PlannedChange]],
+    call: Callable[[list[PlannedChange]], list[AppliedChange]],
+) -> None:
+    """Make the calls side by side, and record their outcomes in batches, whatever happens."""
+    recorder = _Recorder(session)
+    done = failures = 0
+    try:
+        for outcomes in in_parallel(call, work):
+            recorder.add(outcomes)
+            done += len(outcomes)
+            session.progress(label, done, total)
+            failures = failures + 1 if all(o.outcome == "pending" for o in outcomes) else 0
+            if failures >= _FAILURES_IN_A_ROW:
+                raise UnavailableError(
+                    f"Intercom gave no answer to {failures} calls in a row"
+                    f" ({outcomes[0].reason}); the next sync does the rest."
+                )
+    finally:
+        recorder.flush()
+
+
+class _Recorder:
+    """Keeps outcomes until there are many or the oldest has waited long enough."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._waiting: list[AppliedChange] = []
+        self._flushed = time.monotonic()
+
+    def add(self, outcomes: list[AppliedChange]) -> None:
+        self._waiting.extend(outcomes)
+        due = time.monotonic() - self._flushed >= _SECONDS_A_RECORD
+        if due or len(self._waiting) >= _OUTCOMES_A_RECORD:
+            self.flush()
+
+    def flush(self) -> None:
+        session = self._session
+        if self._waiting:
+            with session.state.transaction() as connection:
+                record_outcomes(
+                    connection,
+                    session.activation.key,
+                    session.activation.destination,
+                    session.sync_id,
+                    self._waiting,
+                    now=session.clock(),
+                )
+        self._waiting = []
+        self._flushed = time.monotonic()
+
+
+def _finish(
+    session: Session,
+    judged: _Judged,
+    status: SyncStatus,
+    reason: str | None,
+    *,
+    calls: int,
+    started: float,
+) -> SyncResult:
+    """Close the sync with its numbers; it counts as failed, too, when too many of its changes did."""
+    activation = session.activation
+    members = members_of(activation.key)
+    where = (activation.destination, activation.match_by)
+    with session.state.transaction() as connection:
+        outcomes = count_outcomes(connection, session.sync_id)
+        wanted = judged.entered + judged.changes.left
+        tried = outcomes.tagged + outcomes.untagged + outcomes.failed + outcomes.pending
+        missing = count_missing(connection, members, *where)
+        untried = judged.changes.entered + judged.changes.left - tried if status != "ok" else 0
+        numbers = SyncNumbers(
+            members=judged.changes.members,
+            entered=judged.entered,
+            left=judged.changes.left,
+            tagged=outcomes.tagged,
+            untagged=outcomes.untagged,
+            not_in_intercom=missing,
+            ambiguous=count_ambiguous(connection, members, *where),
+            failed=outcomes.failed,
+            pending=outcomes.pending + max(untried, 0),
+            api_calls=calls,
+            seconds=round(time.monotonic() - started, 3),
+        )
+        unsuccessful = outcomes.failed + outcomes.pending
+        if status == "ok" and unsuccessful > wanted * activation.guards.max_failed_share:
+            status = "failed"
+            reason = (
+                f"{unsuccessful:,} of {wanted:,} changes were not carried out; max_failed_share"
+                f" allows {activation.guards.max_failed_share:.0%}. `dinmo.change_log` has each reason."
+            )
+        if status == "ok":
+            settle(connection, activation.key, judged.touched)
+        finish_sync(connection, session.sync_id, status, reason, numbers, now=session.clock())
+    return SyncResult(activation.key, status, reason, numbers)

@@ -1,0 +1,77 @@
+"""What a sync would do and cost, computed without writing anything anywhere."""
+
+from dataclasses import dataclass
+from math import ceil
+
+import pyarrow as pa
+
+from dinmo_pipeline.config.declarations import Activation
+from dinmo_pipeline.intercom.contacts import LOOKUP_SIZE
+from dinmo_pipeline.intercom.tags import BULK_SIZE
+from dinmo_pipeline.state.changes import ChangeSet, compute_changes
+from dinmo_pipeline.state.database import StateDatabase
+from dinmo_pipeline.state.directory import count_ambiguous
+from dinmo_pipeline.state.ledger import activation_tag
+from dinmo_pipeline.state.membership import USABLE_INCOMING, stage_members
+from dinmo_pipeline.sync.guard import reason_to_hold
+
+
+@dataclass(frozen=True, slots=True)
+class CallEstimate:
+    """API calls by purpose: at most this many, since unknown members may not be in Intercom."""
+
+    tag: int
+    lookups: int
+    taggings: int
+    removals: int
+    signups: int
+
+    @property
+    def total(self) -> int:
+        """All of them."""
+        return self.tag + self.lookups + self.taggings + self.removals + self.signups
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a sync of an activation would change; `held` is the guard's reason to apply nothing."""
+
+    activation: str
+    changes: ChangeSet
+    ambiguous: int
+    held: str | None
+    calls: CallEstimate
+
+
+def plan_sync(state: StateDatabase, activation: Activation, rows: pa.RecordBatchReader) -> Plan:
+    """Compare the segment's rows (one text column `identifier`) with the ledger as it is.
+
+    Raises:
+        StateError: the state cannot be read.
+    """
+    with state.scratch() as connection:
+        stage_members(connection, rows, activation.match_by)
+        with state.attached(connection, read_only=True):
+            changes = compute_changes(connection, activation, members=USABLE_INCOMING)
+            ambiguous = count_ambiguous(
+                connection, USABLE_INCOMING, activation.destination, activation.match_by
+            )
+            tag = activation_tag(connection, activation.key, activation.destination)
+    return Plan(
+        activation.key,
+        changes,
+        ambiguous,
+        reason_to_hold(changes, activation.guards),
+        estimate_calls(changes, has_tag=tag is not None),
+    )
+
+
+def estimate_calls(changes: ChangeSet, *, has_tag: bool) -> CallEstimate:
+    """The calls of a change set: 50 members a lookup, 50 contacts a tagging, one contact a removal."""
+    return CallEstimate(
+        tag=1 if has_tag or not changes.entered else 2,
+        lookups=ceil(changes.unknown / LOOKUP_SIZE),
+        taggings=ceil(changes.entered / BULK_SIZE),
+        removals=changes.leaving_contacts,
+        signups=1 if changes.not_in_intercom else 0,
+    )

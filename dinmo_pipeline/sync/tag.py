@@ -1,0 +1,79 @@
+"""Which tag an activation uses: found, renamed or made again, at the cost of one call when all is well."""
+
+import html
+
+from dinmo_pipeline.intercom.errors import ConfigurationError
+from dinmo_pipeline.intercom.tags import Tag
+from dinmo_pipeline.state.ledger import ActivationTag, activation_tag, record_tag
+from dinmo_pipeline.sync.session import Session
+
+
+def current_tag(session: Session) -> Tag | None:
+    """The activation's tag as Intercom has it now; None when there is none yet.
+
+    A tag deleted in Intercom empties the ledger, so that everybody is tagged again. A changed name in the
+    declarations renames the tag; a name changed in Intercom is left, with a warning.
+
+    Raises:
+        ConfigurationError: another tag has the declared name.
+        IntercomError: see the intercom layer.
+    """
+    activation = session.activation
+    with session.state.reading() as connection:
+        known = activation_tag(connection, activation.key, activation.destination)
+    if known is None:
+        found = session.intercom.tags.find(activation.name)
+        return _adopt(session, found) if found else None
+    found = session.intercom.tags.get(known.tag_id)
+    if found is None:
+        session.log.warning(
+            "The tag %r was deleted in Intercom: it is made again and put on every member again.",
+            known.name,
+        )
+        return make_tag(session)
+    if activation.name not in {known.name, found.name}:
+        return _rename(session, found)
+    if not _same_name(found.name, activation.name):
+        session.log.warning(
+            "The tag of %s was renamed in Intercom to %r; it is kept by its id.",
+            activation.key,
+            found.name,
+        )
+        # The bulk call goes by name, so it must be the name that Intercom has now.
+        return Tag(found.id, html.unescape(found.name))
+    return _adopt(session, found)
+
+
+def make_tag(session: Session) -> Tag:
+    """Make the activation's tag, or take the one of its name."""
+    return _adopt(session, session.intercom.tags.create(session.activation.name))
+
+
+def _rename(session: Session, tag: Tag) -> Tag:
+    name = session.activation.name
+    other = session.intercom.tags.find(name)
+    if other and other.id != tag.id:
+        raise ConfigurationError(
+            f"activation {session.activation.key!r}: its tag cannot be renamed from {tag.name!r} to"
+            f" {name!r}, since another tag has that name. Choose another `name`, or rename or"
+            " delete that tag in Intercom."
+        )
+    session.log.info("Renaming the tag %r to %r.", tag.name, name)
+    return _adopt(session, session.intercom.tags.rename(tag.id, name))
+
+
+def _adopt(session: Session, tag: Tag) -> Tag:
+    activation = session.activation
+    with session.state.transaction() as connection:
+        record_tag(
+            connection,
+            activation.key,
+            activation.destination,
+            ActivationTag(tag.id, activation.name),
+        )
+    return Tag(tag.id, activation.name)
+
+
+def _same_name(ours: str, theirs: str) -> bool:
+    """Compare as Intercom does, without case; some of its answers escape `&` as HTML."""
+    return html.unescape(ours).strip().casefold() == html.unescape(theirs).strip().casefold()
