@@ -1,0 +1,166 @@
+"""The settings of an activation that a destination can give defaults for, and how they resolve."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from zoneinfo import ZoneInfo, available_timezones
+
+from dinmo_pipeline.config.cron import NICKNAMES, fault_in_cron
+from dinmo_pipeline.config.declarations import Guards, MatchBy
+from dinmo_pipeline.config.kinds import BOOLEAN, LINE, Kind, UnfitError, any_node, one_of, share
+from dinmo_pipeline.config.nodes import Node
+from dinmo_pipeline.config.report import Subject, perhaps, shown
+from dinmo_pipeline.config.settings import Found, Setting, read_settings, settings_schema
+
+MANUAL = "manual"
+_LONGEST_ZONE = 100
+
+
+def _schedule(node: Node) -> str:
+    text = " ".join(LINE.read(node).split())
+    if text == MANUAL:
+        return text
+    fault = fault_in_cron(text)
+    if fault is not None:
+        raise UnfitError(fault, allowed=(MANUAL, *NICKNAMES, '"0 * * * *"', '"30 7 * * mon-fri"'))
+    return text
+
+
+def _timezone(node: Node) -> str:
+    text = LINE.read(node)
+    try:
+        if len(text) > _LONGEST_ZONE:
+            raise ValueError  # noqa: TRY301 - one way out for every wrong name
+        ZoneInfo(text).utcoffset(datetime.now(tz=UTC))
+    except (ValueError, OSError, LookupError):
+        hint = perhaps(text, available_timezones())
+        message = f"is no time zone: '{shown(text)}'"
+        raise UnfitError(
+            message, allowed=("UTC", "Europe/Paris", "America/New_York"), hint=hint
+        ) from None
+    return text
+
+
+SCHEDULE: Kind[str] = Kind(_schedule, {"type": "string", "pattern": r"\S"})
+TIMEZONE: Kind[str] = Kind(_timezone, {"type": "string", "pattern": r"\S"})
+
+_BUILT_IN = Guards()
+MAX_REMOVED_SHARE = Setting(
+    "max_removed_share",
+    share(),
+    "Hold the changes when more than this share of the tagged contacts would lose the tag.",
+    default=_BUILT_IN.max_removed_share,
+)
+MAX_FAILED_SHARE = Setting(
+    "max_failed_share",
+    share(),
+    "A sync has failed when more than this share of its changes failed.",
+    default=_BUILT_IN.max_failed_share,
+)
+GUARD_SETTINGS = (MAX_REMOVED_SHARE, MAX_FAILED_SHARE)
+
+MATCH_BY = Setting(
+    "match_by",
+    one_of("email", "user_id"),
+    "Which identifier finds the user in Intercom.",
+    default="email",
+)
+COLUMN = Setting(
+    "column",
+    LINE,
+    "The segment's column with that identifier. Default: email; by user_id the model's key, else user_id.",
+)
+SCHEDULE_SETTING = Setting(
+    "schedule", SCHEDULE, "A cron expression of five fields, or manual.", default=MANUAL
+)
+TIMEZONE_SETTING = Setting(
+    "timezone",
+    TIMEZONE,
+    "The time zone of the schedule and of the days in conditions.",
+    default="UTC",
+)
+ENABLED = Setting(
+    "enabled", BOOLEAN, "false stops schedule and sensor, and keeps the tags.", default=True
+)
+ON_MULTIPLE_USERS = Setting(
+    "on_multiple_users",
+    one_of("all", "skip"),
+    "When several users have one identifier: tag all of them, or none.",
+    default="all",
+)
+GUARDS = Setting(
+    "guards", any_node(settings_schema(GUARD_SETTINGS)), "When to stop and ask a person."
+)
+
+DEFAULTABLE_SETTINGS: tuple[Setting[Any], ...] = (
+    MATCH_BY,
+    COLUMN,
+    SCHEDULE_SETTING,
+    TIMEZONE_SETTING,
+    ENABLED,
+    ON_MULTIPLE_USERS,
+    GUARDS,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ActivationSettings:
+    """What one place says about an activation; None where it says nothing."""
+
+    match_by: MatchBy | None = None
+    column: str | None = None
+    schedule: str | None = None
+    timezone: str | None = None
+    enabled: bool | None = None
+    on_multiple_users: Any = None
+    max_removed_share: float | None = None
+    max_failed_share: float | None = None
+
+    def over(self, other: "ActivationSettings") -> "ActivationSettings":
+        """These settings, and the other's where these say nothing."""
+        return ActivationSettings(
+            match_by=_first(self.match_by, other.match_by),
+            column=_first(self.column, other.column),
+            schedule=_first(self.schedule, other.schedule),
+            timezone=_first(self.timezone, other.timezone),
+            enabled=_first(self.enabled, other.enabled),
+            on_multiple_users=_first(self.on_multiple_users, other.on_multiple_users),
+            max_removed_share=_first(self.max_removed_share, other.max_removed_share),
+            max_failed_share=_first(self.max_failed_share, other.max_failed_share),
+        )
+
+
+BUILT_IN = ActivationSettings(
+    match_by="email",
+    column=None,  # depends on match_by and on the segment
+    schedule=MANUAL,
+    timezone="UTC",
+    enabled=True,
+    on_multiple_users="all",
+    max_removed_share=_BUILT_IN.max_removed_share,
+    max_failed_share=_BUILT_IN.max_failed_share,
+)
+
+
+def _first(own: Any, other: Any) -> Any:
+    return other if own is None else own
+
+
+def activation_settings(found: Found, subject: Subject) -> ActivationSettings | None:
+    """The settings among those found; None after a problem in `guards`."""
+    guards_node = found.node(GUARDS)
+    guards = (
+        read_settings(guards_node, GUARD_SETTINGS, subject.part("guards")) if guards_node else None
+    )
+    if guards_node is not None and (guards is None or not guards.is_whole):
+        return None
+    return ActivationSettings(
+        match_by=found.get(MATCH_BY),
+        column=found.get(COLUMN),
+        schedule=found.get(SCHEDULE_SETTING),
+        timezone=found.get(TIMEZONE_SETTING),
+        enabled=found.get(ENABLED),
+        on_multiple_users=found.get(ON_MULTIPLE_USERS),
+        max_removed_share=guards.get(MAX_REMOVED_SHARE) if guards else None,
+        max_failed_share=guards.get(MAX_FAILED_SHARE) if guards else None,
+    )

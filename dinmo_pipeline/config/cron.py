@@ -1,0 +1,89 @@
+"""Cron expressions of five fields, checked without importing Dagster (its import takes seconds).
+
+What is accepted here is a subset of what Dagster's scheduler accepts; a test holds the two together.
+"""
+
+import re
+from dataclasses import dataclass
+
+NICKNAMES = ("@hourly", "@daily", "@weekly", "@monthly")
+
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
+_PART = re.compile(
+    r"(?P<first>\*|[0-9]{1,2}|[a-z]{3})(?:-(?P<last>[0-9]{1,2}|[a-z]{3}))?(?:/(?P<step>[0-9]{1,2}))?"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Field:
+    name: str
+    lowest: int
+    highest: int
+    names: tuple[str, ...] = ()
+
+    def number(self, word: str) -> int | None:
+        if word in self.names:
+            return self.names.index(word) + self.lowest
+        return int(word) if word.isdecimal() and self.lowest <= int(word) <= self.highest else None
+
+
+_FIELDS = (
+    _Field("minute", 0, 59),
+    _Field("hour", 0, 23),
+    _Field("day of the month", 1, 31),
+    _Field("month", 1, 12, _MONTHS),
+    _Field("day of the week", 0, 7, _DAYS),
+)
+_LONGEST_MONTHS = {2: 29, 4: 30, 6: 30, 9: 30, 11: 30}
+
+
+def fault_in_cron(expression: str) -> str | None:
+    """What is wrong with a cron expression, continuing `schedule …`; None when it is right."""
+    if expression in NICKNAMES:
+        return None
+    fields = expression.lower().split()
+    if expression.startswith("@") or len(fields) != len(_FIELDS):
+        return f"must be `manual` or five cron fields: {', '.join(field.name for field in _FIELDS)}"
+    sets = []
+    for field, text in zip(_FIELDS, fields, strict=True):
+        values = _values(field, text)
+        if values is None:
+            allowed = f"{field.lowest} to {field.highest}, as in 1,3-5 or */2"
+            return f"has a wrong {field.name}, '{text[:40]}': {allowed}"
+        sets.append(values)
+    return _fault_in_days(days=sets[2], months=sets[3])
+
+
+def _fault_in_days(days: set[int], months: set[int]) -> str | None:
+    if all(min(days) > _LONGEST_MONTHS.get(month, 31) for month in months):
+        return "names a day that never comes in the months it names"
+    return None
+
+
+def _values(field: _Field, text: str) -> set[int] | None:
+    values: set[int] = set()
+    for part in text.split(","):
+        expanded = _expanded(field, part)
+        if not expanded:
+            return None
+        values.update(expanded)
+    return values
+
+
+def _expanded(field: _Field, part: str) -> range | None:
+    match = _PART.fullmatch(part)
+    if match is None:
+        return None
+    step = int(match["step"] or 1)
+    if step == 0 or step > field.highest:
+        return None
+    if match["first"] == "*":
+        return None if match["last"] else range(field.lowest, field.highest + 1, step)
+    first = field.number(match["first"])
+    last = field.number(match["last"]) if match["last"] else first
+    if first is None or last is None or (match["last"] and last <= first):
+        return None
+    if match["step"] and not match["last"]:
+        last = field.highest
+    return range(first, last + 1, step)

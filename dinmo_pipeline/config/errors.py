@@ -1,0 +1,16 @@
+"""The one error that reading declarations raises."""
+
+from dinmo_pipeline.config.problems import Problem
+from dinmo_pipeline.config.rendering import render
+
+
+class ConfigError(Exception):
+    """The declarations cannot be used; `problems` says why, sorted by place."""
+
+    def __init__(self, problems: tuple[Problem, ...]) -> None:
+        super().__init__(problems)
+        self.problems = problems
+
+    def __str__(self) -> str:
+        """Every problem, rendered for a person."""
+        return render(self.problems)

@@ -1,0 +1,53 @@
+"""The keys that objects are declared under, and sections of them."""
+
+import re
+from collections.abc import Iterator
+
+from dinmo_pipeline.config.nodes import MapNode, Node, Scalar, kind_of
+from dinmo_pipeline.config.report import Report, Subject, shown
+
+# Keys become partition keys, schedule names and folder names.
+_KEY = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
+LONGEST_KEY = 60
+KEY_PATTERN = f"^[A-Za-z][A-Za-z0-9_]{{0,{LONGEST_KEY - 1}}}$"
+
+
+def check_key(key: Scalar, subject: Subject) -> bool:
+    """Whether a key may name an object; a problem otherwise."""
+    if not _KEY.fullmatch(key.text):
+        hint = f"For example: {_suggestion(key.text)}."
+        message = "A key must start with a letter and hold only letters, digits and '_'."
+        subject.problem(key, message, hint=hint)
+        return False
+    if len(key.text) > LONGEST_KEY:
+        message = (
+            f"A key must be at most {LONGEST_KEY} characters long, and this has {len(key.text)}."
+        )
+        subject.problem(key, message)
+        return False
+    return True
+
+
+def _suggestion(text: str) -> str:
+    parts = re.findall(r"[A-Za-z0-9]+", text)
+    joined = "_".join(parts)[:LONGEST_KEY].lower()
+    return joined if _KEY.fullmatch(joined) else f"a_{joined}"[:LONGEST_KEY] if joined else "my_key"
+
+
+def named(kind: str, key: str, report: Report) -> Subject:
+    """`segment 'churned'`."""
+    return Subject(f"{kind} '{shown(key)}'", report)
+
+
+def objects_in(section: Node, kind: str, report: Report) -> Iterator[tuple[Scalar, Node, Subject]]:
+    """Key, value and subject of each object of a section; a problem where it is no mapping."""
+    if isinstance(section, Scalar) and section.kind == "null":
+        return
+    if not isinstance(section, MapNode):
+        hint = f"Write each {kind} as `key: {{…}}`."
+        report.add(
+            section, f"{kind}s", f"This must be a mapping, not {kind_of(section)}.", hint=hint
+        )
+        return
+    for key, value in section.entries:
+        yield key, value, named(kind, key.text, report)

@@ -1,0 +1,189 @@
+"""Kinds of values: how each is read from a node, and how JSON Schema describes it."""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, Generic, TypeVar
+
+from dinmo_pipeline.config.nodes import ListNode, MapNode, Node, Scalar, kind_of
+from dinmo_pipeline.config.report import perhaps, shown
+
+T = TypeVar("T")
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_MOST_DIGITS = 38  # what the widest exact number of the warehouses holds
+
+
+class UnfitError(Exception):
+    """A value is not what it should be; the message continues `schedule …`."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        allowed: tuple[str, ...] = (),
+        hint: str | None = None,
+        at: Node | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.allowed = allowed
+        self.hint = hint
+        self.at = at
+
+
+@dataclass(frozen=True, slots=True)
+class Kind(Generic[T]):
+    """`read` returns the value of a node or raises UnfitError; `schema` is its JSON Schema."""
+
+    read: Callable[[Node], T]
+    schema: Mapping[str, Any]
+
+
+def expect_text(node: Node) -> str:
+    """The text of a text scalar."""
+    if isinstance(node, Scalar):
+        if node.kind == "text":
+            return node.text
+        if node.kind != "null":
+            hint = f'If it is text, write it in quotes: "{shown(node.text)}".'
+            raise UnfitError(f"must be text, not {kind_of(node)}", hint=hint)
+    raise UnfitError(f"must be text, not {kind_of(node)}")
+
+
+def _line(node: Node) -> str:
+    text = expect_text(node).strip()
+    if not text:
+        raise UnfitError("must not be empty")
+    if _CONTROL.search(text):
+        raise UnfitError("must be one line without control characters")
+    return text
+
+
+LINE: Kind[str] = Kind(_line, {"type": "string", "pattern": r"\S"})
+"""Text on one line, trimmed, not empty."""
+
+
+def _name(node: Node) -> str:
+    text = _line(node)
+    if len(text) > _LONGEST_NAME:
+        raise UnfitError(f"must be at most {_LONGEST_NAME} characters long, and is {len(text)}")
+    return text
+
+
+_LONGEST_NAME = 191  # Intercom's limit for the name of a tag
+NAME: Kind[str] = Kind(_name, {"type": "string", "pattern": r"\S"})
+"""A name that can become a tag's."""
+
+
+def _description(node: Node) -> str:
+    return expect_text(node).strip()
+
+
+DESCRIPTION: Kind[str] = Kind(_description, {"type": "string"})
+
+
+def _query(node: Node) -> str:
+    text = expect_text(node)
+    if not text.strip():
+        raise UnfitError("must not be empty")
+    return text
+
+
+QUERY: Kind[str] = Kind(_query, {"type": "string", "pattern": r"\S"})
+"""SQL text; the segments layer parses it."""
+
+
+def _boolean(node: Node) -> bool:
+    if isinstance(node, Scalar) and node.kind == "bool":
+        return node.text.lower() == "true"
+    raise UnfitError(f"must be true or false, not {kind_of(node)}", allowed=("true", "false"))
+
+
+BOOLEAN: Kind[bool] = Kind(_boolean, {"type": "boolean"})
+
+
+def expect_number(node: Node) -> int | Decimal:
+    """An exact number: what is written, not the nearest binary fraction."""
+    if not isinstance(node, Scalar) or node.kind not in {"int", "float"}:
+        raise UnfitError(f"must be a number, not {kind_of(node)}")
+    if any(letter in node.text.lower() for letter in ("inf", "nan")):
+        raise UnfitError("must be a finite number")
+    if len(node.text) > 2 * _MOST_DIGITS:
+        raise UnfitError(f"must be a number of at most {_MOST_DIGITS} digits")
+    number = Decimal(node.text)
+    _, digits, exponent = number.as_tuple()
+    if (
+        len(digits) > _MOST_DIGITS
+        or abs(number.adjusted()) > _MOST_DIGITS
+        or abs(int(exponent)) > _MOST_DIGITS
+    ):
+        raise UnfitError(f"must be a number of at most {_MOST_DIGITS} digits")
+    return int(node.text) if node.kind == "int" else number
+
+
+def share(*, above_zero: bool = False) -> Kind[float]:
+    """A share: 0 to 1."""
+
+    def read(node: Node) -> float:
+        number = float(expect_number(node))
+        if not 0 <= number <= 1 or (above_zero and number == 0):
+            raise UnfitError(
+                "must be above 0 and at most 1" if above_zero else "must be from 0 to 1"
+            )
+        return number
+
+    lower = "exclusiveMinimum" if above_zero else "minimum"
+    return Kind(read, {"type": "number", lower: 0, "maximum": 1})
+
+
+def one_of(*choices: str) -> Kind[Any]:
+    """One of a few words."""
+
+    def read(node: Node) -> str:
+        if isinstance(node, Scalar) and node.text in choices:
+            return node.text
+        hint = perhaps(node.text, choices) if isinstance(node, Scalar) else None
+        raise UnfitError("must be one of the allowed words", allowed=choices, hint=hint)
+
+    return Kind(read, {"enum": list(choices)})
+
+
+def _node(node: Node) -> Node:
+    return node
+
+
+def any_node(schema: Mapping[str, Any]) -> Kind[Node]:
+    """A part that its own reader reads."""
+    return Kind(_node, schema)
+
+
+def list_of(item: Kind[T]) -> Kind[tuple[T, ...]]:
+    """A list of values of one kind."""
+
+    def read(node: Node) -> tuple[T, ...]:
+        if not isinstance(node, ListNode):
+            raise UnfitError(f"must be a list, not {kind_of(node)}")
+        values = []
+        for each in node.items:
+            try:
+                values.append(item.read(each))
+            except UnfitError as unfit:
+                raise UnfitError(
+                    f"holds a value that {unfit.message}", hint=unfit.hint, at=unfit.at or each
+                ) from None
+        return tuple(values)
+
+    return Kind(read, {"type": "array", "items": dict(item.schema)})
+
+
+def _mapping(node: Node) -> MapNode:
+    if isinstance(node, MapNode):
+        return node
+    raise UnfitError(f"must be a mapping, not {kind_of(node)}")
+
+
+def mapping(schema: Mapping[str, Any]) -> Kind[MapNode]:
+    """A mapping that its own reader reads."""
+    return Kind(_mapping, schema)

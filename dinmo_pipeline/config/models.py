@@ -1,0 +1,152 @@
+"""Reads `models`: tables of the source and the relations between them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from dinmo_pipeline.config.declarations import Join, Model, Relation
+from dinmo_pipeline.config.keys import KEY_PATTERN, check_key, named
+from dinmo_pipeline.config.kinds import LINE, Kind, UnfitError, any_node, list_of
+from dinmo_pipeline.config.nodes import MapNode, Node, kind_of
+from dinmo_pipeline.config.references import check_reference
+from dinmo_pipeline.config.report import Report, Subject, shown
+from dinmo_pipeline.config.settings import Setting, read_settings, settings_schema
+
+_MOST_TABLE_PARTS = 3
+
+
+def _table(node: Node) -> str:
+    text = LINE.read(node)
+    parts = text.split(".")
+    if len(parts) > _MOST_TABLE_PARTS or not all(part.strip() for part in parts):
+        raise UnfitError("must be a table, schema.table, or database.schema.table")
+    return text
+
+
+def _upstream(node: Node) -> str:
+    text = LINE.read(node)
+    if not all(part.strip() for part in text.split("/")):
+        raise UnfitError("must be an asset key with its parts divided by '/', as in raw/orders")
+    return text
+
+
+def _join(node: Node) -> Join:
+    if not isinstance(node, MapNode):
+        column = LINE.read(node)
+        return Join(((column, column),))
+    if not node.entries:
+        raise UnfitError("must name at least one pair of columns: {ours: theirs}")
+    pairs = []
+    for ours, theirs in node.entries:
+        try:
+            pairs.append((LINE.read(ours), LINE.read(theirs)))
+        except UnfitError as unfit:
+            raise UnfitError(
+                f"holds a column that {unfit.message}", hint=unfit.hint, at=theirs
+            ) from None
+    return Join(tuple(pairs))
+
+
+TABLE: Kind[str] = Kind(_table, {"type": "string", "pattern": r"\S"})
+UPSTREAM_KEY: Kind[str] = Kind(_upstream, {"type": "string", "pattern": r"\S"})
+JOIN: Kind[Join] = Kind(
+    _join,
+    {
+        "anyOf": [
+            LINE.schema,
+            {"type": "object", "minProperties": 1, "additionalProperties": LINE.schema},
+        ]
+    },
+)
+
+RELATED_MODEL = Setting("model", LINE, "The model that the related rows are of.", required=True)
+JOIN_SETTING = Setting(
+    "join",
+    JOIN,
+    "The column that both models have, or pairs of our column: their column.",
+    required=True,
+)
+RELATION_SETTINGS: tuple[Setting[Any], ...] = (RELATED_MODEL, JOIN_SETTING)
+
+TABLE_SETTING = Setting(
+    "table", TABLE, "The table or view in the source; may be schema.table. Default: the key."
+)
+PRIMARY_KEY = Setting("key", LINE, "The column that identifies a row.")
+RELATIONS = Setting(
+    "relations",
+    any_node(
+        {
+            "type": ["object", "null"],
+            "additionalProperties": False,
+            "patternProperties": {KEY_PATTERN: settings_schema(RELATION_SETTINGS)},
+        }
+    ),
+    "Named ways to the rows of other models.",
+)
+UPSTREAM = Setting(
+    "upstream", list_of(UPSTREAM_KEY), "Dagster assets that fill the table, as raw/orders."
+)
+MODEL_SETTINGS: tuple[Setting[Any], ...] = (TABLE_SETTING, PRIMARY_KEY, RELATIONS, UPSTREAM)
+
+
+def read_model(key: str, node: Node, subject: Subject) -> Model | None:
+    """One model; whether its relations lead anywhere is checked by `check_relations`."""
+    found = read_settings(node, MODEL_SETTINGS, subject)
+    if found is None:
+        return None
+    relations = _read_relations(found.node(RELATIONS), subject)
+    if not found.is_whole or relations is None:
+        return None
+    return Model(
+        key=key,
+        table=found.get(TABLE_SETTING) or key,
+        primary_key=found.get(PRIMARY_KEY),
+        relations=relations,
+        upstream=found.get(UPSTREAM) or (),
+        place=node.place,
+    )
+
+
+def _read_relations(node: Node | None, subject: Subject) -> dict[str, Relation] | None:
+    if node is None or kind_of(node) == "nothing":
+        return {}
+    if not isinstance(node, MapNode):
+        subject.problem(node, f"`relations` must be a mapping, not {kind_of(node)}.")
+        return None
+    relations: dict[str, Relation] = {}
+    is_whole = True
+    for name, value in node.entries:
+        inner = subject.part(f"relation '{shown(name.text)}'")
+        relation = _read_relation(value, inner)
+        if check_key(name, inner) and relation is not None:
+            relations[name.text] = relation
+        else:
+            is_whole = False
+    return relations if is_whole else None
+
+
+def _read_relation(node: Node, subject: Subject) -> Relation | None:
+    found = read_settings(node, RELATION_SETTINGS, subject)
+    if found is None or not found.is_whole:
+        return None
+    model, join = found.get(RELATED_MODEL), found.get(JOIN_SETTING)
+    return Relation(model, join) if model and join else None
+
+
+def check_relations(
+    models: Mapping[str, Model | None], nodes: Mapping[str, Node], report: Report
+) -> None:
+    """Refuse relations to models that are not declared."""
+    for key, model in models.items():
+        for name, relation in model.relations.items() if model else ():
+            at = _model_node(nodes[key], name)
+            subject = named("model", key, report).part(f"relation '{name}'")
+            check_reference(relation.model, models, "model", at, subject)
+
+
+def _model_node(model: Node, relation: str) -> Node:
+    """Where a relation names its model."""
+    node = model
+    for key in (RELATIONS.key, relation, RELATED_MODEL.key):
+        inner = node.get(key) if isinstance(node, MapNode) else None
+        node = inner or node
+    return node

@@ -1,0 +1,261 @@
+"""The operators of conditions: one table from the word in YAML to its meaning and its JSON Schema."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+from dinmo_pipeline.config.conditions import Duration, Operator, Scalar, Test, Value
+from dinmo_pipeline.config.kinds import BOOLEAN, Kind, UnfitError, expect_number, expect_text
+from dinmo_pipeline.config.moments import DAY, MOMENT, duration, parse_iso
+from dinmo_pipeline.config.nodes import ListNode, MapNode, Node, kind_of
+from dinmo_pipeline.config.nodes import Scalar as ScalarNode
+from dinmo_pipeline.config.report import perhaps, shown
+
+MOST_VALUES_IN_LIST = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorWord:
+    """A word such as `at_least`: `read` turns its value into a Test or raises UnfitError."""
+
+    word: str
+    read: Callable[[Node], Test]
+    schema: Mapping[str, Any]
+    for_text: bool = False  # takes ignore_case
+    for_numbers: bool = False  # can follow count, sum and avg
+
+
+def read_value(node: Node) -> Scalar:
+    """A value to compare with.
+
+    Text, a number (exact), true or false. An ISO day or time without quotes is a date: in quotes it is text.
+    """
+    if not isinstance(node, ScalarNode):
+        raise UnfitError(f"must be one value, not {kind_of(node)}")
+    if node.kind == "null":
+        raise UnfitError(
+            "must be a value, not nothing", hint="Ask for unknown values with `is: blank`."
+        )
+    if node.kind == "bool":
+        return node.text.lower() == "true"
+    if node.kind != "text":
+        return expect_number(node)
+    return (parse_iso(node.text) if node.plain else None) or node.text
+
+
+def _ordered(node: Node) -> Scalar:
+    value = read_value(node)
+    if isinstance(value, bool):
+        raise UnfitError("must be a number, a date or text, not true or false")
+    return value
+
+
+def _many(node: Node) -> tuple[Scalar, ...]:
+    if not isinstance(node, ListNode):
+        raise UnfitError(
+            f"must be a list of values, not {kind_of(node)}", hint="Write it in brackets: [a, b]."
+        )
+    if not node.items:
+        raise UnfitError("must not be an empty list: nothing is in it")
+    if len(node.items) > MOST_VALUES_IN_LIST:
+        raise UnfitError(
+            f"must be at most {MOST_VALUES_IN_LIST:,} values", hint="Put long lists into a table."
+        )
+    values = []
+    for item in node.items:
+        try:
+            values.append(read_value(item))
+        except UnfitError as unfit:
+            raise UnfitError(
+                f"holds a value that {unfit.message}", hint=unfit.hint, at=item
+            ) from None
+    for value, item in zip(values, node.items, strict=True):
+        if _family(value) != _family(values[0]):
+            families = f"{_family(values[0])} and {_family(value)}"
+            raise UnfitError(f"must hold values of one type, and mixes {families}", at=item)
+    return tuple(values)
+
+
+def _family(value: Scalar) -> str:
+    """What can be compared with each other."""
+    if isinstance(value, bool):
+        return "true or false"
+    if isinstance(value, (int, Decimal)):
+        return "numbers"
+    return "dates" if isinstance(value, date) else "text"
+
+
+def _range(node: Node) -> tuple[Scalar, ...]:
+    if not isinstance(node, ListNode) or len(node.items) != 2:  # noqa: PLR2004 - two ends
+        raise UnfitError("must be a list of two values, the lowest and the highest: [10, 20]")
+    low, high = _many(node)
+    if isinstance(low, bool):
+        raise UnfitError("must be two numbers, dates or texts, not true or false")
+    if _is_ordered_here(low, high) and low > high:  # type: ignore[operator]
+        raise UnfitError(
+            "has its highest value first: nothing is between them", hint="Swap the two values."
+        )
+    return low, high
+
+
+def _is_ordered_here(low: Scalar, high: Scalar) -> bool:
+    """Whether Python orders two values as every database does: not text, nor days beside times."""
+    if isinstance(low, str) or isinstance(low, datetime) != isinstance(high, datetime):
+        return False
+    if isinstance(low, datetime) and isinstance(high, datetime):
+        return (low.tzinfo is None) == (high.tzinfo is None)
+    return True
+
+
+def _part_of_text(node: Node) -> str:
+    text = expect_text(node)
+    if not text:
+        raise UnfitError("must not be empty: every text contains it")
+    return text
+
+
+_IS: dict[str, Test] = {
+    "set": Test("is_set", value=True),
+    "blank": Test("is_blank", value=True),
+    "true": Test("is_true", None),
+    "false": Test("is_false", None),
+}
+
+
+def _is(node: Node) -> Test:
+    word = node.text.lower() if isinstance(node, ScalarNode) else ""
+    if word not in _IS:
+        raise UnfitError(
+            "must be one of the allowed words", allowed=tuple(_IS), hint=perhaps(word, _IS)
+        )
+    return _IS[word]
+
+
+_COMING = duration(("days", "weeks"))
+_MOST_DAYS_COMING = 366
+
+
+def _anniversary(node: Node) -> Test:
+    if not isinstance(node, MapNode):
+        return Test("anniversary_on", DAY.read(node))
+    if [key.text for key, _ in node.entries] != ["within_next"]:
+        raise UnfitError(
+            "must be a day or {within_next: 7 days}", allowed=("today", "{within_next: 7 days}")
+        )
+    length: Duration = _COMING.read(node.entries[0][1])
+    if length.amount * (7 if length.unit == "weeks" else 1) > _MOST_DAYS_COMING:
+        raise UnfitError("must look at most a year ahead: every anniversary is within a year")
+    return Test("anniversary_within_next", length)
+
+
+_VALUE_SCHEMA = {"type": ["string", "number", "boolean"]}
+_ORDERED_SCHEMA = {"type": ["string", "number"]}
+_LIST_SCHEMA = {"type": "array", "minItems": 1, "items": _VALUE_SCHEMA}
+_RANGE_SCHEMA = {"type": "array", "minItems": 2, "maxItems": 2, "items": _ORDERED_SCHEMA}
+_TEXT_SCHEMA = {"type": "string", "minLength": 1}
+_IS_SCHEMA = {"enum": ["set", "blank", "true", "false", True, False]}
+_ANNIVERSARY_SCHEMA = {
+    "anyOf": [
+        dict(DAY.schema),
+        {
+            "type": "object",
+            "additionalProperties": False,
+            "required": ["within_next"],
+            "properties": {"within_next": dict(_COMING.schema)},
+        },
+    ]
+}
+
+
+def _word(
+    operator: Operator,
+    read: Callable[[Node], Value],
+    schema: Mapping[str, Any],
+    *,
+    for_text: bool = False,
+    for_numbers: bool = False,
+) -> OperatorWord:
+    """A word that is also the operator's name."""
+    return OperatorWord(
+        operator, lambda node: Test(operator, read(node)), schema, for_text, for_numbers
+    )
+
+
+def _moment_word(operator: Operator, kind: Kind[Any]) -> OperatorWord:
+    return _word(operator, kind.read, kind.schema)
+
+
+_WORDS = (
+    _word("equals", read_value, _VALUE_SCHEMA, for_numbers=True),
+    _word("not_equals", read_value, _VALUE_SCHEMA, for_numbers=True),
+    _word("in", _many, _LIST_SCHEMA, for_numbers=True),
+    _word("not_in", _many, _LIST_SCHEMA, for_numbers=True),
+    _word("greater_than", _ordered, _ORDERED_SCHEMA, for_numbers=True),
+    _word("at_least", _ordered, _ORDERED_SCHEMA, for_numbers=True),
+    _word("less_than", _ordered, _ORDERED_SCHEMA, for_numbers=True),
+    _word("at_most", _ordered, _ORDERED_SCHEMA, for_numbers=True),
+    _word("between", _range, _RANGE_SCHEMA, for_numbers=True),
+    _word("contains", _part_of_text, _TEXT_SCHEMA, for_text=True),
+    _word("starts_with", _part_of_text, _TEXT_SCHEMA, for_text=True),
+    _word("ends_with", _part_of_text, _TEXT_SCHEMA, for_text=True),
+    OperatorWord("is", _is, _IS_SCHEMA),
+    _moment_word("within_last", duration()),
+    _moment_word("within_next", duration()),
+    _moment_word("before", MOMENT),
+    _moment_word("after", MOMENT),
+    _moment_word("on", DAY),
+    OperatorWord("anniversary", _anniversary, _ANNIVERSARY_SCHEMA),
+)
+OPERATORS: dict[str, OperatorWord] = {word.word: word for word in _WORDS}
+IGNORE_CASE = "ignore_case"
+
+_OTHER_WORDS = {
+    "=": "equals",
+    "==": "equals",
+    "eq": "equals",
+    "is_equal_to": "equals",
+    "!=": "not_equals",
+    "ne": "not_equals",
+    "not": "not_equals",
+    "is_not": "not_equals",
+    "one_of": "in",
+    "any_of": "in",
+    "none_of": "not_in",
+    ">": "greater_than",
+    "gt": "greater_than",
+    "more_than": "greater_than",
+    "above": "greater_than",
+    ">=": "at_least",
+    "gte": "at_least",
+    "min": "at_least",
+    "<": "less_than",
+    "lt": "less_than",
+    "fewer_than": "less_than",
+    "below": "less_than",
+    "<=": "at_most",
+    "lte": "at_most",
+    "max": "at_most",
+    "like": "contains",
+    "since": "after",
+    "until": "before",
+    "in_last": "within_last",
+    "in_the_last": "within_last",
+    "last": "within_last",
+    "in_next": "within_next",
+}
+
+
+def nearest_operator(word: str) -> str | None:
+    """`Perhaps you meant …` for a word that is no operator."""
+    other = _OTHER_WORDS.get(word.casefold())
+    return f"Perhaps you meant '{other}'." if other else perhaps(word, (*OPERATORS, IGNORE_CASE))
+
+
+def read_ignore_case(node: Node, word: str) -> bool:
+    """The value of `ignore_case` beside an operator; raises UnfitError."""
+    if not OPERATORS[word].for_text:
+        allowed = tuple(name for name, each in OPERATORS.items() if each.for_text)
+        raise UnfitError(f"does not go with `{shown(word)}`", allowed=allowed)
+    return BOOLEAN.read(node)

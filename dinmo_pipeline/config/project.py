@@ -1,0 +1,176 @@
+"""Reads a whole project: all files, all objects, checked against each other."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from dinmo_pipeline.config.activations import Declared, read_activation, refuse_shared_tags
+from dinmo_pipeline.config.declarations import Activation, Model, Project, Source, State
+from dinmo_pipeline.config.destinations import read_destination
+from dinmo_pipeline.config.errors import ConfigError
+from dinmo_pipeline.config.files import read_documents
+from dinmo_pipeline.config.keys import check_key, named, objects_in
+from dinmo_pipeline.config.models import check_relations, read_model
+from dinmo_pipeline.config.nodes import MapNode, Node, Scalar
+from dinmo_pipeline.config.problems import Place
+from dinmo_pipeline.config.report import Report, Subject, perhaps, shown
+from dinmo_pipeline.config.segments import check_segment_references, read_segment
+from dinmo_pipeline.config.sources import read_source, read_state, refuse_one_database
+
+SINGLE_OBJECTS = ("source", "state")
+SECTIONS = {
+    "destinations": "destination",
+    "models": "model",
+    "segments": "segment",
+    "activations": "activation",
+}
+TOP_LEVEL = (*SINGLE_OBJECTS, *SECTIONS)
+
+
+@dataclass(frozen=True, slots=True)
+class _Merged:
+    """The objects of all files, by section and key; the nodes of `source` and `state` by their name."""
+
+    singles: Mapping[str, Node]
+    sections: Mapping[str, Mapping[str, Node]]
+
+
+def load_project(path: Path) -> Project:
+    """The project declared in a YAML file, or in all YAML files of a folder.
+
+    Reads no environment variable and opens no database.
+
+    Raises:
+        ConfigError: with every problem of every file.
+    """
+    report = Report()
+    documents, report.is_complete = read_documents(Path(path), report)
+    project = _read_project(_merge(documents, report), Path(path), report) if documents else None
+    if project is None or report.count:
+        raise ConfigError(report.problems())
+    return project
+
+
+def _merge(documents: list[MapNode], report: Report) -> _Merged:
+    singles: dict[str, Node] = {}
+    sections: dict[str, dict[str, Node]] = {name: {} for name in SECTIONS}
+    first_places: dict[tuple[str, str], Place] = {}
+    for document in documents:
+        for key, value in document.entries:
+            if key.text in SINGLE_OBJECTS:
+                if _is_first(key, key.text, Subject(key.text, report), first_places):
+                    singles[key.text] = value
+            elif key.text in SECTIONS:
+                _merge_section(key.text, value, sections[key.text], first_places, report)
+            else:
+                report.hide(value)
+                message = f"`{shown(key.text)}` is nothing that can be declared."
+                hint = perhaps(key.text, TOP_LEVEL)
+                report.add(key, "file", message, allowed=TOP_LEVEL, hint=hint)
+    return _Merged(singles, sections)
+
+
+def _merge_section(
+    section: str,
+    node: Node,
+    merged: dict[str, Node],
+    first_places: dict[tuple[str, str], Place],
+    report: Report,
+) -> None:
+    for key, value, subject in objects_in(node, SECTIONS[section], report):
+        is_sound = check_key(key, subject)
+        if _is_first(key, section, subject, first_places) and is_sound:
+            merged[key.text] = value
+
+
+def _is_first(
+    key: Scalar,
+    section: str,
+    subject: Subject,
+    first_places: dict[tuple[str, str], Place],
+) -> bool:
+    first = first_places.setdefault((section, key.text), key.place)
+    if first == key.place:
+        return True
+    subject.problem(key, f"This is declared twice: first at {first}.", hint="Delete or rename one.")
+    return False
+
+
+def _read_project(merged: _Merged, path: Path, report: Report) -> Project | None:
+    source, state = _read_source_and_state(merged, path, report)
+    destinations = {
+        key: read_destination(key, node, named("destination", key, report))
+        for key, node in merged.sections["destinations"].items()
+    }
+    models = _read_models(merged.sections["models"], report)
+    segments = {
+        key: read_segment(key, node, named("segment", key, report), models)
+        for key, node in merged.sections["segments"].items()
+    }
+    check_segment_references(segments, report)
+    declared = Declared(
+        destinations, {key: draft.segment for key, draft in segments.items()}, models
+    )
+    activations = _read_activations(merged.sections["activations"], declared, report)
+    if source is None or state is None or report.count:
+        return None
+    return _project(source, state, declared, activations)
+
+
+def _project(
+    source: Source, state: State, declared: Declared, activations: Mapping[str, Activation]
+) -> Project:
+    """All objects, none of which was refused."""
+    drafts = declared.destinations.items()
+    return Project(
+        source=source,
+        state=state,
+        destinations={key: draft.destination for key, draft in drafts if draft.destination},
+        models={key: model for key, model in declared.models.items() if model},
+        segments={key: segment for key, segment in declared.segments.items() if segment},
+        activations=activations,
+    )
+
+
+def _read_source_and_state(
+    merged: _Merged, path: Path, report: Report
+) -> tuple[Source | None, State | None]:
+    for name, example in (("source", _SOURCE_EXAMPLE), ("state", _STATE_EXAMPLE)):
+        if name not in merged.singles:
+            report.add(
+                Place(str(path), 1, 1),
+                name,
+                f"`{name}` is declared nowhere.",
+                hint=f"For example: {example}",
+                needs_all_files=True,
+            )
+    source_node, state_node = merged.singles.get("source"), merged.singles.get("state")
+    source = read_source(source_node, report) if source_node else None
+    state = read_state(state_node, report) if state_node else None
+    refuse_one_database(source, state, state_node, report)
+    return source, state
+
+
+_SOURCE_EXAMPLE = "source: {type: duckdb, database: warehouse.duckdb}"
+_STATE_EXAMPLE = "state: {database: state.duckdb}"
+
+
+def _read_models(nodes: Mapping[str, Node], report: Report) -> Mapping[str, Model | None]:
+    models = {
+        key: read_model(key, node, named("model", key, report)) for key, node in nodes.items()
+    }
+    check_relations(models, nodes, report)
+    return models
+
+
+def _read_activations(
+    nodes: Mapping[str, Node], declared: Declared, report: Report
+) -> Mapping[str, Activation]:
+    activations: dict[str, Activation] = {}
+    names: dict[str, Node] = {}
+    for key, node in nodes.items():
+        activation, name = read_activation(key, node, named("activation", key, report), declared)
+        if activation is not None:
+            activations[key], names[key] = activation, name
+    refuse_shared_tags(activations, names, report)
+    return activations

@@ -1,0 +1,18 @@
+"""References from one object to another by key."""
+
+from collections.abc import Collection
+
+from dinmo_pipeline.config.nodes import Node
+from dinmo_pipeline.config.report import Subject, perhaps, shown
+
+
+def check_reference(
+    name: str, known: Collection[str], kind: str, at: Node, subject: Subject
+) -> bool:
+    """Whether `name` is declared; a problem otherwise."""
+    if name in known:
+        return True
+    allowed = tuple(known) or ("none is declared",)
+    message = f"There is no {kind} '{shown(name)}'."
+    subject.problem(at, message, allowed=allowed, hint=perhaps(name, known), needs_all_files=True)
+    return False

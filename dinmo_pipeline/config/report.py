@@ -1,0 +1,164 @@
+"""Collects the problems of all files while they are read."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+
+from dinmo_pipeline.config.nodes import ListNode, MapNode, Node, Scalar
+from dinmo_pipeline.config.problems import Place, Problem
+from dinmo_pipeline.config.source_text import SourceText, without_credentials
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """An object that problems are about, such as `segment 'churned'`, and the report they go to."""
+
+    name: str
+    report: "Report"
+
+    def problem(
+        self,
+        at: Node | Place,
+        message: str,
+        *,
+        allowed: Iterable[str] = (),
+        hint: str | None = None,
+        needs_all_files: bool = False,
+    ) -> None:
+        """Note a problem of this object; the message is a sentence without a secret in it."""
+        self.report.add(
+            at, self.name, message, allowed=allowed, hint=hint, needs_all_files=needs_all_files
+        )
+
+    def part(self, name: str) -> "Subject":
+        """A part of this object: `destination 'main', default_activation`."""
+        return Subject(f"{self.name}, {name}", self.report)
+
+
+SECRET_SETTINGS = frozenset({"access_token", "uri"})
+_SECRET_NAME = re.compile(r"token|secret|passw|credential|api_?key|^uri$|^dsn$", re.IGNORECASE)
+_LONGEST_SHOWN = 80
+_MOST_SHOWN = 500
+_VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,199}")
+
+
+class Report:
+    """The problems found so far, and the texts they are in."""
+
+    def __init__(self) -> None:
+        self._problems: list[Problem] = []
+        self._texts: dict[str, SourceText] = {}
+        self.is_complete = True
+
+    def watch(self, text: SourceText) -> None:
+        """Show lines of this file in problems that are in it."""
+        self._texts[text.file] = text
+
+    def add(
+        self,
+        at: Node | Place,
+        subject: str,
+        message: str,
+        *,
+        allowed: Iterable[str] = (),
+        hint: str | None = None,
+        needs_all_files: bool = False,
+    ) -> None:
+        """Note a problem at a node or a place; the message is a sentence without a secret in it.
+
+        What `needs_all_files` is dropped while a file could not be read: what is missing may be in there.
+        """
+        if needs_all_files and not self.is_complete:
+            return
+        place = at if isinstance(at, Place) else at.place
+        value = at.text if isinstance(at, Scalar) else None
+        self._problems.append(Problem(place, subject, message, value, tuple(allowed), hint))
+
+    def hide(self, node: Node) -> None:
+        """Never show the value of this node, nor anything in it."""
+        if isinstance(node, Scalar):
+            text = self._texts.get(node.place.file)
+            if text is not None:
+                text.hide((node.place.line, node.place.column), node.end)
+            return
+        for item in _children(node):
+            self.hide(item)
+
+    def hide_secret(self, key: str, value: Node) -> None:
+        """Never show the value of a secret setting; the name of an environment variable is none."""
+        if isinstance(value, MapNode) and is_reference(value):
+            return
+        if key in SECRET_SETTINGS or (isinstance(value, Scalar) and is_secret_name(key)):
+            self.hide(value)
+
+    @property
+    def count(self) -> int:
+        """How many problems were noted so far."""
+        return len(self._problems)
+
+    def problems(self) -> tuple[Problem, ...]:
+        """Every problem once, sorted by place, with its source lines; the first 500 of more."""
+        unique = sorted(dict.fromkeys(self._problems), key=_order)
+        shown = [self._shown(problem) for problem in unique[:_MOST_SHOWN]]
+        if len(unique) > _MOST_SHOWN:
+            more = f"{len(unique) - _MOST_SHOWN:,} more problems are not shown."
+            shown.append(Problem(unique[_MOST_SHOWN].place, "declarations", more))
+        return tuple(shown)
+
+    def _shown(self, problem: Problem) -> Problem:
+        text = self._texts.get(problem.place.file)
+        if text is None:
+            return problem
+        value = None if text.hides(problem.place) else problem.value
+        return replace(
+            problem,
+            message=without_credentials(problem.message),
+            value=None if value is None else without_credentials(value),
+            excerpt=text.excerpt(problem.place),
+        )
+
+
+def is_secret_name(key: str) -> bool:
+    """Whether what stands under such a key may be a secret."""
+    return _SECRET_NAME.search(key) is not None
+
+
+def is_variable_name(text: str) -> bool:
+    """Whether `text` can name an environment variable."""
+    return _VARIABLE_NAME.fullmatch(text) is not None
+
+
+def is_reference(node: MapNode) -> bool:
+    """Whether a mapping is `{env: NAME}`."""
+    name = node.get("env")
+    return len(node.entries) == 1 and isinstance(name, Scalar) and is_variable_name(name.text)
+
+
+def shown(text: str) -> str:
+    """Text of a user inside a sentence: on one line, printable, and not long."""
+    clean = "".join(c if c.isprintable() else " " for c in text)
+    return clean if len(clean) <= _LONGEST_SHOWN else f"{clean[:_LONGEST_SHOWN]}…"
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """The known name that `name` was perhaps meant to be."""
+    by_folded = {candidate.casefold(): candidate for candidate in known}
+    near = get_close_matches(name.casefold()[:_LONGEST_SHOWN], by_folded, n=1, cutoff=0.6)
+    return by_folded[near[0]] if near else None
+
+
+def perhaps(name: str, known: Iterable[str]) -> str | None:
+    """`Perhaps you meant 'segment'.`, if a known name is near."""
+    meant = nearest(name, known)
+    return f"Perhaps you meant '{meant}'." if meant else None
+
+
+def _order(problem: Problem) -> tuple[Place, str]:
+    return problem.place, problem.message
+
+
+def _children(node: ListNode | MapNode) -> Iterable[Node]:
+    if isinstance(node, ListNode):
+        return node.items
+    return (value for _, value in node.entries)

@@ -1,0 +1,34 @@
+"""References to secrets: `{env: NAME}`, never the secret itself."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from dinmo_pipeline.config.declarations import EnvironmentVariable
+from dinmo_pipeline.config.kinds import Kind, UnfitError
+from dinmo_pipeline.config.nodes import MapNode, Node, Scalar
+from dinmo_pipeline.config.report import is_reference
+
+_SCHEMA: Mapping[str, Any] = {
+    "type": "object",
+    "additionalProperties": False,
+    "required": ["env"],
+    "properties": {"env": {"type": "string", "pattern": "^[A-Za-z_][A-Za-z0-9_]{0,199}$"}},
+}
+
+
+def environment_variable(example: str) -> Kind[EnvironmentVariable]:
+    """`{env: NAME}`; a value written out is refused without repeating it."""
+    fix = f"Write {{env: {example}}} and set that variable where the pipeline runs."
+
+    def read(node: Node) -> EnvironmentVariable:
+        if isinstance(node, MapNode):
+            if is_reference(node):
+                name = node.get("env")
+                assert isinstance(name, Scalar)  # noqa: S101 - is_reference says so
+                return EnvironmentVariable(name.text)
+            raise UnfitError("must be {env: NAME}, NAME of letters, digits and '_'", hint=fix)
+        if isinstance(node, Scalar) and node.kind == "null":
+            raise UnfitError("must name an environment variable", hint=fix)
+        raise UnfitError("is a secret and must not be written here", hint=fix)
+
+    return Kind(read, _SCHEMA)

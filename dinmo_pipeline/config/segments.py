@@ -1,0 +1,154 @@
+"""Reads `segments`: named sets of users."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from dinmo_pipeline.config.condition_reader import ConditionReader, SegmentReference
+from dinmo_pipeline.config.condition_schema import CONDITION_REFERENCE
+from dinmo_pipeline.config.conditions import Condition
+from dinmo_pipeline.config.declarations import Model, Segment
+from dinmo_pipeline.config.keys import named
+from dinmo_pipeline.config.kinds import DESCRIPTION, LINE, NAME, QUERY, any_node
+from dinmo_pipeline.config.models import TABLE, UPSTREAM
+from dinmo_pipeline.config.nodes import Node
+from dinmo_pipeline.config.references import check_reference
+from dinmo_pipeline.config.relation_paths import Models
+from dinmo_pipeline.config.report import Report, Subject
+from dinmo_pipeline.config.settings import Found, Setting, read_settings
+
+SEGMENT_NAME = Setting("name", NAME, "What people call it, and the tag's name. Default: the key.")
+DESCRIPTION_SETTING = Setting("description", DESCRIPTION, "Who is in it, for people.")
+MODEL = Setting("model", LINE, "The model whose rows `where` chooses.")
+WHERE = Setting("where", any_node(CONDITION_REFERENCE), "The condition that members meet.")
+SQL = Setting("sql", QUERY, "One SELECT of the members.")
+TABLE_OF_MEMBERS = Setting("table", TABLE, "A table or view of the members.")
+SEGMENT_SETTINGS: tuple[Setting[Any], ...] = (
+    SEGMENT_NAME,
+    DESCRIPTION_SETTING,
+    MODEL,
+    WHERE,
+    SQL,
+    TABLE_OF_MEMBERS,
+    UPSTREAM,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentDraft:
+    """A segment (None after a problem) and the segments that its conditions name."""
+
+    segment: Segment | None
+    references: tuple[SegmentReference, ...]
+
+
+def read_segment(key: str, node: Node, subject: Subject, models: Models) -> SegmentDraft:
+    """One segment."""
+    found = read_settings(node, SEGMENT_SETTINGS, subject)
+    if found is None:
+        return SegmentDraft(None, ())
+    is_whole = _check_one_definition(found, node, subject) and found.is_whole
+    model_key, model_node = found.get(MODEL), found.node(MODEL)
+    if model_key is not None and model_node is not None:
+        is_known = check_reference(model_key, models, "model", model_node, subject)
+        is_whole = is_whole and is_known
+    reader = ConditionReader(subject, models)
+    where = _read_where(found, models.get(model_key or ""), reader)
+    references = tuple(reader.references)
+    if not is_whole or (where is None and found.node(WHERE) is not None):
+        return SegmentDraft(None, references)
+    return SegmentDraft(_segment(key, found, where, node), references)
+
+
+def _segment(key: str, found: Found, where: Condition | None, node: Node) -> Segment:
+    return Segment(
+        key=key,
+        name=found.get(SEGMENT_NAME) or key,
+        description=found.get(DESCRIPTION_SETTING) or None,
+        model=found.get(MODEL),
+        where=where,
+        sql=found.get(SQL),
+        table=found.get(TABLE_OF_MEMBERS),
+        upstream=found.get(UPSTREAM) or (),
+        place=node.place,
+    )
+
+
+def _read_where(found: Found, model: Model | None, reader: ConditionReader) -> Condition | None:
+    where = found.node(WHERE)
+    return None if where is None else reader.read(where, model)
+
+
+def _check_one_definition(found: Found, node: Node, subject: Subject) -> bool:
+    """Whether exactly one of where, sql and table says who is a member, `model` beside `where` only."""
+    given = [
+        setting for setting in (WHERE, SQL, TABLE_OF_MEMBERS) if found.node(setting) is not None
+    ]
+    has_model = found.node(MODEL) is not None
+    allowed = ("model and where", "sql", "table")
+    if len(given) > 1:
+        message = f"`{given[0].key}` and `{given[1].key}` both say who is a member; keep one."
+        subject.problem(found.node(given[1]) or node, message, allowed=allowed)
+    elif not given:
+        hint = "Add the condition that members meet as `where`." if has_model else None
+        subject.problem(node, "Nothing says who is a member.", allowed=allowed, hint=hint)
+    elif given[0] is WHERE and not has_model:
+        subject.problem(
+            found.node(WHERE) or node, "`where` needs `model`: the rows it chooses from."
+        )
+    elif given[0] is not WHERE and has_model:
+        subject.problem(
+            found.node(MODEL) or node,
+            f"`model` goes with `where` only, not with `{given[0].key}`.",
+        )
+    else:
+        return True
+    return False
+
+
+def check_segment_references(drafts: Mapping[str, SegmentDraft], report: Report) -> None:
+    """Refuse references to segments that are not declared, of other keys, or in a circle."""
+    for key, draft in drafts.items():
+        subject = named("segment", key, report)
+        for reference in draft.references:
+            if check_reference(reference.segment, drafts, "segment", reference.node, subject):
+                _check_key(reference, subject)
+    for cycle, at in _cycles(drafts):
+        subject = named("segment", cycle[0], report)
+        subject.problem(at, f"Segments contain each other: {' → '.join((*cycle, cycle[0]))}.")
+
+
+def _check_key(reference: SegmentReference, subject: Subject) -> None:
+    """A row is found in another segment by its model's key."""
+    model = reference.model
+    if model is not None and model.primary_key is None:
+        message = (
+            f"`in_segment` needs the `key` of model '{model.key}', by which members are found."
+        )
+        subject.problem(reference.node, message, hint=f"Add `key` to the model '{model.key}'.")
+
+
+def _cycles(drafts: Mapping[str, SegmentDraft]) -> list[tuple[tuple[str, ...], Node]]:
+    """Each circle of references once, with the reference that closes it."""
+    done: set[str] = set()
+    cycles: list[tuple[tuple[str, ...], Node]] = []
+    for start in drafts:
+        trail: list[str] = []
+        pending: list[tuple[str, int]] = [(start, 0)]
+        while pending:
+            key, position = pending.pop()
+            if position == 0:
+                if key in done:
+                    continue
+                trail.append(key)
+            references = drafts[key].references
+            if position == len(references):
+                done.add(trail.pop())
+                continue
+            pending.append((key, position + 1))
+            reference = references[position]
+            if reference.segment in trail:
+                cycles.append((tuple(trail[trail.index(reference.segment) :]), reference.node))
+            elif reference.segment in drafts:
+                pending.append((reference.segment, 0))
+    return cycles

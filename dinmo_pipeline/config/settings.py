@@ -1,0 +1,118 @@
+"""Settings of an object: one table per object drives its reading, its errors and its JSON Schema."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from dinmo_pipeline.config.kinds import Kind, UnfitError
+from dinmo_pipeline.config.nodes import MapNode, Node, Scalar, kind_of
+from dinmo_pipeline.config.report import Subject, is_secret_name, nearest, perhaps, shown
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Setting(Generic[T]):
+    """A key of an object and the kind of its value; `doc` is shown by editors."""
+
+    key: str
+    kind: Kind[T]
+    doc: str
+    required: bool = False
+    default: Any = None
+
+
+class Found:
+    """The settings an object has, read; `is_whole` is false when one of them was refused."""
+
+    def __init__(self, nodes: Mapping[str, Node]) -> None:
+        self._nodes = nodes
+        self._values: dict[str, Any] = {}
+        self.is_whole = True
+
+    def put(self, setting: Setting[T], value: T) -> None:
+        """Keep a value that was read."""
+        self._values[setting.key] = value
+
+    def get(self, setting: Setting[T]) -> T | None:
+        """The value, or None where the setting is absent or was refused."""
+        value: T | None = self._values.get(setting.key)
+        return value
+
+    def node(self, setting: Setting[Any]) -> Node | None:
+        """Where the value of the setting stands."""
+        return self._nodes.get(setting.key)
+
+
+def read_settings(
+    node: Node, settings: Sequence[Setting[Any]], subject: Subject, *, holds_secret: bool = False
+) -> Found | None:
+    """The settings in a mapping; None when it is no mapping. Each problem goes to the report.
+
+    Where the object `holds_secret`, the value of an unknown key is masked: it may be a misspelt secret.
+    """
+    if isinstance(node, Scalar) and node.kind == "null":
+        node = MapNode((), node.place, node.end, 1)
+    if not isinstance(node, MapNode):
+        names = tuple(setting.key for setting in settings)
+        subject.problem(
+            node, f"This must be a mapping of settings, not {kind_of(node)}.", allowed=names
+        )
+        return None
+    by_key = {setting.key: setting for setting in settings}
+    found = Found({key.text: value for key, value in node.entries})
+    misspelt = set()
+    for key, value in node.entries:
+        if key.text in by_key:
+            _read_one(found, by_key[key.text], value, subject)
+        else:
+            misspelt.add(_refuse_unknown(key, value, by_key, subject, holds_secret=holds_secret))
+            found.is_whole = False
+    for setting in settings:
+        if setting.required and found.node(setting) is None:
+            found.is_whole = False
+            if setting.key not in misspelt:
+                subject.problem(node, f"`{setting.key}` is missing. {setting.doc}")
+    return found
+
+
+def _read_one(found: Found, setting: Setting[Any], value: Node, subject: Subject) -> None:
+    try:
+        found.put(setting, setting.kind.read(value))
+    except UnfitError as unfit:
+        found.is_whole = False
+        message = f"`{setting.key}` {unfit.message}."
+        subject.problem(unfit.at or value, message, allowed=unfit.allowed, hint=unfit.hint)
+
+
+def _refuse_unknown(
+    key: Scalar,
+    value: Node,
+    known: Mapping[str, Setting[Any]],
+    subject: Subject,
+    *,
+    holds_secret: bool,
+) -> str | None:
+    """Report an unknown key; the setting it was perhaps meant to be."""
+    meant = nearest(key.text, known)
+    if holds_secret and (meant is None or is_secret_name(meant) or is_secret_name(key.text)):
+        subject.report.hide(value)
+    message = f"There is no setting `{shown(key.text)}` here."
+    subject.problem(key, message, allowed=known, hint=perhaps(key.text, known))
+    return meant
+
+
+def settings_schema(settings: Sequence[Setting[Any]]) -> dict[str, Any]:
+    """The JSON Schema of an object with these settings; `key:` alone is one without any."""
+    required = [setting.key for setting in settings if setting.required]
+    schema: dict[str, Any] = {
+        "type": "object" if required else ["object", "null"],
+        "additionalProperties": False,
+        "properties": {setting.key: _setting_schema(setting) for setting in settings},
+    }
+    return {**schema, "required": required} if required else schema
+
+
+def _setting_schema(setting: Setting[Any]) -> dict[str, Any]:
+    described = {**setting.kind.schema, "description": setting.doc}
+    return described if setting.default is None else {**described, "default": setting.default}

@@ -1,0 +1,137 @@
+"""Reads `source` and `state`: the warehouse and the pipeline's own database."""
+
+import os
+from pathlib import Path
+from typing import get_args
+
+from dinmo_pipeline.config.declarations import EnvironmentVariable, Source, SourceType, State
+from dinmo_pipeline.config.kinds import LINE, one_of
+from dinmo_pipeline.config.nodes import Node
+from dinmo_pipeline.config.report import Report, Subject
+from dinmo_pipeline.config.secrets import environment_variable
+from dinmo_pipeline.config.settings import Found, Setting, read_settings
+
+SOURCE_TYPES: tuple[SourceType, ...] = get_args(SourceType)
+
+TYPE = Setting("type", one_of(*SOURCE_TYPES), "The kind of warehouse.", required=True)
+DATABASE = Setting("database", LINE, "duckdb: the database file, relative to this file.")
+FOLDER = Setting("folder", LINE, "parquet, csv: the folder of files, relative to this file.")
+URI = Setting(
+    "uri",
+    environment_variable("WAREHOUSE_URI"),
+    "Other warehouses: the environment variable that holds the connection URI.",
+)
+SOURCE_SETTINGS = (TYPE, DATABASE, FOLDER, URI)
+
+STATE_DATABASE = Setting(
+    "database",
+    LINE,
+    "A DuckDB file, relative to this file, or md:NAME (MotherDuck).",
+    required=True,
+)
+STATE_SETTINGS = (STATE_DATABASE,)
+
+_SCHEMA_NAME = "dinmo"
+_MOTHERDUCK = "md:"
+
+
+def setting_of_type(source_type: SourceType) -> Setting[str] | Setting[EnvironmentVariable]:
+    """The setting that says where a source of this type is."""
+    if source_type == "duckdb":
+        return DATABASE
+    return FOLDER if source_type in {"parquet", "csv"} else URI
+
+
+def read_source(node: Node, report: Report) -> Source | None:
+    """The `source` of a project."""
+    subject = Subject("source", report)
+    found = read_settings(node, SOURCE_SETTINGS, subject, holds_secret=True)
+    source_type: SourceType | None = found.get(TYPE) if found else None
+    if found is None or source_type is None:
+        return None
+    needed = setting_of_type(source_type)
+    is_whole = _refuse_settings_of_other_types(found, needed, source_type, subject)
+    if is_whole and found.node(needed) is None:
+        subject.problem(node, f"`{needed.key}` is missing: the type {source_type} needs it.")
+        is_whole = False
+    if not is_whole or not found.is_whole:
+        return None
+    path = _local_path(found, subject)
+    uri = found.get(URI)
+    return Source(source_type, path, uri, node.place) if path or uri else None
+
+
+def _refuse_settings_of_other_types(
+    found: Found,
+    needed: Setting[str] | Setting[EnvironmentVariable],
+    source_type: str,
+    subject: Subject,
+) -> bool:
+    for other in (DATABASE, FOLDER, URI):
+        at = found.node(other)
+        if at is not None and other.key != needed.key:
+            message = f"`{other.key}` does not go with the type {source_type}."
+            subject.problem(at, message, hint=f"Use `{needed.key}`.")
+            return False
+    return True
+
+
+def _local_path(found: Found, subject: Subject) -> Path | None:
+    for setting in (DATABASE, FOLDER):
+        text, at = found.get(setting), found.node(setting)
+        if text is None or at is None:
+            continue
+        if text.startswith((_MOTHERDUCK, ":")) or "://" in text:
+            subject.problem(at, f"`{setting.key}` must be a path on this machine.")
+            return None
+        return Path(absolute(text, at.place.file))
+    return None
+
+
+def absolute(path: str, file: str) -> str:
+    """A path as written in `file`, made absolute; `~` is the home of the user."""
+    return os.path.abspath(os.path.join(os.path.dirname(file), os.path.expanduser(path)))  # noqa: PTH100, PTH111, PTH118, PTH120 - pathlib keeps `..` and raises where no home is known
+
+
+def read_state(node: Node, report: Report) -> State | None:
+    """The `state` of a project."""
+    subject = Subject("state", report)
+    found = read_settings(node, STATE_SETTINGS, subject)
+    text = found.get(STATE_DATABASE) if found else None
+    at = found.node(STATE_DATABASE) if found else None
+    if found is None or text is None or at is None or not found.is_whole:
+        return None
+    is_motherduck = text.startswith(_MOTHERDUCK)
+    fault = _fault_in_motherduck(text) if is_motherduck else _fault_in_path(text)
+    name = text.removeprefix(_MOTHERDUCK).partition("?")[0] if is_motherduck else Path(text).stem
+    if fault is None and name.casefold() == _SCHEMA_NAME:
+        fault = "must not be named dinmo: DuckDB mixes it up with the schema dinmo inside"
+    if fault is not None:
+        subject.problem(at, f"`database` {fault}.", hint="For example: state.duckdb.")
+        return None
+    return State(text if is_motherduck else absolute(text, at.place.file))
+
+
+def _fault_in_path(text: str) -> str | None:
+    if text.startswith(":") or "://" in text:
+        return "must be a file: what was sent to Intercom has to be remembered"
+    if text.endswith(("/", os.sep)) or Path(text).name in {"", ".", ".."}:
+        return "must be a file, not a folder"
+    return None
+
+
+def _fault_in_motherduck(text: str) -> str | None:
+    if "token" in text.casefold():
+        return "must not hold a token; set MOTHERDUCK_TOKEN where the pipeline runs"
+    return None if text.removeprefix(_MOTHERDUCK) else "must name a database after md:"
+
+
+def refuse_one_database(
+    source: Source | None, state: State | None, node: Node | None, report: Report
+) -> None:
+    """Refuse a state in the source's own file: the source is opened read-only, the state is written."""
+    if source is None or state is None or node is None or source.path is None:
+        return
+    if os.path.realpath(source.path) == os.path.realpath(state.database):
+        message = "The state must be another file than the source: the source is only read."
+        report.add(node, "state", message)

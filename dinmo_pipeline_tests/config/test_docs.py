@@ -1,0 +1,67 @@
+"""Every example of the reference is read; every setting and operator is in it."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from dinmo_pipeline.config import json_schema
+from dinmo_pipeline.config.condition_forms import FORM_WORDS
+from dinmo_pipeline.config.operators import OPERATORS
+from dinmo_pipeline_tests.config.reading import DESTINATION, SOURCE_AND_STATE, load
+
+_REFERENCE = Path(__file__).parents[2] / "docs" / "reference"
+_BLOCK = re.compile(r"^```yaml\n(.*?)^```", re.MULTILINE | re.DOTALL)
+_MODELS = """\
+models:
+  customers: {key: customer_id, relations: {orders: {model: orders, join: customer_id}}}
+  orders: {key: order_id, relations: {lines: {model: order_lines, join: order_id}}}
+  order_lines:
+"""
+
+
+def _blocks(page):
+    return _BLOCK.findall((_REFERENCE / page).read_text())
+
+
+@pytest.mark.parametrize("block", _blocks("declarations.md"))
+def test_examples_of_declarations_load(block):
+    """Together with what an example leaves out."""
+    parts = {
+        "source:": SOURCE_AND_STATE.splitlines()[0],
+        "state:": SOURCE_AND_STATE.splitlines()[1],
+    }
+    missing = [part for key, part in parts.items() if not re.search(f"^{key}", block, re.MULTILINE)]
+    assert load("\n".join([block, *missing]))
+
+
+@pytest.mark.parametrize("block", _blocks("conditions.md"))
+def test_examples_of_conditions_load(block):
+    """As the condition of a segment."""
+    indented = "    " + block.replace("\n", "\n    ")
+    segments = (
+        "segments:\n  churned: {table: c}\n  trialists: {table: t}\n  s:\n    model: customers\n"
+    )
+    assert load(SOURCE_AND_STATE + DESTINATION + _MODELS + segments + indented).segments["s"].where
+
+
+def test_every_operator_and_form_is_in_the_reference():
+    """A word that is not there cannot be found."""
+    text = (_REFERENCE / "conditions.md").read_text()
+    missing = [word for word in (*OPERATORS, *FORM_WORDS) if not re.search(rf"[`{{]{word}\b", text)]
+    assert missing == []
+
+
+def _keys(schema):
+    for key, value in schema.get("properties", {}).items():
+        yield key
+        yield from _keys(value)
+    for value in schema.get("patternProperties", {}).values():
+        yield from _keys(value)
+
+
+def test_every_setting_is_in_the_reference():
+    """Those of the schema, which are those of the reader."""
+    text = (_REFERENCE / "declarations.md").read_text()
+    missing = [key for key in _keys(json_schema()) if not re.search(rf"[`.{{]{key}\b", text)]
+    assert missing == []
