@@ -1,0 +1,19 @@
+"""What Dagster loads: the project's declarations, turned into assets, jobs, a sensor and schedules."""
+
+import os
+from pathlib import Path
+
+import dagster as dg
+
+from dinmo_pipeline.config import load_project
+from dinmo_pipeline.orchestration.build import build_definitions
+
+DECLARATIONS = Path(__file__).parent / "declarations"
+
+
+@dg.definitions
+def defs() -> dg.Definitions:
+    """The definitions of the declarations at `$DINMO_CONFIG`, by default this package's own."""
+    return build_definitions(
+        load_project(Path(os.environ.get("DINMO_CONFIG", DECLARATIONS))), os.environ
+    )

@@ -1,0 +1,1 @@
+"""The pipeline as Dagster sees it: resources, assets, checks, jobs, a sensor and schedules."""

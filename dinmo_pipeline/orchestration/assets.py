@@ -1,0 +1,211 @@
+"""The three assets, partitioned by activation: membership, its changes, the tags in Intercom."""
+
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import dagster as dg
+
+from dinmo_pipeline.config.declarations import Project
+from dinmo_pipeline.orchestration import checks
+from dinmo_pipeline.orchestration.metadata import (
+    changes_metadata,
+    membership_metadata,
+    sync_metadata,
+    table_metadata,
+)
+from dinmo_pipeline.orchestration.naming import (
+    INTERCOM_TAGS,
+    MEMBERSHIP_CHANGES,
+    SEGMENT_MEMBERSHIP,
+    SOURCE,
+    STATE,
+    activation_resource,
+)
+from dinmo_pipeline.orchestration.resources import ActivationResource, SourceResource, StateResource
+
+GROUP = "intercom_segments"
+OWNERS = ["team:analytics_engineering"]
+
+
+class ApplyConfig(dg.Config):
+    """What a person may decide for one run of `intercom_tags`."""
+
+    allow_large_removal: bool = False
+
+
+def build_assets(
+    project: Project, partitions: dg.PartitionsDefinition[str]
+) -> list[dg.AssetsDefinition]:
+    """The assets of a project; each run works on the activation that its partition key names."""
+    needs_state = {STATE, *(activation_resource(key) for key in project.activations)}
+
+    @dg.asset(
+        name=SEGMENT_MEMBERSHIP,
+        partitions_def=partitions,
+        group_name=GROUP,
+        owners=OWNERS,
+        kinds={"duckdb", "sql"},
+        required_resource_keys={SOURCE, *needs_state},
+        check_specs=checks.check_specs(SEGMENT_MEMBERSHIP, partitions),
+        description="Who is in each activated segment now: one row a member, in DuckDB.",
+        metadata=table_metadata(
+            "segment_membership",
+            {
+                "activation": ("VARCHAR", "Key of the activation"),
+                "identifier": ("VARCHAR", "Email (trimmed, lower-cased) or user id of the member"),
+                "entered_at": ("TIMESTAMP WITH TIME ZONE", "Since when, without a break"),
+            },
+        ),
+    )
+    def segment_membership(context: dg.AssetExecutionContext) -> Iterator[Any]:
+        from dinmo_pipeline.segments import open_source, select_members  # noqa: PLC0415  # slow
+        from dinmo_pipeline.state.membership import earlier_sizes, refresh_membership  # noqa: PLC0415
+
+        activation = _activation(context).declared()
+        source: SourceResource = context.resources.source
+        state = _state(context).opened_by(context.log)
+        now, started = datetime.now(UTC), time.monotonic()
+        with open_source(
+            source.declared(), uri=source.uri or None, on_wait=context.log.info
+        ) as opened:
+            sql = select_members(
+                project,
+                activation.segment,
+                activation.column,
+                opened,
+                now=now,
+                timezone=activation.timezone,
+            )
+            found = refresh_membership(
+                state, activation.key, activation.match_by, opened.batches(sql), now=now
+            )
+        with state.reading() as connection:
+            sizes = earlier_sizes(connection, activation.key, limit=checks.SIZES_COMPARED + 1)
+        context.log.info(
+            "%s: %s members (%s added, %s removed).",
+            *(activation.key, found.members, found.added, found.removed),
+        )
+        yield dg.MaterializeResult(
+            metadata=membership_metadata(found, sql, time.monotonic() - started),
+            check_results=[
+                checks.usable_identifiers(found),
+                checks.usual_size(found.members, sizes[1:]),
+            ],
+        )
+
+    @dg.asset(
+        name=MEMBERSHIP_CHANGES,
+        deps=[SEGMENT_MEMBERSHIP],
+        partitions_def=partitions,
+        group_name=GROUP,
+        owners=OWNERS,
+        kinds={"duckdb"},
+        required_resource_keys=needs_state,
+        check_specs=checks.check_specs(MEMBERSHIP_CHANGES, partitions),
+        description=(
+            "Who entered and left since Intercom was last made right: membership minus the ledger of"
+            " tagged contacts, so what failed before comes back by itself."
+        ),
+        metadata=table_metadata(
+            "membership_changes",
+            {
+                "activation": ("VARCHAR", "Key of the activation"),
+                "position": ("BIGINT", "Number of the row in its change set"),
+                "change": ("VARCHAR", "entered or left"),
+                "identifier": ("VARCHAR", "Email or user id of the member"),
+                "contact_id": ("VARCHAR", "Intercom's contact; NULL when not looked up yet"),
+            },
+        ),
+    )
+    def membership_changes(context: dg.AssetExecutionContext) -> Iterator[Any]:
+        from dinmo_pipeline.sync.changes import refresh_changes  # noqa: PLC0415  # slow
+        from dinmo_pipeline.sync.session import Session  # noqa: PLC0415
+
+        resource = _activation(context)
+        started = time.monotonic()
+        with resource.destination.client() as client:
+            computed = refresh_changes(
+                Session(
+                    resource.declared(), _state(context).opened_by(context.log), client, context.log
+                )
+            )
+        if computed.held:
+            context.log.warning("%s: held. %s", context.partition_key, computed.held)
+        context.log.info(
+            "%s: %s entered, %s left.",
+            *(context.partition_key, computed.changes.entered, computed.changes.left),
+        )
+        yield dg.MaterializeResult(
+            metadata=changes_metadata(computed, time.monotonic() - started),
+            check_results=[checks.removal_guard(computed)],
+        )
+
+    @dg.asset(
+        name=INTERCOM_TAGS,
+        deps=[MEMBERSHIP_CHANGES],
+        partitions_def=partitions,
+        group_name=GROUP,
+        owners=OWNERS,
+        kinds={"intercom"},
+        required_resource_keys=needs_state,
+        check_specs=checks.check_specs(INTERCOM_TAGS, partitions),
+        description=(
+            "What Intercom holds because we put it there: the tag of the activation on each member who"
+            " exists as a user. Only the tag is ever created."
+        ),
+        metadata=table_metadata(
+            "tagged_contacts",
+            {
+                "activation": ("VARCHAR", "Key of the activation"),
+                "contact_id": ("VARCHAR", "Intercom's contact that carries the tag"),
+                "identifier": ("VARCHAR", "The member it carries it for"),
+                "tagged_at": ("TIMESTAMP WITH TIME ZONE", "When Intercom confirmed it"),
+            },
+        ),
+    )
+    def intercom_tags(context: dg.AssetExecutionContext, config: ApplyConfig) -> Iterator[Any]:
+        from dinmo_pipeline.state.ledger import count_tagged  # noqa: PLC0415  # slow
+        from dinmo_pipeline.sync.apply import apply_changes  # noqa: PLC0415
+        from dinmo_pipeline.sync.session import Session  # noqa: PLC0415
+
+        resource = _activation(context)
+        state = _state(context)
+        database = state.opened_by(context.log)
+        with resource.destination.client() as client:
+            result = apply_changes(
+                Session(
+                    resource.declared(), database, client, context.log, sync_id=context.run.run_id
+                ),
+                state.locks,
+                allow_large_removal=config.allow_large_removal,
+            )
+        with database.reading() as connection:
+            tagged_contacts = count_tagged(connection, context.partition_key)
+        metadata = sync_metadata(result, tagged_contacts)
+        if result.status != "ok":
+            held = f" {checks.HOW_TO_RELEASE}" if result.status == "held" else ""
+            raise dg.Failure(
+                f"{context.partition_key}: {result.status}. {result.reason}{held}",
+                metadata=metadata,
+                allow_retries=False,
+            )
+        yield dg.MaterializeResult(
+            metadata=metadata,
+            check_results=[checks.changes_carried_out(result), checks.match_rate(result)],
+        )
+
+    return [segment_membership, membership_changes, intercom_tags]
+
+
+def _activation(context: dg.AssetExecutionContext) -> ActivationResource:
+    resource: ActivationResource = getattr(
+        context.resources, activation_resource(context.partition_key)
+    )
+    return resource
+
+
+def _state(context: dg.AssetExecutionContext) -> StateResource:
+    state: StateResource = context.resources.state
+    return state

@@ -1,0 +1,95 @@
+"""All of the pipeline's definitions, from a project's declarations."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import dagster as dg
+
+from dinmo_pipeline.config.declarations import Activation, Destination, Project
+from dinmo_pipeline.orchestration.assets import build_assets
+from dinmo_pipeline.orchestration.jobs import build_jobs
+from dinmo_pipeline.orchestration.naming import (
+    SOURCE,
+    STATE,
+    activation_resource,
+    destination_resource,
+)
+from dinmo_pipeline.orchestration.resources import (
+    ActivationResource,
+    IntercomResource,
+    SourceResource,
+    StateResource,
+)
+from dinmo_pipeline.orchestration.schedules import build_schedules
+from dinmo_pipeline.orchestration.sensor import build_sensor
+
+
+def build_definitions(project: Project, environment: Mapping[str, str]) -> dg.Definitions:
+    """The definitions of a project; `environment` tells which secrets are set."""
+    partitions = dg.StaticPartitionsDefinition(list(project.activations))
+    enabled = [a.key for a in project.activations.values() if a.enabled]
+    return dg.Definitions(
+        assets=build_assets(project, partitions),
+        jobs=build_jobs(),
+        schedules=build_schedules(project.activations.values()),
+        sensors=[build_sensor(enabled)],
+        resources=_resources(project, environment),
+    )
+
+
+def _resources(project: Project, environment: Mapping[str, str]) -> dict[str, Any]:
+    destinations = {
+        key: _destination(destination, environment)
+        for key, destination in project.destinations.items()
+    }
+    return {
+        SOURCE: SourceResource(
+            type=project.source.type,
+            path=str(project.source.path or ""),
+            uri=_secret(project.source.uri.name, environment) if project.source.uri else "",
+            uri_variable=project.source.uri.name if project.source.uri else "",
+        ),
+        STATE: StateResource(database=project.state.database),
+        **{destination_resource(key): resource for key, resource in destinations.items()},
+        **{
+            activation_resource(key): _activation(activation, destinations[activation.destination])
+            for key, activation in project.activations.items()
+        },
+    }
+
+
+def _secret(variable: str, environment: Mapping[str, str]) -> str:
+    """A secret by name, resolved in the run; one that is not set is empty, and reported when used.
+
+    Dagster would refuse every run of every activation for it.
+    """
+    return dg.EnvVar(variable) if variable in environment else ""
+
+
+def _destination(destination: Destination, environment: Mapping[str, str]) -> IntercomResource:
+    return IntercomResource(
+        destination=destination.key,
+        access_token=_secret(destination.access_token.name, environment),
+        access_token_variable=destination.access_token.name,
+        region=destination.region,
+        base_url=destination.base_url or "",
+        api_version=destination.api_version,
+        rate_limit_share=destination.rate_limit_share,
+    )
+
+
+def _activation(activation: Activation, destination: IntercomResource) -> ActivationResource:
+    return ActivationResource(
+        destination=destination,
+        activation=activation.key,
+        segment=activation.segment,
+        name=activation.name,
+        match_by=activation.match_by,
+        column=activation.column,
+        schedule=activation.schedule,
+        timezone=activation.timezone,
+        enabled=activation.enabled,
+        on_multiple_users=activation.on_multiple_users,
+        max_removed_share=activation.guards.max_removed_share,
+        max_failed_share=activation.guards.max_failed_share,
+    )

@@ -1,0 +1,128 @@
+"""Asset checks: what a person should look at, told per activation."""
+
+import warnings
+from collections.abc import Sequence
+from statistics import median
+
+import dagster as dg
+
+from dinmo_pipeline.orchestration.naming import (
+    INTERCOM_TAGS,
+    MEMBERSHIP_CHANGES,
+    SEGMENT_MEMBERSHIP,
+)
+from dinmo_pipeline.state.membership import Membership
+from dinmo_pipeline.sync.apply import SyncResult
+from dinmo_pipeline.sync.changes import ComputedChanges
+
+# A membership that halves or doubles against the median of its last sizes is worth a look.
+_SIZE_FACTOR = 2.0
+_SMALL_SEGMENT = 20
+SIZES_COMPARED = 10
+# Fewer members than this part found in Intercom points to a wrong column or a wrong `match_by`.
+_EXPECTED_MATCH_SHARE = 0.5
+
+
+def check_specs(asset: str, partitions: dg.PartitionsDefinition[str]) -> list[dg.AssetCheckSpec]:
+    """The checks of an asset, each evaluated per partition."""
+    with warnings.catch_warnings():
+        # Partitioned checks are a preview feature; without them the UI would show one activation's
+        # result for all of them.
+        warnings.simplefilter("ignore", dg.PreviewWarning)
+        return [
+            dg.AssetCheckSpec(name, asset=asset, description=text, partitions_def=partitions)
+            for name, text in _CHECKS[asset].items()
+        ]
+
+
+_CHECKS = {
+    SEGMENT_MEMBERSHIP: {
+        "usable_identifiers": (
+            "Rows without identifier, malformed emails and duplicate rows. They do no harm, and are"
+            " often a sign of one upstream."
+        ),
+        "usual_size": "The number of members against the median of its last ten.",
+    },
+    MEMBERSHIP_CHANGES: {
+        "removal_guard": (
+            "Whether a guard holds the changes: the segment became empty, or more than"
+            " max_removed_share of the tagged contacts would lose the tag."
+        ),
+    },
+    INTERCOM_TAGS: {
+        "changes_carried_out": "Whether Intercom carried out every change.",
+        "match_rate": "How many of the members exist as users in Intercom.",
+    },
+}
+
+
+def usable_identifiers(found: Membership) -> dg.AssetCheckResult:
+    """Warn of rows that are no members, or that Intercom cannot know."""
+    counts = {
+        "null_identifiers": found.null_identifiers,
+        "blank_identifiers": found.blank_identifiers,
+        "malformed_identifiers": found.malformed_identifiers,
+        "duplicate_rows": found.duplicate_rows,
+    }
+    return dg.AssetCheckResult(
+        check_name="usable_identifiers",
+        passed=not any(counts.values()),
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata=counts,
+    )
+
+
+def usual_size(members: int, earlier: Sequence[int]) -> dg.AssetCheckResult:
+    """Warn when the size is out of line with the sizes before (newest first, without this one)."""
+    usual = median(earlier) if earlier else members
+    small = max(members, usual) < _SMALL_SEGMENT
+    in_line = usual / _SIZE_FACTOR <= members <= usual * _SIZE_FACTOR
+    return dg.AssetCheckResult(
+        check_name="usual_size",
+        passed=small or in_line,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={"members": members, "usual": float(usual)},
+    )
+
+
+def removal_guard(computed: ComputedChanges) -> dg.AssetCheckResult:
+    """Fail when a guard holds the change set, saying why and how to let it go."""
+    return dg.AssetCheckResult(
+        check_name="removal_guard",
+        passed=computed.held is None,
+        severity=dg.AssetCheckSeverity.ERROR,
+        description=f"{computed.held} {HOW_TO_RELEASE}" if computed.held else None,
+        metadata={
+            "leaving_contacts": computed.changes.leaving_contacts,
+            "tagged_contacts": computed.changes.tagged_contacts,
+        },
+    )
+
+
+HOW_TO_RELEASE = (
+    "Nothing was applied. If the removal is meant, run `dinmo sync ACTIVATION --allow-large-removal`,"
+    " or launch apply_tag_changes with allow_large_removal: true; a smaller change set releases"
+    " itself."
+)
+
+
+def changes_carried_out(result: SyncResult) -> dg.AssetCheckResult:
+    """Warn when Intercom refused changes or gave no definite answer."""
+    return dg.AssetCheckResult(
+        check_name="changes_carried_out",
+        passed=not (result.numbers.failed or result.numbers.pending),
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={"failed": result.numbers.failed, "pending": result.numbers.pending},
+    )
+
+
+def match_rate(result: SyncResult) -> dg.AssetCheckResult:
+    """Warn when few members were found: often a wrong column or the wrong workspace."""
+    members = result.numbers.members
+    share = 1 - result.numbers.not_in_intercom / members if members else 1.0
+    return dg.AssetCheckResult(
+        check_name="match_rate",
+        passed=share >= _EXPECTED_MATCH_SHARE,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={"match_rate": round(share, 4)},
+    )

@@ -1,0 +1,80 @@
+"""The numbers and tables that an asset shows in the UI: numbers per partition are plotted over time."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import dagster as dg
+
+from dinmo_pipeline.state.membership import Membership
+from dinmo_pipeline.state.syncs import SyncNumbers
+from dinmo_pipeline.sync.apply import SyncResult
+from dinmo_pipeline.sync.changes import ComputedChanges
+
+Metadata = Mapping[str, Any]
+
+# The sensor reads these two off the materialization of a change set.
+CHANGES_TO_APPLY = "changes_to_apply"
+HELD = "held"
+
+
+def table_metadata(table: str, columns: Mapping[str, tuple[str, str]]) -> Metadata:
+    """Name and schema of a state table; `columns` maps a name to (type, description)."""
+    return {
+        "dagster/table_name": f"dinmo.{table}",
+        "dagster/column_schema": dg.TableSchema(
+            columns=[
+                dg.TableColumn(name, type_, description=description)
+                for name, (type_, description) in columns.items()
+            ]
+        ),
+    }
+
+
+def membership_metadata(found: Membership, sql: str, seconds: float) -> Metadata:
+    """What a materialization of the membership shows; all numbers but `seconds` count."""
+    return {
+        "dagster/partition_row_count": found.members,
+        "members": found.members,
+        "added": found.added,
+        "removed": found.removed,
+        "rows_read": found.rows_read,
+        "null_identifiers": found.null_identifiers,
+        "blank_identifiers": found.blank_identifiers,
+        "malformed_identifiers": found.malformed_identifiers,
+        "duplicate_rows": found.duplicate_rows,
+        "seconds": round(seconds, 3),
+        "query": dg.MetadataValue.md(f"```sql\n{sql}\n```"),
+    }
+
+
+def changes_metadata(computed: ComputedChanges, seconds: float) -> Metadata:
+    """What a materialization of the changes shows."""
+    changes = computed.changes
+    to_apply = changes.entered + changes.left + computed.rename
+    return {
+        "dagster/partition_row_count": changes.entered + changes.left,
+        "members": changes.members,
+        "entered": changes.entered,
+        "left": changes.left,
+        "not_in_intercom": changes.not_in_intercom,
+        "never_looked_up": changes.unknown,
+        "tagged_contacts": changes.tagged_contacts,
+        CHANGES_TO_APPLY: to_apply,
+        HELD: computed.held is not None,
+        "api_calls": computed.api_calls,
+        "seconds": round(seconds, 3),
+        **({"held_because": computed.held} if computed.held else {}),
+        **({"look_for_sign_ups_failed": computed.look_failed} if computed.look_failed else {}),
+    }
+
+
+def sync_metadata(result: SyncResult, tagged_contacts: int) -> Metadata:
+    """What a materialization of the tags shows: the numbers of `dinmo sync --json`."""
+    numbers = {name: getattr(result.numbers, name) for name in SyncNumbers.__slots__}
+    return {
+        "dagster/partition_row_count": tagged_contacts,
+        "tagged_contacts": tagged_contacts,
+        "status": result.status,
+        **({"reason": result.reason} if result.reason else {}),
+        **numbers,
+    }

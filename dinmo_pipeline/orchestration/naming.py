@@ -1,0 +1,27 @@
+"""Names that users see in Dagster and rely on; and the one way to derive them."""
+
+SEGMENT_MEMBERSHIP = "segment_membership"
+MEMBERSHIP_CHANGES = "membership_changes"
+INTERCOM_TAGS = "intercom_tags"
+
+SYNC_MEMBERSHIP = "sync_membership"
+APPLY_TAG_CHANGES = "apply_tag_changes"
+TAG_CHANGES_SENSOR = "tag_changes_sensor"
+
+SOURCE = "source"
+STATE = "state"
+
+
+def destination_resource(destination: str) -> str:
+    """`destination_intercom_main`."""
+    return f"destination_{destination}"
+
+
+def activation_resource(activation: str) -> str:
+    """`activation_vip_customers`."""
+    return f"activation_{activation}"
+
+
+def schedule_name(activation: str) -> str:
+    """`vip_customers_schedule`."""
+    return f"{activation}_schedule"

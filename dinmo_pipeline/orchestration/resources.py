@@ -1,0 +1,135 @@
+"""What is declared, as Dagster resources: every setting shows in the UI, secrets by their name only."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal
+
+import dagster as dg
+import duckdb
+from dagster_duckdb import DuckDBResource
+from pydantic import Field
+
+from dinmo_pipeline.config.declarations import (
+    Activation,
+    EnvironmentVariable,
+    Guards,
+    MatchBy,
+    Source,
+    SourceType,
+)
+from dinmo_pipeline.config.problems import Place
+from dinmo_pipeline.intercom.client import REGION_HOSTS, IntercomClient
+from dinmo_pipeline.state.database import StateDatabase
+
+# Where a value stands matters to errors of the declarations only; those were reported before.
+_NOWHERE = Place("resource", 0, 0)
+
+
+class SourceResource(dg.ConfigurableResource):  # type: ignore[type-arg]
+    """The warehouse; it is opened read-only."""
+
+    type: SourceType = Field(description="Kind of warehouse.")
+    path: str = Field(default="", description="The DuckDB file or the folder of files.")
+    uri: str = Field(default="", repr=False, description="Connection URI of a remote warehouse.")
+    uri_variable: str = Field(default="", description="The environment variable of the URI.")
+
+    def declared(self) -> Source:
+        """The source as the segments layer takes it."""
+        return Source(
+            type=self.type,
+            path=Path(self.path) if self.path else None,
+            uri=EnvironmentVariable(self.uri_variable) if self.uri_variable else None,
+            place=_NOWHERE,
+        )
+
+
+class StateResource(DuckDBResource):
+    """The DuckDB file of the pipeline.
+
+    Unlike its parent it waits for another process, closes the file also after an error, and brings an
+    older file's schema forward.
+    """
+
+    def opened_by(self, log: logging.Logger) -> StateDatabase:
+        """The state, telling `log` when it has to wait for another process."""
+        return StateDatabase(self.database, on_wait=log.info)
+
+    @property
+    def locks(self) -> Path:
+        """The folder of the activation locks."""
+        if self.database.startswith(("md:", "motherduck:")):
+            return Path.home() / ".dinmo" / "locks"
+        return Path(f"{self.database}.locks")
+
+    @contextmanager
+    def get_connection(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A connection to query the state with; it cannot write."""
+        with StateDatabase(self.database).reading() as connection:
+            yield connection
+
+
+class IntercomResource(dg.ConfigurableResource):  # type: ignore[type-arg]
+    """An Intercom workspace: a destination."""
+
+    destination: str = Field(description="Key of the destination in the declarations.")
+    access_token: str = Field(repr=False, description="From the environment; never shown.")
+    access_token_variable: str = Field(description="The environment variable of the token.")
+    region: Literal["us", "eu", "au"] = Field(description="Where the workspace is hosted.")
+    base_url: str = Field(default="", description="Another host than the region's.")
+    api_version: str = Field(description="The Intercom-Version sent with each call.")
+    rate_limit_share: float = Field(description="The part of the API budget to use, 0 to 1.")
+
+    def client(self) -> IntercomClient:
+        """A client of the workspace; close it, or use it in a `with`."""
+        return IntercomClient(
+            self.access_token,
+            self.base_url or REGION_HOSTS[self.region],
+            token_name=(
+                f"The environment variable {self.access_token_variable}"
+                f" (access token of destination {self.destination!r})"
+            ),
+            version=self.api_version,
+            rate_limit_share=self.rate_limit_share,
+        )
+
+
+class ActivationResource(dg.ConfigurableResource):  # type: ignore[type-arg]
+    """A segment sent to a destination, with every setting as it applies."""
+
+    destination: dg.ResourceDependency[IntercomResource]
+    activation: str = Field(description="Key of the activation: the partition key.")
+    segment: str = Field(description="Key of the segment.")
+    name: str = Field(description="Name of the tag in Intercom.")
+    match_by: MatchBy = Field(description="How members are found in Intercom.")
+    column: str = Field(description="Column of the segment with the identifier.")
+    schedule: str = Field(description="Cron expression, or manual.")
+    timezone: str = Field(description="Time zone of the schedule and of days in conditions.")
+    enabled: bool = Field(description="Whether schedule and sensor run it.")
+    on_multiple_users: Literal["all", "skip"] = Field(
+        description="What to do with a member that several users of Intercom share."
+    )
+    max_removed_share: float = Field(
+        description="Hold a change set that takes the tag off more than this part, 0 to 1."
+    )
+    max_failed_share: float = Field(
+        description="A sync counts as failed when more than this part of its changes failed."
+    )
+
+    def declared(self) -> Activation:
+        """The activation as the sync layer takes it."""
+        return Activation(
+            key=self.activation,
+            segment=self.segment,
+            destination=self.destination.destination,
+            name=self.name,
+            match_by=self.match_by,
+            column=self.column,
+            schedule=self.schedule,
+            timezone=self.timezone,
+            enabled=self.enabled,
+            on_multiple_users=self.on_multiple_users,
+            guards=Guards(self.max_removed_share, self.max_failed_share),
+            place=_NOWHERE,
+        )

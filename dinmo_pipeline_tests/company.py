@@ -1,0 +1,146 @@
+"""A small company for tests: a warehouse, declarations, an emulated Intercom, a Dagster instance."""
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import dagster as dg
+import duckdb
+import requests
+import yaml
+
+from dinmo_pipeline.config import load_project
+from dinmo_pipeline.emulator import EmulatorSettings, running
+from dinmo_pipeline.orchestration.build import build_definitions
+from dinmo_pipeline.orchestration.run import SyncOutcome, sync_activation
+from dinmo_pipeline.state.database import StateDatabase
+
+TOKEN = "tok-secret-1f9c0"
+TOKEN_VARIABLE = "TEST_INTERCOM_TOKEN"
+
+
+@dataclass
+class Company:
+    """What a test does to a company and asks of it. `folder` holds all of its files."""
+
+    folder: Path
+    intercom: str
+    instance: dg.DagsterInstance
+    declared: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.declared = {
+            "source": {"type": "duckdb", "database": "warehouse.duckdb"},
+            "state": {"database": "state.duckdb"},
+            "destinations": {
+                "main": {"access_token": {"env": TOKEN_VARIABLE}, "base_url": self.intercom}
+            },
+            "segments": {"vip": {"name": "VIP", "table": "vip"}},
+            "activations": {"vip": {}},
+        }
+
+    @property
+    def declarations(self) -> Path:
+        """The declarations file, written anew."""
+        path = self.folder / "dinmo.yaml"
+        path.write_text(yaml.safe_dump(self.declared, sort_keys=False))
+        return path
+
+    @property
+    def state(self) -> StateDatabase:
+        """The state as the pipeline opens it."""
+        return StateDatabase(str(self.folder / "state.duckdb"))
+
+    def activate(self, key: str, **settings: Any) -> None:
+        """Declare a table segment and its activation of the same key."""
+        self.declared["segments"][key] = {"name": key.upper(), "table": key}
+        self.declared["activations"][key] = settings
+
+    def members(self, rows: Iterable[str | None | tuple[Any, ...]], table: str = "vip") -> None:
+        """Replace a table of the warehouse: emails, or (email, user id) pairs."""
+        listed = [row if isinstance(row, tuple) else (row, None) for row in rows]
+        with duckdb.connect(str(self.folder / "warehouse.duckdb")) as connection:
+            connection.execute(
+                f"CREATE OR REPLACE TABLE {table} (email VARCHAR, customer_id VARCHAR)"
+            )
+            if listed:
+                connection.executemany(f"INSERT INTO {table} VALUES (?, ?)", listed)
+
+    def people(self, *contacts: Mapping[str, Any] | str) -> list[str]:
+        """Create contacts in Intercom (an email stands for a user); their ids."""
+        body = [{"email": c} if isinstance(c, str) else dict(c) for c in contacts]
+        return self._control("POST", "contacts", json=body)["ids"]
+
+    def tagged(self, tag: str = "VIP") -> set[str]:
+        """The emails (or, without one, external ids) of the contacts that carry a tag."""
+        found = self._control("GET", f"tags/{quote(tag, safe='')}/contacts")["contacts"]
+        return {contact["email"] or contact["external_id"] for contact in found}
+
+    def calls(self) -> dict[str, int]:
+        """Calls by method and route since the last time this was asked."""
+        return self._control("GET", "stats", params={"reset": "1"})["calls"]
+
+    def created_by_api(self) -> int:
+        """How many contacts Intercom's own endpoints have created."""
+        return self._control("GET", "stats")["contacts_created_by_api"]
+
+    def faults(self, *rules: Mapping[str, Any]) -> None:
+        """Have Intercom fail in some ways; no rule clears them."""
+        self._control("POST", "faults", json=list(rules))
+
+    def definitions(self, environment: Mapping[str, str] | None = None) -> dg.Definitions:
+        """The Dagster definitions of the declarations."""
+        return build_definitions(
+            load_project(self.declarations), os.environ if environment is None else environment
+        )
+
+    def sync(self, activation: str = "vip", *, allow_large_removal: bool = False) -> SyncOutcome:
+        """One sync through both jobs, as `dinmo sync` does it."""
+        return sync_activation(
+            self.definitions(),
+            self.instance,
+            activation,
+            allow_large_removal=allow_large_removal,
+            log_level="CRITICAL",
+        )
+
+    def synced(self, activation: str = "vip") -> SyncOutcome:
+        """A sync that must be ok."""
+        outcome = self.sync(activation)
+        assert outcome.status == "ok", outcome.reason
+        return outcome
+
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        """Rows of a query of the state."""
+        with self.state.reading() as connection:
+            return connection.execute(query).fetchall()
+
+    def intercom_call(self, method: str, path: str, **options: Any) -> Any:
+        """A call as another user of the workspace would make it."""
+        answer = requests.request(
+            method,
+            self.intercom + path,
+            headers={"Authorization": f"Bearer {TOKEN}", "Accept": "application/json"},
+            timeout=30,
+            **options,
+        )
+        answer.raise_for_status()
+        return answer.json() if answer.content else None
+
+    def _control(self, method: str, path: str, **options: Any) -> Any:
+        answer = requests.request(
+            method, f"{self.intercom}/_emulator/{path}", timeout=30, **options
+        )
+        answer.raise_for_status()
+        return answer.json()
+
+
+@contextmanager
+def intercom_of_tests() -> Iterator[str]:
+    """The base URL of an emulator that accepts only the tests' token."""
+    with running(EmulatorSettings(token=TOKEN)) as server:
+        yield server.base_url
