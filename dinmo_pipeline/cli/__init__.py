@@ -1,0 +1,5 @@
+"""The `dinmo` command."""
+
+from dinmo_pipeline.cli.main import main
+
+__all__ = ["main"]

@@ -1,0 +1,100 @@
+"""`dinmo check`: are the declarations right, and with --online the source and the destinations too."""
+
+import os
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+
+from dinmo_pipeline.cli.failures import DONE, WRONG_USAGE
+from dinmo_pipeline.cli.project import (
+    declared_project,
+    json_option,
+    open_declared_source,
+    print_json,
+)
+from dinmo_pipeline.cli.tables import print_table
+from dinmo_pipeline.config import ConfigError, render
+from dinmo_pipeline.config.declarations import Destination, Project
+
+
+@click.command()
+@click.option("--online", is_flag=True, help="Also ask the source and the destinations.")
+@json_option
+def check(*, online: bool, as_json: bool) -> int:
+    """Check the declarations; with --online also the segments' columns, types and sizes, and tokens."""
+    try:
+        project = declared_project()
+    except ConfigError as error:
+        if not as_json:
+            raise
+        print_json({"ok": False, "problems": [str(problem) for problem in error.problems]})
+        return WRONG_USAGE
+    found: dict[str, Any] = {
+        "ok": True,
+        "segments": len(project.segments),
+        "activations": len(project.activations),
+        "destinations": len(project.destinations),
+    }
+    if not online:
+        if as_json:
+            print_json(found)
+        else:
+            click.echo(
+                f"The declarations are right: {found['segments']} segments,"
+                f" {found['activations']} activations, {found['destinations']} destinations."
+            )
+        return DONE
+    sizes, problems = _count_segments(project)
+    workspaces = {key: _ask(destination) for key, destination in project.destinations.items()}
+    if as_json:
+        ok = not problems
+        print_json(
+            {**found, "ok": ok, "members": sizes, "workspaces": workspaces, "problems": problems}
+        )
+    else:
+        print_table(("ACTIVATION", "ROWS"), sizes.items())
+        for key, workspace in workspaces.items():
+            click.echo(f"{key}: workspace {workspace['name']!r} ({workspace['id']}) answers.")
+        for problem in problems:
+            click.echo(problem, err=True)
+    return WRONG_USAGE if problems else DONE
+
+
+def _count_segments(project: Project) -> tuple[dict[str, int], list[str]]:
+    """The rows of each activation's segment, and what is wrong with those that cannot be counted."""
+    from dinmo_pipeline.segments import SegmentError, select_members  # noqa: PLC0415  # slow
+
+    sizes: dict[str, int] = {}
+    problems: list[str] = []
+    with open_declared_source(project) as source:
+        for activation in project.activations.values():
+            try:
+                sql = select_members(
+                    project,
+                    activation.segment,
+                    activation.column,
+                    source,
+                    now=datetime.now(UTC),
+                    timezone=activation.timezone,
+                )
+            except SegmentError as error:
+                problems.append(render(error.problems))
+            else:
+                source.explain(sql)
+                sizes[activation.key] = source.count(sql)
+    return sizes, problems
+
+
+def _ask(destination: Destination) -> dict[str, str | None]:
+    from dinmo_pipeline.intercom.client import REGION_HOSTS, IntercomClient  # noqa: PLC0415  # slow
+
+    variable = destination.access_token.name
+    with IntercomClient(
+        os.environ.get(variable, ""),
+        destination.base_url or REGION_HOSTS[destination.region],
+        token_name=f"The environment variable {variable} (access token of {destination.key!r})",
+        version=destination.api_version,
+    ) as client:
+        workspace = client.workspace()
+    return {"id": workspace.id, "name": workspace.name, "region": workspace.region}

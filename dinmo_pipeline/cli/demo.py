@@ -1,0 +1,86 @@
+"""`dinmo demo`: the whole story on a sample shop and a local Intercom; --dev opens it in the UI."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import click
+
+from dinmo_pipeline.cli.emulator import require_emulator
+from dinmo_pipeline.cli.failures import DONE, FAILED
+from dinmo_pipeline.cli.instance import ensure_dagster_home
+from dinmo_pipeline.cli.project import OWN_DECLARATIONS, tell
+from dinmo_pipeline.config import load_project
+
+_DEV_PORT = 8055  # what the demo's declarations name
+_UI_PORT = 3000
+
+
+@click.command()
+@click.option("--dev", is_flag=True, help="Afterwards open that world in the Dagster UI.")
+def demo(*, dev: bool) -> int:
+    """Tell the whole story in the terminal: two days of a shop, synced to a local Intercom."""
+    project = load_project(OWN_DECLARATIONS)
+    require_emulator()
+    ensure_dagster_home()
+    # The emulator takes any token, and Dagster reads it from the environment, also in `--dev`.
+    for destination in project.destinations.values():
+        os.environ.setdefault(destination.access_token.name, "demo-token")
+    from rich.console import Console  # noqa: PLC0415  # slow to import
+
+    from dinmo_pipeline.demo.story import NotTheDemoError, tell_story  # noqa: PLC0415
+
+    console = Console(highlight=False)
+    try:
+        with _emulator(fixed_port=dev) as base_url:
+            right = tell_story(project, os.environ, base_url, console)
+            if not right:
+                tell("A tag differs from its segment: this should not happen, please report it.")
+                return FAILED
+            if not dev:
+                console.print("See the same world in the Dagster UI: [bold]make dev[/bold]")
+                return DONE
+            return _open_ui(base_url)
+    except NotTheDemoError:
+        raise click.UsageError(
+            f"{OWN_DECLARATIONS} no longer holds the demo's declarations, so there is no story to tell."
+        ) from None
+
+
+@contextmanager
+def _emulator(*, fixed_port: bool) -> Iterator[str]:
+    """An empty emulator: on a free port, or in a process of its own on the declared one."""
+    if not fixed_port:
+        from dinmo_pipeline.emulator import running  # noqa: PLC0415  # an extra
+
+        with running() as server:
+            yield server.base_url
+        return
+    command = [sys.executable, "-m", "dinmo_pipeline.cli", "emulator", "--port", str(_DEV_PORT)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603
+        try:
+            # Its first line says that it is ready; an end of the stream, that it is not to be had.
+            if process.stdout is None or not process.stdout.readline():
+                raise click.ClickException(f"The emulator cannot start on port {_DEV_PORT}.")
+            yield f"http://127.0.0.1:{_DEV_PORT}"
+        finally:
+            process.terminate()
+
+
+def _open_ui(emulator: str) -> int:
+    tell(
+        f"Dagster: http://127.0.0.1:{_UI_PORT}   Intercom (emulated): {emulator}/   Ctrl-C ends both."
+    )
+    command = [sys.executable, "-m", "dagster_dg_cli.cli", "dev", "--port", str(_UI_PORT)]
+    # Being told to stop ends the UI and the emulator too, whether by Ctrl-C or by `kill`.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with subprocess.Popen(command, env=os.environ) as process:  # noqa: S603  # no shell, our words
+        try:
+            return process.wait()
+        except KeyboardInterrupt:
+            process.send_signal(signal.SIGINT)
+            process.wait()
+            return DONE

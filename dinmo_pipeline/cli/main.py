@@ -1,0 +1,50 @@
+"""The command group, and how every error becomes a sentence and an exit code."""
+
+import sys
+from collections.abc import Sequence
+
+import click
+
+from dinmo_pipeline.cli.check import check
+from dinmo_pipeline.cli.demo import demo
+from dinmo_pipeline.cli.emulator import emulator
+from dinmo_pipeline.cli.failures import explain
+from dinmo_pipeline.cli.plan import plan
+from dinmo_pipeline.cli.schema import schema
+from dinmo_pipeline.cli.status import status
+from dinmo_pipeline.cli.sync import sync
+
+
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Exit codes: 0 done, 1 failed, 2 wrong usage or declarations, 3 held by a guard.",
+)
+@click.version_option(package_name="dinmo-pipeline")
+def dinmo() -> None:
+    """Keep a tag in Intercom equal to each segment of the users in your warehouse.
+
+    Declarations are read from $DINMO_CONFIG, a YAML file or a folder of them.
+    """
+
+
+for command in (check, plan, sync, status, schema, emulator, demo):
+    dinmo.add_command(command)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command and exit with its code; no error becomes a traceback."""
+    try:
+        code = dinmo.main(arguments, prog_name="dinmo", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("Interrupted; the next sync does what this one left.", err=True)
+        code = 130
+    except BrokenPipeError:
+        # Whoever read our output, such as `head`, has seen enough.
+        sys.stderr.close()
+        code = 1
+    except Exception as error:  # noqa: BLE001  # explain() raises what it does not know
+        code = explain(error)
+    sys.exit(code if isinstance(code, int) else 0)

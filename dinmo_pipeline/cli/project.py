@@ -1,0 +1,84 @@
+"""What the commands share: the declarations, the environment's secrets, the chosen activations."""
+
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from dinmo_pipeline.config import load_project
+from dinmo_pipeline.config.declarations import Activation, Project
+
+if TYPE_CHECKING:
+    from dinmo_pipeline.segments import OpenSource
+    from dinmo_pipeline.state.database import StateDatabase
+
+OWN_DECLARATIONS = Path(__file__).parent.parent / "declarations"
+
+
+def declared_project() -> Project:
+    """The declarations at `$DINMO_CONFIG`, by default this package's own.
+
+    Raises:
+        ConfigError: they cannot be used.
+    """
+    return load_project(Path(os.environ.get("DINMO_CONFIG", OWN_DECLARATIONS)))
+
+
+def chosen(project: Project, keys: Iterable[str]) -> list[Activation]:
+    """The activations of the keys, in their order and each once; of none, all enabled ones.
+
+    Raises:
+        click.UsageError: a key that is not declared.
+    """
+    wanted = list(dict.fromkeys(keys))
+    unknown = [key for key in wanted if key not in project.activations]
+    if unknown:
+        near = get_close_matches(unknown[0], project.activations, n=1)
+        hint = f" Perhaps you meant {near[0]!r}." if near else ""
+        raise click.UsageError(
+            f"There is no activation {unknown[0]!r}.{hint} Declared are:"
+            f" {', '.join(project.activations) or 'none'}."
+        )
+    if wanted:
+        return [project.activations[key] for key in wanted]
+    return [activation for activation in project.activations.values() if activation.enabled]
+
+
+@contextmanager
+def open_declared_source(project: Project) -> "Iterator[OpenSource]":
+    """The source of the declarations, its secret from the environment.
+
+    Raises:
+        SourceError: it cannot be opened.
+    """
+    from dinmo_pipeline.segments import open_source  # noqa: PLC0415  # slow to import
+
+    uri = os.environ.get(project.source.uri.name) if project.source.uri else None
+    with open_source(project.source, uri=uri, on_wait=tell) as source:
+        yield source
+
+
+def declared_state(project: Project) -> "StateDatabase":
+    """The state of the declarations; a wait for another process is told."""
+    from dinmo_pipeline.state.database import StateDatabase  # noqa: PLC0415  # slow to import
+
+    return StateDatabase(project.state.database, on_wait=tell)
+
+
+def tell(message: str) -> None:
+    """A line for the person who watches; standard output belongs to results."""
+    click.echo(message, err=True)
+
+
+def print_json(value: Mapping[str, Any]) -> None:
+    """One JSON object on standard output."""
+    click.echo(json.dumps(value, ensure_ascii=False, indent=2, default=str))
+
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+activation_arguments = click.argument("activations", nargs=-1, metavar="[ACTIVATION]...")

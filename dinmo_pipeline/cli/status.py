@@ -1,0 +1,57 @@
+"""`dinmo status`: each activation's tag, numbers, and last sync, from the state alone."""
+
+from typing import Any
+
+import click
+
+from dinmo_pipeline.cli.project import declared_project, declared_state, json_option, print_json
+from dinmo_pipeline.cli.tables import print_table
+
+
+@click.command()
+@json_option
+def status(*, as_json: bool) -> None:
+    """Show every activation: its tag, members, tagged contacts, pending changes and last sync."""
+    from dinmo_pipeline.state.overview import overview  # noqa: PLC0415  # slow to import
+
+    project = declared_project()
+    with declared_state(project).reading() as connection:
+        known = overview(connection)
+    rows: dict[str, dict[str, Any]] = {}
+    for activation in project.activations.values():
+        rows[activation.key] = {
+            "tag": activation.name,
+            "destination": activation.destination,
+            "schedule": activation.schedule if activation.enabled else "disabled",
+            **known.pop(activation.key, {}),
+        }
+    for key, left in known.items():
+        rows[key] = {"tag": left.get("tag_name"), "schedule": "orphaned", **left}
+    if as_json:
+        print_json(rows)
+        return
+    print_table(
+        ("ACTIVATION", "TAG", "SCHEDULE", "MEMBERS", "TAGGED", "PENDING", "LAST SYNC", "STATUS"),
+        [
+            (
+                key,
+                row["tag"],
+                row["schedule"],
+                row.get("members"),
+                row.get("tagged_contacts"),
+                row.get("changes"),
+                _moment(row.get("last_sync_at")),
+                row.get("last_status") or "never synced",
+            )
+            for key, row in rows.items()
+        ],
+    )
+    for key, row in rows.items():
+        if row.get("last_reason"):
+            click.echo(f"{key}: {row['last_reason']}")
+        if row["schedule"] == "orphaned":
+            click.echo(f"{key}: no longer declared; its contacts keep their tag.")
+
+
+def _moment(value: Any) -> str | None:
+    return f"{value:%Y-%m-%d %H:%M} UTC" if value else None

@@ -1,0 +1,38 @@
+"""A progress bar on long work, when a person is watching."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from dinmo_pipeline.sync.session import progress_listener
+
+
+@contextmanager
+def progress_bar(title: str) -> Iterator[None]:
+    """Show how far the syncs inside the block are, on standard error; nothing without a terminal."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    with Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    ) as bar:
+        tasks = {"": bar.add_task(f"{title}: comparing", total=None)}
+
+        def listen(label: str, done: int, total: int) -> None:
+            if label not in tasks:
+                tasks[label] = bar.add_task(f"{title}: {label}", total=total)
+            bar.update(tasks[label], completed=done, total=total)
+
+        token = progress_listener.set(listen)
+        try:
+            yield
+        finally:
+            progress_listener.reset(token)

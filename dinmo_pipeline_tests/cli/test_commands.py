@@ -1,0 +1,256 @@
+"""Each command as a person or a program uses it: what it prints where, and its exit code."""
+
+import json
+import os
+import subprocess
+import sys
+
+import duckdb
+import pytest
+
+ANA, BEN, CLEO = "ana@example.com", "ben@example.com", "cleo@example.com"
+NUMBERS = {
+    "members",
+    "entered",
+    "left",
+    "tagged",
+    "untagged",
+    "not_in_intercom",
+    "ambiguous",
+    "failed",
+    "pending",
+    "api_calls",
+    "seconds",
+}
+
+
+def test_sync_json_prints_one_object_with_the_documented_keys(company, dinmo):
+    """Logs and errors go to standard error."""
+    company.people(ANA, BEN)
+    company.members([ANA, BEN, CLEO])
+    printed = dinmo("sync", "vip", "--json")
+    assert printed.code == 0
+    found = json.loads(printed.out)
+    assert set(found) == {"vip"}
+    assert set(found["vip"]) == {"status", *NUMBERS}
+    assert found["vip"]["status"] == "ok"
+    assert (found["vip"]["members"], found["vip"]["tagged"]) == (3, 2)
+
+
+def test_plan_shows_what_a_sync_would_do_and_writes_nothing(company, dinmo):
+    """Neither to Intercom nor to the state; the estimate of calls holds."""
+    company.people(ANA, BEN)
+    company.members([ANA, BEN, CLEO])
+    company.calls()
+    printed = dinmo("plan", "vip", "--json")
+    planned = json.loads(printed.out)["vip"]
+    assert printed.code == 0
+    assert NUMBERS <= set(planned)
+    assert (planned["entered"], planned["pending"], planned["tagged"]) == (3, 3, 0)
+    assert company.calls() == {}
+    assert not (company.folder / "state.duckdb").exists()
+    synced = json.loads(dinmo("sync", "vip", "--json").out)["vip"]
+    assert synced["api_calls"] <= planned["api_calls"]
+
+
+def test_plan_does_not_touch_an_existing_state(company, dinmo):
+    """Byte for byte."""
+    company.people(ANA)
+    company.members([ANA])
+    dinmo("sync", "vip")
+    before = (company.folder / "state.duckdb").read_bytes()
+    company.members([BEN])
+    printed = dinmo("plan", "--json")
+    assert json.loads(printed.out)["vip"]["left"] == 1
+    assert (company.folder / "state.duckdb").read_bytes() == before
+
+
+def test_held_changes_exit_with_three(company, dinmo):
+    """Both in plan and in sync, with the way out in words."""
+    company.people(ANA)
+    company.members([ANA])
+    dinmo("sync", "vip")
+    company.members([])
+    assert dinmo("plan").code == 3
+    held = dinmo("sync", "vip")
+    assert held.code == 3
+    assert "dinmo sync vip --allow-large-removal" in held.err
+    assert json.loads(dinmo("sync", "vip", "--json").out)["vip"]["status"] == "held"
+    assert dinmo("sync", "vip", "--allow-large-removal").code == 0
+    assert company.tagged() == set()
+
+
+def test_the_worst_of_several_syncs_is_the_exit_code(company, dinmo):
+    """One failed over one held over one ok."""
+    company.people(ANA, BEN)
+    for key in ("empty", "broken"):
+        company.activate(key)
+        company.members([BEN], key)
+    company.members([ANA])
+    dinmo("sync", "--all")
+    company.members([], "empty")
+    assert dinmo("sync", "vip", "empty").code == 3
+    company.declared["segments"]["broken"] = {"name": "Broken", "table": "gone"}
+    printed = dinmo("sync", "--all", "--json")
+    assert printed.code == 1
+    statuses = {key: found["status"] for key, found in json.loads(printed.out).items()}
+    assert statuses == {"vip": "ok", "empty": "held", "broken": "failed"}
+
+
+def test_sync_all_leaves_out_what_is_disabled(company, dinmo):
+    """It can be named, though."""
+    company.activate("paused", enabled=False)
+    company.members([ANA], "paused")
+    company.members([ANA])
+    assert set(json.loads(dinmo("sync", "--all", "--json").out)) == {"vip"}
+    assert set(json.loads(dinmo("sync", "paused", "--json").out)) == {"paused"}
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("sync",), "Name the activations to sync, or say --all."),
+        (("sync", "vpi"), "There is no activation 'vpi'. Perhaps you meant 'vip'."),
+        (("sync", "vip", "--all"), "Name the activations to sync, or say --all."),
+        (("plan", "nobody"), "There is no activation 'nobody'. Declared are: vip."),
+        (("frobnicate",), "No such command 'frobnicate'."),
+    ],
+)
+def test_wrong_usage_exits_with_two_and_says_what_is_right(dinmo, words, said):
+    """Nothing is synced."""
+    printed = dinmo(*words)
+    assert printed.code == 2
+    assert said in printed.err
+    assert printed.out == ""
+
+
+def test_wrong_declarations_exit_with_two_and_name_file_and_line(company, dinmo):
+    """Every command that reads them."""
+    company.declared["activations"]["vip"] = {"shedule": "0 * * * *"}
+    for words in (("check",), ("plan",), ("sync", "--all"), ("status",)):
+        printed = dinmo(*words)
+        assert printed.code == 2
+        assert "dinmo.yaml:" in printed.err
+        assert "schedule" in printed.err
+        assert "Traceback" not in printed.err
+
+
+def test_check_counts_and_check_online_asks_source_and_destination(company, dinmo):
+    """An unknown column is an error of the declarations, with the nearest name."""
+    company.members([ANA, BEN])
+    assert dinmo("check").out == (
+        "The declarations are right: 1 segments, 1 activations, 1 destinations.\n"
+    )
+    online = json.loads(dinmo("check", "--online", "--json").out)
+    assert online["members"] == {"vip": 2}
+    assert online["workspaces"]["main"]["id"] == "emul8tor"
+    company.declared["activations"]["vip"] = {"column": "emial"}
+    printed = dinmo("check", "--online")
+    assert printed.code == 2
+    assert "emial" in printed.err
+    assert "email" in printed.err
+
+
+def test_status_shows_each_activation_and_what_is_orphaned(company, dinmo):
+    """Before the first sync, after it, and after the activation left the declarations."""
+    company.people(ANA)
+    company.members([ANA, BEN])
+    assert "never synced" in dinmo("status").out
+    dinmo("sync", "vip")
+    row = json.loads(dinmo("status", "--json").out)["vip"]
+    assert (row["members"], row["tagged_contacts"], row["changes"]) == (2, 1, 0)
+    assert row["last_status"] == "ok"
+    company.declared["segments"], company.declared["activations"] = {}, {}
+    company.activate("other")
+    printed = dinmo("status")
+    assert "vip: no longer declared; its contacts keep their tag." in printed.out
+
+
+def test_a_state_in_use_is_waited_for_and_told(company, dinmo):
+    """Another process holds the file for a moment; the sync goes on when it lets go."""
+    company.people(ANA)
+    company.members([ANA])
+    dinmo("sync", "vip")
+    holder = subprocess.Popen(
+        [sys.executable, "-c", _HOLD, str(company.folder / "state.duckdb")],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    with holder:
+        assert holder.stdout.readline() == "held\n"
+        holder.stdin.write("\n")
+        holder.stdin.flush()
+        assert dinmo("sync", "vip").code == 0
+
+
+# Holds the file open for writing until a line comes, and half a second more.
+_HOLD = """
+import duckdb, sys, time
+connection = duckdb.connect(sys.argv[1])
+print("held", flush=True)
+sys.stdin.readline()
+time.sleep(0.5)
+"""
+
+
+def test_a_missing_source_says_which_file_and_exits_with_one(company, dinmo):
+    """No traceback, and nothing is written."""
+    printed = dinmo("plan")
+    assert printed.code == 1
+    assert "warehouse.duckdb" in printed.err
+    assert "Traceback" not in printed.err
+
+
+def test_schema_is_a_json_schema(dinmo):
+    """For editors."""
+    assert json.loads(dinmo("schema").out)["type"] == "object"
+
+
+def test_every_command_explains_itself(dinmo):
+    """`--help` of each exits with 0 and has a sentence."""
+    for command in ("check", "plan", "sync", "status", "schema", "emulator", "demo"):
+        printed = dinmo(command, "--help")
+        assert printed.code == 0
+        assert len(printed.out.splitlines()) > 3
+
+
+def test_without_dagster_home_a_folder_of_the_project_is_used(company, tmp_path):
+    """The one that git ignores, with the project's dagster.yaml in it."""
+    company.people(ANA)
+    company.members([ANA])
+    project = tmp_path / "project"
+    project.mkdir()
+    (project / "dagster.yaml").write_text("telemetry:\n  enabled: false\n")
+    environment = {k: v for k, v in os.environ.items() if k != "DAGSTER_HOME"}
+    environment["DINMO_CONFIG"] = str(company.declarations)
+    done = subprocess.run(
+        [sys.executable, "-m", "dinmo_pipeline.cli", "sync", "vip", "--json"],
+        cwd=project,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["vip"]["tagged"] == 1
+    assert (project / ".dagster" / "dagster.yaml").read_text().startswith("telemetry")
+    assert (project / ".dagster" / "history").is_dir()
+
+
+def test_the_state_can_be_queried_with_plain_duckdb(company, dinmo):
+    """Its tables are for people, too."""
+    company.people(ANA)
+    company.members([ANA])
+    dinmo("sync", "vip")
+    with duckdb.connect(str(company.folder / "state.duckdb"), read_only=True) as connection:
+        for table in (
+            "segment_membership",
+            "membership_changes",
+            "tagged_contacts",
+            "membership_history",
+            "change_log",
+            "syncs",
+        ):
+            connection.execute(f"SELECT activation FROM dinmo.{table}").fetchall()
+        connection.execute("SELECT destination FROM dinmo.contacts").fetchall()

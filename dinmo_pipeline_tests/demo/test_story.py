@@ -1,0 +1,137 @@
+"""Between the two days people enter and leave each declared segment."""
+# ruff: noqa: S608 - all SQL is made of texts in this file
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+import dinmo_pipeline
+from dinmo_pipeline_tests.demo.conftest import TODAY
+
+DECLARATIONS = Path(dinmo_pipeline.__file__).parent / "declarations"
+
+# The declared segments in SQL of their own, as the columns `email` and `customer_id`.
+CUSTOMERS = "select customer_id, email from {day}.customers where "
+SEGMENTS = {
+    "vip_customers": CUSTOMERS
+    + """
+        (orders_count >= 8 or total_spent > 1000)
+        and last_order_at >= $today - interval 365 days
+        and marketing_consent is distinct from false
+    """,
+    "first_order_pending": CUSTOMERS
+    + "signed_up_at >= $today - interval 30 days and orders_count = 0",
+    "at_risk": CUSTOMERS
+    + """
+        orders_count >= 2
+        and last_order_at < $today - interval 90 days
+        and last_order_at >= $today - interval 180 days
+    """,
+    "newsletter_readers": CUSTOMERS
+    + """
+        marketing_consent and trim(email) <> '' and last_order_at >= $today - interval 365 days
+    """,
+    "nordic_customers": CUSTOMERS + "country in ('DK', 'FI', 'NO', 'SE') and orders_count > 0",
+    "churned": CUSTOMERS + "last_order_at < $today - interval 180 days",
+    "trialists": "select customer_id, email from {day}.analytics.trialists",
+}
+
+
+def members(connection, segment, day, identifier):
+    """The distinct identifiers of a segment's members."""
+    sql = SEGMENTS[segment].format(day=day)
+    # DuckDB refuses a parameter that the query does not use.
+    parameters = {"today": TODAY} if "$today" in sql else {}
+    found = connection.execute(
+        f"select distinct lower(trim({identifier})) from ({sql}) where trim({identifier}) <> ''",
+        parameters,
+    )
+    return {value for (value,) in found.fetchall()}
+
+
+def declared(section):
+    """A section of the declarations, all files together."""
+    files = [yaml.safe_load(path.read_text("utf-8")) for path in DECLARATIONS.glob("*.yaml")]
+    return {key: value for file in files for key, value in file.get(section, {}).items()}
+
+
+def test_every_declared_segment_is_part_of_the_story():
+    """A segment added to the declarations is added here, with SQL of its own."""
+    assert set(declared("segments")) == set(SEGMENTS)
+
+
+def test_every_segment_is_activated():
+    """An activation names a declared segment, by default that of its key, and none is left out."""
+    activated = {settings.get("segment", key) for key, settings in declared("activations").items()}
+    assert activated == set(SEGMENTS)
+
+
+@pytest.mark.parametrize("identifier", ["email", "customer_id"])
+@pytest.mark.parametrize("segment", SEGMENTS)
+def test_people_enter_and_leave(both_days, segment, identifier):
+    """Each segment has tens to some 1,500 members; on day two some enter and some leave it."""
+    before = members(both_days, segment, "one", identifier)
+    after = members(both_days, segment, "two", identifier)
+    assert 50 <= len(before) <= 1_500
+    assert 50 <= len(after) <= 1_500
+    assert len(after - before) >= 5
+    assert len(before - after) >= 5
+
+
+@pytest.mark.parametrize("segment", SEGMENTS)
+def test_no_guard_holds_the_changes(both_days, segment):
+    """Far fewer than 30 % leave, so that the demo's second sync goes through by itself."""
+    before = members(both_days, segment, "one", "email")
+    after = members(both_days, segment, "two", "email")
+    assert len(before - after) < 0.2 * len(before)
+
+
+@pytest.mark.parametrize(
+    ("what", "happened"),
+    [
+        ("a new address", "old.email is distinct from new.email"),
+        ("consent", "old.marketing_consent is distinct from true and new.marketing_consent"),
+        ("consent withdrawn", "old.marketing_consent and not new.marketing_consent"),
+        ("a move", "old.country is distinct from new.country"),
+        ("a purchase", "new.orders_count > old.orders_count"),
+        ("a refund", "new.orders_count < old.orders_count"),
+    ],
+)
+def test_things_happen_to_customers(both_days, what, happened):
+    """Each kind of news reaches several of those who were customers on day one."""
+    ((count,),) = both_days.execute(
+        f"""
+        select count(*)
+        from one.customers old
+        join two.customers new using (customer_id)
+        where {happened}
+        """
+    ).fetchall()
+    assert count >= 8, what
+
+
+def test_time_passes(both_days):
+    """What was ordered on day one is a day older on day two."""
+    ages = both_days.execute(
+        """
+        select distinct old.ordered_at - new.ordered_at
+        from one.orders old join two.orders new using (order_id)
+        """
+    ).fetchall()
+    assert [age.days for (age,) in ages] == [1]
+
+
+def test_some_churn_because_time_passed(both_days):
+    """They did nothing at all: their last order is now more than 180 days ago."""
+    churned = members(both_days, "churned", "two", "customer_id") - members(
+        both_days, "churned", "one", "customer_id"
+    )
+    untouched = both_days.execute(
+        """
+        select lower(customer_id)
+        from one.customers old join two.customers new using (customer_id)
+        where (old.orders_count, old.total_spent) = (new.orders_count, new.total_spent)
+        """
+    ).fetchall()
+    assert len(churned & {key for (key,) in untouched}) >= 5
