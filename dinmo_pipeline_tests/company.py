@@ -60,7 +60,7 @@ class Company:
         self.declared["segments"][key] = {"name": key.upper(), "table": key}
         self.declared["activations"][key] = settings
 
-    def members(self, rows: Iterable[str | None | tuple[Any, ...]], table: str = "vip") -> None:
+    def members(self, rows: Iterable[str | tuple[Any, ...] | None], table: str = "vip") -> None:
         """Replace a table of the warehouse: emails, or (email, user id) pairs."""
         listed = [row if isinstance(row, tuple) else (row, None) for row in rows]
         with duckdb.connect(str(self.folder / "warehouse.duckdb")) as connection:

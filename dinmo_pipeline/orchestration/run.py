@@ -6,8 +6,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import dagster as dg
-from dagster._core.events import JobFailureData, StepFailureData
-from dagster._utils.error import SerializableErrorInfo
 
 from dinmo_pipeline.orchestration.naming import (
     APPLY_TAG_CHANGES,
@@ -89,16 +87,13 @@ def _failure(result: dg.ExecuteInProcessResult) -> SyncOutcome:
                 for key, value in event.step_failure_data.user_failure_data.metadata.items()
             }
             return SyncOutcome(metadata["status"], metadata["reason"], _numbers(metadata))
-    errors = [
-        event.event_specific_data.error
-        for event in result.all_events
-        if isinstance(event.event_specific_data, StepFailureData | JobFailureData)
-    ]
+    # Of a step that failed, or of the run when it failed before its first step.
+    errors = (getattr(event.event_specific_data, "error", None) for event in result.all_events)
     return SyncOutcome("failed", _said(next(filter(None, errors), None)), SyncNumbers())
 
 
-def _said(error: SerializableErrorInfo | None) -> str:
-    """The message of the innermost cause, which is the sentence we wrote for a person."""
+def _said(error: Any) -> str:
+    """The message of a serialized error's innermost cause: the sentence we wrote for a person."""
     while error and error.cause:
         error = error.cause
     if not error:
