@@ -22,6 +22,7 @@ from dinmo_pipeline.orchestration.resources import (
 )
 from dinmo_pipeline.orchestration.schedules import build_schedules
 from dinmo_pipeline.orchestration.sensor import build_sensor
+from dinmo_pipeline.orchestration.staleness import build_staleness_check, build_staleness_sensor
 
 
 def build_definitions(project: Project, environment: Mapping[str, str]) -> dg.Definitions:
@@ -32,7 +33,8 @@ def build_definitions(project: Project, environment: Mapping[str, str]) -> dg.De
         assets=build_assets(project, partitions),
         jobs=build_jobs(),
         schedules=build_schedules(project.activations.values()),
-        sensors=[build_sensor(enabled)],
+        sensors=[build_sensor(enabled), build_staleness_sensor(project.activations.values())],
+        asset_checks=[build_staleness_check(project.activations, partitions)],
         resources=_resources(project, environment),
     )
 

@@ -7,6 +7,9 @@ INTERCOM_TAGS = "intercom_tags"
 SYNC_MEMBERSHIP = "sync_membership"
 APPLY_TAG_CHANGES = "apply_tag_changes"
 TAG_CHANGES_SENSOR = "tag_changes_sensor"
+STALENESS_SENSOR = "staleness_sensor"
+
+UP_TO_DATE = "up_to_date"
 
 SOURCE = "source"
 STATE = "state"
