@@ -1,0 +1,19 @@
+"""A declared segment → one SELECT of identifiers in the source's dialect → Arrow batches."""
+
+from dinmo_pipeline.segments.columns import ColumnKind, ColumnType, Table
+from dinmo_pipeline.segments.errors import MissingTableError, SegmentError, SourceError
+from dinmo_pipeline.segments.members import IDENTIFIER, select_members
+from dinmo_pipeline.segments.source import OpenSource, open_source
+
+__all__ = [
+    "IDENTIFIER",
+    "ColumnKind",
+    "ColumnType",
+    "MissingTableError",
+    "OpenSource",
+    "SegmentError",
+    "SourceError",
+    "Table",
+    "open_source",
+    "select_members",
+]

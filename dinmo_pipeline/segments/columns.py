@@ -1,0 +1,144 @@
+"""The columns a source really has, told in the few kinds that conditions distinguish."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+import pyarrow as pa
+from sqlglot import exp
+from sqlglot.errors import SqlglotError
+
+ColumnKind: TypeAlias = Literal[
+    "text",
+    "integer",
+    "decimal",
+    "float",
+    "boolean",
+    "date",
+    "timestamp",
+    "timestamptz",
+    "other",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnType:
+    """What a column holds: its `kind`, and `type`, the source's own word for it.
+
+    `as_text` marks the types whose values are read as text only after a cast: UUID, ENUM, and
+    PostgreSQL's blank-padded `char(n)`.
+    """
+
+    kind: ColumnKind
+    type: str
+    as_text: bool = False
+
+    @property
+    def is_number(self) -> bool:
+        """Whether its values are numbers, exact or not."""
+        return self.kind in ("integer", "decimal", "float")
+
+    @property
+    def is_temporal(self) -> bool:
+        """Whether its values are days or moments."""
+        return self.kind in ("date", "timestamp", "timestamptz")
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table as the source spells it: the parts of its name, and its columns in order."""
+
+    parts: tuple[str, ...]
+    columns: Mapping[str, ColumnType]
+
+
+_Type = exp.DataType.Type
+_TEXTS_AFTER_CAST = {_Type.UUID, _Type.ENUM}
+# Looked through in this order: sqlglot counts floating-point types among the real ones.
+_KINDS_OF_SQL: tuple[tuple[ColumnKind, frozenset[Any] | set[Any]], ...] = (
+    ("other", {_Type.BIT}),
+    ("text", exp.DataType.TEXT_TYPES),
+    ("integer", exp.DataType.INTEGER_TYPES),
+    ("float", exp.DataType.FLOAT_TYPES),
+    ("decimal", exp.DataType.REAL_TYPES),
+    ("boolean", {_Type.BOOLEAN}),
+    ("date", {_Type.DATE, _Type.DATE32}),
+    ("timestamptz", {_Type.TIMESTAMPTZ, _Type.TIMESTAMPLTZ}),
+    (
+        "timestamp",
+        {
+            _Type.DATETIME,
+            _Type.DATETIME2,
+            _Type.TIMESTAMP,
+            _Type.TIMESTAMPNTZ,
+            _Type.TIMESTAMP_S,
+            _Type.TIMESTAMP_MS,
+            _Type.TIMESTAMP_NS,
+        },
+    ),
+)
+
+
+def column_type_of_sql(type_text: str, dialect: str) -> ColumnType:
+    """The kind of a column whose type the source writes as `type_text`.
+
+    >>> column_type_of_sql("DECIMAL(5,2)", "duckdb")
+    ColumnType(kind='decimal', type='DECIMAL(5,2)', as_text=False)
+    """
+    try:
+        parsed = exp.DataType.build(type_text, dialect=dialect)
+    except SqlglotError:
+        return ColumnType("other", type_text)
+    if parsed.this in _TEXTS_AFTER_CAST:
+        return ColumnType("text", type_text, as_text=True)
+    kinds = [kind for kind, types in _KINDS_OF_SQL if parsed.this in types]
+    return ColumnType(kinds[0] if kinds else "other", type_text)
+
+
+_POSTGRES_TYPE = b"POSTGRESQL:type"
+_POSTGRES_OTHER_TYPE = b"ADBC:postgresql:typname"
+# What PostgreSQL calls the types that Arrow has no own type for, or knows only as strings.
+_POSTGRES_KINDS: dict[str, ColumnType] = {
+    "numeric": ColumnType("decimal", "numeric"),
+    "uuid": ColumnType("text", "uuid", as_text=True),
+    "json": ColumnType("other", "json"),
+    "jsonb": ColumnType("other", "jsonb"),
+    "xml": ColumnType("other", "xml"),
+}
+
+_POSTGRES_TEXTS = ("", "text", "varchar")
+
+
+def columns_of_arrow(schema: pa.Schema) -> dict[str, ColumnType]:
+    """The columns of a result that a remote source gave as Arrow, in order."""
+    return {field.name: _column_type_of_arrow(field) for field in schema}
+
+
+def _column_type_of_arrow(field: pa.Field) -> ColumnType:
+    metadata = field.metadata or {}
+    name = (metadata.get(_POSTGRES_TYPE) or metadata.get(_POSTGRES_OTHER_TYPE) or b"").decode()
+    if name in _POSTGRES_KINDS:
+        return _POSTGRES_KINDS[name]
+    kind = _kind_of_arrow(field.type)
+    # Enumerations, citext, char(n) and the like arrive as strings, but not all text functions take them.
+    as_text = kind == "text" and name not in _POSTGRES_TEXTS
+    return ColumnType(kind, name or str(field.type), as_text=as_text)
+
+
+_KINDS_OF_ARROW: tuple[tuple[ColumnKind, Callable[[pa.DataType], bool]], ...] = (
+    ("text", pa.types.is_string),
+    ("text", pa.types.is_large_string),
+    ("text", pa.types.is_string_view),
+    ("integer", pa.types.is_integer),
+    ("decimal", pa.types.is_decimal),
+    ("float", pa.types.is_floating),
+    ("boolean", pa.types.is_boolean),
+    ("date", pa.types.is_date),
+    ("timestamptz", lambda arrow: pa.types.is_timestamp(arrow) and arrow.tz is not None),
+    ("timestamp", pa.types.is_timestamp),
+)
+
+
+def _kind_of_arrow(arrow: pa.DataType) -> ColumnKind:
+    kinds = [kind for kind, is_of in _KINDS_OF_ARROW if is_of(arrow)]
+    return kinds[0] if kinds else "other"

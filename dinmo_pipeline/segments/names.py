@@ -1,0 +1,73 @@
+"""Names of tables and columns: how they are quoted, split and looked up. The one place that does."""
+
+import difflib
+import re
+from collections.abc import Iterable, Mapping
+from typing import TypeVar
+
+from sqlglot import exp
+
+_PART = re.compile(r'"((?:[^"]|"")+)"|([^."]+)')
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+
+Value = TypeVar("Value")
+
+
+def identifier(name: str) -> exp.Identifier:
+    """A quoted identifier: reserved words, quotes and dots inside it are just its name.
+
+    >>> identifier('na"me').sql(dialect="duckdb")
+    '"na""me"'
+    """
+    return exp.to_identifier(name, quoted=True)
+
+
+def column(alias: str, name: str) -> exp.Column:
+    """A column of the table that goes by `alias`, both quoted."""
+    return exp.column(identifier(name), table=identifier(alias))
+
+
+def table_expression(parts: tuple[str, ...], alias: str | None = None) -> exp.Expr:
+    """A quoted table, `("analytics", "trialists")`, under an alias if one is given."""
+    names = [identifier(part) for part in parts]
+    table = exp.Table(
+        this=names[-1],
+        db=names[-2] if len(names) > 1 else None,
+        catalog=names[-3] if len(names) > 2 else None,  # noqa: PLR2004 - catalog.schema.table
+    )
+    return table if alias is None else exp.alias_(table, identifier(alias), table=True)
+
+
+def split_table_name(name: str) -> tuple[tuple[str, bool], ...] | None:
+    """The parts of `schema.table`, and whether each was written in double quotes; None if it is no name.
+
+    >>> split_table_name('analytics."my.table"')
+    (('analytics', False), ('my.table', True))
+    """
+    if _CONTROL.search(name):  # NUL ends a statement early, and no table is named so
+        return None
+    parts: list[tuple[str, bool]] = []
+    position = 0
+    while match := _PART.match(name, position):
+        quoted, plain = match.groups()
+        parts.append((quoted.replace('""', '"'), True) if quoted else (plain.strip(), False))
+        position = match.end() + 1
+        if match.end() == len(name) or name[match.end()] != ".":
+            break
+    whole = bool(parts) and position == len(name) + 1 and len(parts) <= 3  # noqa: PLR2004
+    return tuple(parts) if whole and all(part for part, _ in parts) else None
+
+
+def look_up(name: str, having: Mapping[str, Value]) -> tuple[str, Value] | None:
+    """The entry of that exact name, or else the only one that differs in upper and lower case."""
+    if name in having:
+        return name, having[name]
+    same = [key for key in having if key.casefold() == name.casefold()]
+    return (same[0], having[same[0]]) if len(same) == 1 else None
+
+
+def nearest(name: str, choices: Iterable[str]) -> tuple[str, ...]:
+    """At most three of the choices that look like the name, the likeliest first."""
+    by_folded = {choice.casefold(): choice for choice in choices}
+    close = difflib.get_close_matches(name.casefold(), list(by_folded), n=3, cutoff=0.5)
+    return tuple(by_folded[folded] for folded in close)

@@ -1,0 +1,138 @@
+"""A folder of Parquet or CSV files as source: each file, or folder of files, is a table."""
+
+import gzip
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from dinmo_pipeline.config.declarations import Source
+from dinmo_pipeline.segments import MissingTableError, OpenSource, SourceError, open_source
+from dinmo_pipeline.segments.folder_source import FileType
+from dinmo_pipeline_tests.segments.declaring import (
+    HERE,
+    field,
+    listed,
+    model,
+    project,
+    related,
+    segment,
+)
+from dinmo_pipeline_tests.segments.reading import members
+
+
+@contextmanager
+def opened(folder: Path, type_: FileType) -> Iterator[OpenSource]:
+    """The folder as an open source."""
+    with open_source(Source(type_, folder, None, HERE), uri=None) as source:
+        yield source
+
+
+def parquet(path: Path, **columns: list[object]) -> None:
+    """Write a Parquet file."""
+    path.parent.mkdir(exist_ok=True, parents=True)
+    pq.write_table(pa.table(columns), path)
+
+
+SHOP = project(
+    model("customers", primary_key="id", orders=("orders", {"id": "customer"})),
+    model("orders"),
+    segment(
+        "buyers", related("exists", "orders", where=field("amount", at_least=5)), over="customers"
+    ),
+    listed("all", "customers"),
+    segment("some", "SELECT id FROM customers WHERE id > 1"),
+)
+
+
+def test_a_folder_of_parquet_files_is_a_warehouse(tmp_path: Path) -> None:
+    """Files, and a folder of several files whose columns grew."""
+    folder = tmp_path / "it's a folder"
+    parquet(folder / "customers.parquet", id=[1, 2, 3])
+    parquet(folder / "orders" / "2025" / "a.parquet", customer=[1], amount=[5])
+    parquet(
+        folder / "orders" / "2026" / "b.parquet", customer=[2, 3], amount=[9, 1], note=["x", None]
+    )
+    (folder / "README.md").write_text("no table")
+    with opened(folder, "parquet") as source:
+        assert members(source, SHOP, "buyers") == ["1", "2"]
+        assert members(source, SHOP, "all") == ["1", "2", "3"]
+        assert members(source, SHOP, "some") == ["2", "3"]
+        assert list(source.columns("orders")) == ["customer", "amount", "note"]
+        with pytest.raises(MissingTableError) as caught:
+            source.table("order")
+    assert caught.value.nearest == ("orders",)
+
+
+def test_a_folder_of_csv_files_is_a_warehouse(tmp_path: Path) -> None:
+    """Packed ones too; a column is a number only if all of its values are."""
+    (tmp_path / "customers.csv").write_text(
+        "id,code\n" + "".join(f"{n},{n}\n" for n in range(30_000)) + "7,x\n"
+    )
+    with gzip.open(tmp_path / "orders.csv.gz", "wt") as file:
+        file.write("customer,amount,day,zip\n1,5.50,2026-03-01,01234\n2,1.00,,75001\n")
+    with opened(tmp_path, "csv") as source:
+        kinds = {name: type_.kind for name, type_ in source.columns("customers").items()}
+        assert kinds == {"id": "integer", "code": "text"}
+        assert [type_.kind for type_ in source.columns("orders").values()] == [
+            "integer",
+            "float",
+            "date",
+            "text",
+        ]
+        assert members(source, SHOP, "buyers") == ["1"]
+
+
+def test_a_folder_named_for_a_value_is_a_column(tmp_path: Path) -> None:
+    """As partitioned data sets are laid out."""
+    parquet(tmp_path / "orders" / "year=2025" / "a.parquet", customer=[1])
+    parquet(tmp_path / "orders" / "year=2026" / "a.parquet", customer=[2])
+    with opened(tmp_path, "parquet") as source:
+        assert list(source.columns("orders")) == ["customer", "year"]
+        assert source.count("SELECT * FROM orders WHERE year = 2026") == 1
+
+
+def test_nothing_outside_of_the_folder_is_read_and_nothing_in_it_written(tmp_path: Path) -> None:
+    """Neither by SQL, which is refused, nor through the raw connection."""
+    parquet(tmp_path / "in" / "customers.parquet", id=[1])
+    parquet(tmp_path / "out" / "secret.parquet", id=[1])
+    outside = tmp_path / "out" / "secret.parquet"
+    with opened(tmp_path / "in", "parquet") as source:
+        for sql in (f"SELECT * FROM '{outside}'", f"SELECT * FROM read_parquet('{outside}')"):
+            with pytest.raises(SourceError):
+                source.batches(sql).read_all()
+        for sql in (
+            "COPY customers TO 'x.csv'",
+            "CREATE TABLE x AS SELECT 1",
+            "INSERT INTO customers VALUES (1)",
+        ):
+            with pytest.raises(SourceError, match="single SELECT"):
+                source.batches(sql)
+    assert [path.name for path in (tmp_path / "in").iterdir()] == ["customers.parquet"]
+
+
+def test_what_is_no_such_folder_is_told(tmp_path: Path) -> None:
+    """Missing, empty, ambiguous, unreadable."""
+    with pytest.raises(SourceError, match="does not exist"), opened(tmp_path / "nowhere", "csv"):
+        pass
+    with (
+        pytest.raises(SourceError, match=r"holds no file that ends in \.csv or \.csv\.gz"),
+        opened(tmp_path, "csv"),
+    ):
+        pass
+    parquet(tmp_path / "two" / "customers.parquet", id=[1])
+    parquet(tmp_path / "two" / "customers" / "a.parquet", id=[1])
+    with (
+        pytest.raises(SourceError, match="two tables named 'customers'"),
+        opened(tmp_path / "two", "parquet"),
+    ):
+        pass
+    (tmp_path / "broken.parquet").write_text("no parquet")
+    with (
+        pytest.raises(SourceError, match="cannot read the files of the table 'broken'"),
+        opened(tmp_path, "parquet"),
+    ):
+        pass
