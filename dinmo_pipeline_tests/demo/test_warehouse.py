@@ -1,5 +1,5 @@
 """The warehouse is the same at each build, and holds what a shop's warehouse holds."""
-# ruff: noqa: S608 - all SQL is made of texts in this file
+
 
 import os
 import subprocess
