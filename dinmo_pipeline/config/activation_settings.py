@@ -6,24 +6,35 @@ from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
 
 from dinmo_pipeline.config.cron import NICKNAMES, fault_in_cron
-from dinmo_pipeline.config.declarations import Guards, MatchBy
+from dinmo_pipeline.config.declarations import AFTER_UPSTREAM, MANUAL, Guards, MatchBy
 from dinmo_pipeline.config.kinds import BOOLEAN, LINE, Kind, UnfitError, any_node, one_of, share
-from dinmo_pipeline.config.nodes import Node
+from dinmo_pipeline.config.nodes import MapNode, Node, Scalar
 from dinmo_pipeline.config.report import Subject, perhaps, shown
 from dinmo_pipeline.config.settings import Found, Setting, read_settings, settings_schema
 
-MANUAL = "manual"
 _LONGEST_ZONE = 100
+_FOLLOWING = "{after: upstream}"
+_SCHEDULES = (MANUAL, _FOLLOWING, *NICKNAMES, '"0 * * * *"', '"30 7 * * mon-fri"')
 
 
 def _schedule(node: Node) -> str:
+    if isinstance(node, MapNode):
+        return _after_upstream(node)
     text = " ".join(LINE.read(node).split())
     if text == MANUAL:
         return text
     fault = fault_in_cron(text)
     if fault is not None:
-        raise UnfitError(fault, allowed=(MANUAL, *NICKNAMES, '"0 * * * *"', '"30 7 * * mon-fri"'))
+        raise UnfitError(fault, allowed=_SCHEDULES)
     return text
+
+
+def _after_upstream(node: MapNode) -> str:
+    after = node.get("after")
+    is_upstream = isinstance(after, Scalar) and after.text == "upstream"
+    if not is_upstream or len(node.entries) != 1:
+        raise UnfitError("must be one of the allowed forms", allowed=_SCHEDULES)
+    return AFTER_UPSTREAM
 
 
 def _timezone(node: Node) -> str:
@@ -41,7 +52,20 @@ def _timezone(node: Node) -> str:
     return text
 
 
-SCHEDULE: Kind[str] = Kind(_schedule, {"type": "string", "pattern": r"\S"})
+SCHEDULE: Kind[str] = Kind(
+    _schedule,
+    {
+        "anyOf": [
+            {"type": "string", "pattern": r"\S"},
+            {
+                "type": "object",
+                "additionalProperties": False,
+                "required": ["after"],
+                "properties": {"after": {"const": "upstream"}},
+            },
+        ]
+    },
+)
 TIMEZONE: Kind[str] = Kind(_timezone, {"type": "string", "pattern": r"\S"})
 
 _BUILT_IN = Guards()
@@ -71,7 +95,10 @@ COLUMN = Setting(
     "The segment's column with that identifier. Default: email; by user_id the model's key, else user_id.",
 )
 SCHEDULE_SETTING = Setting(
-    "schedule", SCHEDULE, "A cron expression of five fields, or manual.", default=MANUAL
+    "schedule",
+    SCHEDULE,
+    "A cron expression of five fields, manual, or {after: upstream}: when upstream assets materialize.",
+    default=MANUAL,
 )
 TIMEZONE_SETTING = Setting(
     "timezone",

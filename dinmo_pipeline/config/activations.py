@@ -9,14 +9,22 @@ from dinmo_pipeline.config.activation_settings import (
     BUILT_IN,
     COLUMN,
     DEFAULTABLE_SETTINGS,
+    SCHEDULE_SETTING,
     ActivationSettings,
     activation_settings,
 )
-from dinmo_pipeline.config.declarations import Activation, Guards, Model, Segment
+from dinmo_pipeline.config.declarations import (
+    AFTER_UPSTREAM,
+    Activation,
+    Guards,
+    Model,
+    Segment,
+)
 from dinmo_pipeline.config.destinations import DestinationDraft
 from dinmo_pipeline.config.keys import named
 from dinmo_pipeline.config.kinds import LINE, NAME
-from dinmo_pipeline.config.nodes import Node
+from dinmo_pipeline.config.lineage import upstream_of
+from dinmo_pipeline.config.nodes import MapNode, Node
 from dinmo_pipeline.config.references import check_reference
 from dinmo_pipeline.config.report import Report, Subject, shown
 from dinmo_pipeline.config.settings import Found, Setting, read_settings
@@ -159,3 +167,33 @@ def refuse_shared_tags(
             named("activation", key, report).problem(
                 names[key], message, hint="Give one of them another `name`."
             )
+
+
+def refuse_without_upstream(
+    activations: Mapping[str, Activation],
+    declared: Declared,
+    nodes: Mapping[str, Node],
+    report: Report,
+) -> None:
+    """Refuse to follow assets where none is named: such an activation would never be synced."""
+    if None in declared.segments.values() or None in declared.models.values():
+        return  # the upstream may be in what could not be read
+    for key, activation in activations.items():
+        if activation.schedule == AFTER_UPSTREAM and not upstream_of(
+            activation.segment, declared.segments, declared.models
+        ):
+            segment = activation.segment
+            named("activation", key, report).problem(
+                _schedule_node(nodes[key]),
+                f"`schedule` is {{after: upstream}}, but segment '{segment}' has no `upstream`,"
+                " nor has a model that it uses.",
+                hint=f"Name the Dagster assets as `upstream` of '{segment}' or of its models,"
+                " or set another `schedule` here.",
+                needs_all_files=True,
+            )
+
+
+def _schedule_node(activation: Node) -> Node:
+    """Where the activation sets its schedule; the activation, where the destination does."""
+    own = activation.get(SCHEDULE_SETTING.key) if isinstance(activation, MapNode) else None
+    return own or activation

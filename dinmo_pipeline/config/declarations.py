@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from dataclasses import field as dataclass_field
+from datetime import datetime
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from dinmo_pipeline.config.conditions import Condition
+from dinmo_pipeline.config.conditions import Condition, Scalar
 from dinmo_pipeline.config.problems import Place
 
 
@@ -86,6 +87,10 @@ class Segment:
 
 MatchBy: TypeAlias = Literal["email", "user_id"]
 
+MANUAL = "manual"
+AFTER_UPSTREAM = "after_upstream"
+"""The schedule that is declared as `{after: upstream}`."""
+
 
 @dataclass(frozen=True, slots=True)
 class Guards:
@@ -113,7 +118,7 @@ class Activation:
     """A segment sent to a destination, every setting resolved.
 
     A setting is the activation's own, else the destination's default, else built-in. `name` is the
-    tag's name, `schedule` a cron expression or `manual`, `timezone` an IANA name.
+    tag's name, `schedule` a cron expression, MANUAL or AFTER_UPSTREAM, `timezone` an IANA name.
     """
 
     key: str
@@ -131,8 +136,52 @@ class Activation:
 
     @property
     def is_scheduled(self) -> bool:
-        """Whether a schedule launches it."""
-        return self.enabled and self.schedule != "manual"
+        """Whether a cron schedule launches it."""
+        return self.enabled and self.schedule not in (MANUAL, AFTER_UPSTREAM)
+
+    @property
+    def follows_upstream(self) -> bool:
+        """Whether it is launched when an asset upstream of its segment materializes."""
+        return self.enabled and self.schedule == AFTER_UPSTREAM
+
+
+Given: TypeAlias = Scalar | None
+
+
+@dataclass(frozen=True, slots=True)
+class GivenRow:
+    """A row that a test puts into a table; columns that are not named are NULL."""
+
+    values: Mapping[str, Given]
+    place: Place = dataclass_field(compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class GivenTable:
+    """The rows of one table in a test: that of a model, by its key, or one of the source, by its name."""
+
+    table: str
+    model: str | None
+    rows: tuple[GivenRow, ...]
+    place: Place = dataclass_field(compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentTest:
+    """Given these rows, exactly these are the segment's members.
+
+    `now` without an offset is on the wall clock of `timezone`; None is the present moment. `column` holds
+    the identifiers that `members` lists.
+    """
+
+    key: str
+    segment: str
+    now: datetime | None
+    timezone: str
+    given: tuple[GivenTable, ...]
+    column: str
+    members: tuple[Scalar, ...]
+    place: Place = dataclass_field(compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,3 +194,4 @@ class Project:
     models: Mapping[str, Model]
     segments: Mapping[str, Segment]
     activations: Mapping[str, Activation]
+    tests: Mapping[str, SegmentTest] = dataclass_field(default_factory=dict)

@@ -6,6 +6,7 @@ from typing import Any
 from dinmo_pipeline.config.declarations import Join, Model, Relation
 from dinmo_pipeline.config.keys import KEY_PATTERN, check_key, named
 from dinmo_pipeline.config.kinds import LINE, Kind, UnfitError, any_node, list_of
+from dinmo_pipeline.config.lineage import OWN_ASSETS
 from dinmo_pipeline.config.nodes import MapNode, Node, kind_of
 from dinmo_pipeline.config.references import check_reference
 from dinmo_pipeline.config.report import Report, Subject, shown
@@ -23,10 +24,13 @@ def _table(node: Node) -> str:
 
 
 def _upstream(node: Node) -> str:
-    text = LINE.read(node)
-    if not all(part.strip() for part in text.split("/")):
+    parts = [part.strip() for part in LINE.read(node).split("/")]
+    if not all(parts):
         raise UnfitError("must be an asset key with its parts divided by '/', as in raw/orders")
-    return text
+    key = "/".join(parts)
+    if key in OWN_ASSETS:
+        raise UnfitError(f"must be an asset that comes before the segments, which {key} does not")
+    return key
 
 
 def _join(node: Node) -> Join:

@@ -4,8 +4,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from dinmo_pipeline.config.activations import Declared, read_activation, refuse_shared_tags
-from dinmo_pipeline.config.declarations import Activation, Model, Project, Source, State
+from dinmo_pipeline.config.activations import (
+    Declared,
+    read_activation,
+    refuse_shared_tags,
+    refuse_without_upstream,
+)
+from dinmo_pipeline.config.declarations import (
+    Activation,
+    Model,
+    Project,
+    SegmentTest,
+    Source,
+    State,
+)
 from dinmo_pipeline.config.destinations import read_destination
 from dinmo_pipeline.config.errors import ConfigError
 from dinmo_pipeline.config.files import read_documents
@@ -16,6 +28,7 @@ from dinmo_pipeline.config.problems import Place
 from dinmo_pipeline.config.report import Report, Subject, perhaps, shown
 from dinmo_pipeline.config.segments import check_segment_references, read_segment
 from dinmo_pipeline.config.sources import read_source, read_state, refuse_one_database
+from dinmo_pipeline.config.unit_tests import read_test
 
 SINGLE_OBJECTS = ("source", "state")
 SECTIONS = {
@@ -23,6 +36,7 @@ SECTIONS = {
     "models": "model",
     "segments": "segment",
     "activations": "activation",
+    "tests": "test",
 }
 TOP_LEVEL = (*SINGLE_OBJECTS, *SECTIONS)
 
@@ -112,13 +126,21 @@ def _read_project(merged: _Merged, path: Path, report: Report) -> Project | None
         destinations, {key: draft.segment for key, draft in segments.items()}, models
     )
     activations = _read_activations(merged.sections["activations"], declared, report)
+    tests = {
+        key: read_test(key, node, named("test", key, report), declared.segments, models)
+        for key, node in merged.sections["tests"].items()
+    }
     if source is None or state is None or report.count:
         return None
-    return _project(source, state, declared, activations)
+    return _project(source, state, declared, activations, tests)
 
 
 def _project(
-    source: Source, state: State, declared: Declared, activations: Mapping[str, Activation]
+    source: Source,
+    state: State,
+    declared: Declared,
+    activations: Mapping[str, Activation],
+    tests: Mapping[str, SegmentTest | None],
 ) -> Project:
     """All objects, none of which was refused."""
     drafts = declared.destinations.items()
@@ -129,6 +151,7 @@ def _project(
         models={key: model for key, model in declared.models.items() if model},
         segments={key: segment for key, segment in declared.segments.items() if segment},
         activations=activations,
+        tests={key: test for key, test in tests.items() if test},
     )
 
 
@@ -173,4 +196,5 @@ def _read_activations(
         if activation is not None:
             activations[key], names[key] = activation, name
     refuse_shared_tags(activations, names, report)
+    refuse_without_upstream(activations, declared, nodes, report)
     return activations

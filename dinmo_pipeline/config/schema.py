@@ -15,6 +15,7 @@ from dinmo_pipeline.config.sources import (
     STATE_SETTINGS,
     setting_of_type,
 )
+from dinmo_pipeline.config.unit_tests import TEST_SETTINGS
 
 
 def json_schema() -> dict[str, Any]:
@@ -35,6 +36,7 @@ def json_schema() -> dict[str, Any]:
             "models": _section(settings_schema(MODEL_SETTINGS)),
             "segments": _section(_segment_schema()),
             "activations": _section(settings_schema(ACTIVATION_SETTINGS)),
+            "tests": _section(settings_schema(TEST_SETTINGS)),
         },
         "$defs": {"condition": condition_schema()},
     }

@@ -9,7 +9,7 @@ from dinmo_pipeline.orchestration.naming import SYNC_MEMBERSHIP, schedule_name
 
 
 def build_schedules(activations: Iterable[Activation]) -> list[dg.ScheduleDefinition]:
-    """A schedule for each enabled activation that is not manual; running unless stopped in the UI."""
+    """A schedule for each enabled activation with a cron expression; running unless stopped in the UI."""
     return [_schedule(activation) for activation in activations if activation.is_scheduled]
 
 

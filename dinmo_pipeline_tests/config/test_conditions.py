@@ -55,7 +55,7 @@ def _field(name, operator, value, *, ignore_case=False):
         ("greater_than: -3", "greater_than", -3),
         ("at_least: 1e2", "at_least", Decimal(100)),
         ("less_than: m", "less_than", "m"),
-        ("at_most: 2026-03-01T09:30", "at_most", datetime(2026, 3, 1, 9, 30)),  # noqa: DTZ001
+        ("at_most: 2026-03-01T09:30", "at_most", datetime(2026, 3, 1, 9, 30)),
         ("between: [1, 1]", "between", (1, 1)),
         ("between: [b, a]", "between", ("b", "a")),
         ("contains: '100%'", "contains", "100%"),

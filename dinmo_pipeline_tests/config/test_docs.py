@@ -8,9 +8,12 @@ import pytest
 from dinmo_pipeline.config import json_schema
 from dinmo_pipeline.config.condition_forms import FORM_WORDS
 from dinmo_pipeline.config.operators import OPERATORS
+from dinmo_pipeline.segments.unit_tests import run_segment_test
 from dinmo_pipeline_tests.config.reading import DESTINATION, SOURCE_AND_STATE, load
 
-_REFERENCE = Path(__file__).parents[2] / "docs" / "reference"
+_DOCS = Path(__file__).parents[2] / "docs"
+_REFERENCE = _DOCS / "reference"
+_GUIDES = ("segments.md", "lineage.md")
 _BLOCK = re.compile(r"^```yaml\n(.*?)^```", re.MULTILINE | re.DOTALL)
 _MODELS = """\
 models:
@@ -20,19 +23,35 @@ models:
 """
 
 
-def _blocks(page):
-    return _BLOCK.findall((_REFERENCE / page).read_text())
+def _blocks(page, folder=_REFERENCE):
+    return _BLOCK.findall((folder / page).read_text())
 
 
-@pytest.mark.parametrize("block", _blocks("declarations.md"))
+_IN_GUIDES = [block for page in _GUIDES for block in _blocks(page, _DOCS / "guides")]
+
+
+@pytest.mark.parametrize("block", [*_blocks("declarations.md"), *_IN_GUIDES])
 def test_examples_of_declarations_load(block):
     """Together with what an example leaves out."""
+    assert _loaded(block)
+
+
+def _loaded(block):
     parts = {
         "source:": SOURCE_AND_STATE.splitlines()[0],
         "state:": SOURCE_AND_STATE.splitlines()[1],
     }
     missing = [part for key, part in parts.items() if not re.search(f"^{key}", block, re.MULTILINE)]
-    assert load("\n".join([block, *missing]))
+    return load("\n".join([block, *missing]))
+
+
+@pytest.mark.parametrize("block", [*_blocks("declarations.md"), *_IN_GUIDES])
+def test_tests_in_examples_pass(block):
+    """With what an example leaves out, and no warehouse."""
+    project = _loaded(block)
+    for test in project.tests.values():
+        verdict = run_segment_test(project, test, {})
+        assert verdict.passed, str(verdict)
 
 
 @pytest.mark.parametrize("block", _blocks("conditions.md"))

@@ -89,7 +89,8 @@ def test_a_wrong_schedule_and_time_zone():
         "`schedule` has a wrong minute, '61': 0 to 59, as in 1,3-5 or */2.\n"
         f"{shown}"
         "    |                 ^\n"
-        '  Allowed: manual, @hourly, @daily, @weekly, @monthly, "0 * * * *", "30 7 * * mon-fri"\n'
+        "  Allowed: manual, {after: upstream}, @hourly, @daily, @weekly, @monthly,"
+        ' "0 * * * *", "30 7 * * mon-fri"\n'
         "\n"
         "project.yaml:6:41: activation 's': `timezone` is no time zone: 'Europe/Pariss'.\n"
         f"{shown}"

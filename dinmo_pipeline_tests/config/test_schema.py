@@ -54,6 +54,10 @@ def test_the_schema_is_a_schema():
 
 
 _CUSTOMERS = "segments: {s: {model: customers, where: "
+_TESTED = (
+    "segments: {s: {table: t}, v: {model: customers, where: {field: a, is: set}}}\ntests: {t: "
+)
+_EMAILS = "expect: {column: email, members: [a]}}}"
 _BASE = SOURCE_AND_STATE + DESTINATION + MODELS
 
 
@@ -66,6 +70,10 @@ _BASE = SOURCE_AND_STATE + DESTINATION + MODELS
         "segments: {s: {table: t}}\nactivations: {s: {schedule: manual, guards: {max_failed_share: 1}}}",
         "segments: {s: {table: a.b, upstream: [x/y], description: ''}}",
         "segments: {s: {sql: select 1, name: S}}",
+        "segments: {s: {table: t, upstream: [a]}}\nactivations: {s: {schedule: {after: upstream}}}",
+        _TESTED + "{segment: s, given: {t: [{a: 1, b: null, c: x}], customers: }, " + _EMAILS,
+        _TESTED + "{segment: s, now: 2026-03-01 12:00, timezone: UTC, given: {}, " + _EMAILS,
+        _TESTED + "{segment: v, given: {customers: []}, expect: [1, b]}}",
         _CUSTOMERS + "{all: [{field: a, in: [1]}, [{none: orders}]]}}}",
         _CUSTOMERS + "{not: {field: a, is: true}}}}",
         _CUSTOMERS + "{field: a, contains: x, ignore_case: true}}}",
@@ -93,6 +101,15 @@ def test_what_is_read_fits(declared):
         "segments: {s: {table: t}}\nactivations: {s: {enabled: yes}}",
         "segments: {s: {table: t}}\nactivations: {s: {guards: {max_failed_share: 2}}}",
         "segments: {s: {table: t}}\nactivations: {s: {match_by: phone}}",
+        "segments: {s: {table: t, upstream: [a]}}\nactivations: {s: {schedule: {after: a}}}",
+        _TESTED + "{segment: s, given: {t: [{a: []}]}, " + _EMAILS,
+        _TESTED + "{segment: s, given: {t: {a: 1}}, " + _EMAILS,
+        _TESTED + "{segment: s, given: {t: [{}]}, " + _EMAILS,
+        _TESTED + "{segment: s, given: {}, expect: {members: []}}}",
+        _TESTED + "{segment: s, now: 12:00, given: {}, " + _EMAILS,
+        _TESTED + "{segment: s, " + _EMAILS,
+        _TESTED + "{given: {}, " + _EMAILS,
+        _TESTED + "{segment: v, given: {}, expect: [[1]]}}",
         _CUSTOMERS + "{field: a}}}",
         _CUSTOMERS + "{field: a, equals: 1, at_least: 2}}}",
         _CUSTOMERS + "{field: a, between: [1]}}}",

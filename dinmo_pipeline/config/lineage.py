@@ -1,0 +1,103 @@
+"""What a segment is made from: the segments and models it uses, and the Dagster assets behind them."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from dinmo_pipeline.config.conditions import (
+    AllOf,
+    AnyOf,
+    Condition,
+    InSegment,
+    Not,
+    RelatedCondition,
+)
+from dinmo_pipeline.config.declarations import Model, Segment
+from dinmo_pipeline.config.relation_paths import Models
+
+OWN_ASSETS = ("segment_membership", "membership_changes", "intercom_tags")
+"""The pipeline's own Dagster assets, which can be upstream of no segment: they come after it."""
+
+Segments = Mapping[str, Segment | None]
+"""Segments by key; None for one that is declared but could not be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Uses:
+    """Keys of the segments and models that a segment is made from, itself first, each once."""
+
+    segments: tuple[str, ...]
+    models: tuple[str, ...]
+
+
+def uses_of(segment: str, segments: Segments, models: Models) -> Uses:
+    """What a segment is made from, through relations and `in_segment` to any depth.
+
+    What is not declared, or could not be read, is left out.
+    """
+    walk = _Walk(segments, models)
+    walk.segment(segment)
+    return Uses(tuple(walk.used_segments), tuple(walk.used_models))
+
+
+def upstream_of(segment: str, segments: Segments, models: Models) -> tuple[str, ...]:
+    """The Dagster assets that a segment depends on: its own `upstream`, and those of what it uses."""
+    uses = uses_of(segment, segments, models)
+    declared = [
+        *(segments[key] for key in uses.segments),
+        *(models[key] for key in uses.models),
+    ]
+    return tuple(dict.fromkeys(asset for each in declared if each for asset in each.upstream))
+
+
+@dataclass
+class _Walk:
+    """A walk over declarations; dictionaries without values are ordered sets."""
+
+    segments: Segments
+    models: Models
+    used_segments: dict[str, None] = field(default_factory=dict)
+    used_models: dict[str, None] = field(default_factory=dict)
+
+    def segment(self, key: str) -> None:
+        """Visit a segment once, so that a circle of them ends."""
+        segment = self.segments.get(key)
+        if segment is None or key in self.used_segments:
+            return
+        self.used_segments[key] = None
+        model = self.model(segment.model)
+        if segment.where is not None:
+            self.condition(segment.where, model)
+
+    def model(self, key: str | None) -> Model | None:
+        """Visit a model."""
+        model = self.models.get(key or "")
+        if model is not None:
+            self.used_models[model.key] = None
+        return model
+
+    def condition(self, condition: Condition, model: Model | None) -> None:
+        """Visit a condition on the rows of a model."""
+        if isinstance(condition, InSegment):
+            self.segment(condition.segment)
+        elif isinstance(condition, RelatedCondition):
+            end = self.path(condition.relations, model)
+            if condition.where is not None:
+                self.condition(condition.where, end)
+        else:
+            for part in _parts(condition):
+                self.condition(part, model)
+
+    def path(self, relations: tuple[str, ...], model: Model | None) -> Model | None:
+        """Visit the models along a path; the one at its end."""
+        for name in relations:
+            relation = model.relations.get(name) if model else None
+            model = self.model(relation.model) if relation else None
+        return model
+
+
+def _parts(condition: Condition) -> Iterator[Condition]:
+    """The conditions inside a group."""
+    if isinstance(condition, AllOf | AnyOf):
+        yield from condition.conditions
+    elif isinstance(condition, Not):
+        yield condition.condition

@@ -1,0 +1,159 @@
+"""`dinmo segments`: sizes, masked samples, SQL, overlaps, and sizes over time."""
+
+import json
+
+import duckdb
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dinmo_pipeline.cli.masking import masked
+
+PEOPLE = [(1, "Ana@example.com", "FR"), (2, "ben@example.com", "BE"), (3, "cleo@shop.org", "FR")]
+
+
+@pytest.fixture
+def shop(company):
+    """Three segments by email, and one by customer id; `french` is activated."""
+    with duckdb.connect(str(company.folder / "warehouse.duckdb")) as connection:
+        connection.execute(
+            "CREATE TABLE customers (customer_id INTEGER, email VARCHAR, country VARCHAR)"
+        )
+        connection.executemany("INSERT INTO customers VALUES (?, ?, ?)", PEOPLE)
+        connection.execute("INSERT INTO customers VALUES (4, NULL, 'FR'), (5, ' ', 'FR')")
+        connection.execute("INSERT INTO customers VALUES (6, ' ana@example.COM ', 'FR')")
+        connection.execute("CREATE TABLE trialists AS SELECT 'ana@example.com' AS email")
+    company.declared["models"] = {"customers": {"key": "customer_id"}}
+    company.declared["segments"] = {
+        "french": {
+            "name": "Lives in France",
+            "description": "By the country of the account.",
+            "model": "customers",
+            "where": {"field": "country", "equals": "FR"},
+        },
+        "everybody": {"sql": "select customer_id, email from customers"},
+        "trial": {"table": "trialists"},
+        "belgian": {"model": "customers", "where": {"field": "country", "equals": "BE"}},
+    }
+    company.declared["activations"] = {"french": {}, "france": {"segment": "french", "name": "F"}}
+    return company
+
+
+def test_the_list_has_every_segment_with_its_size_and_use(shop, dinmo):
+    """Distinct usable identifiers, of the column that is sent, or else of the model's key."""
+    printed = dinmo("segments", "--json")
+    assert printed.code == 0
+    rows = json.loads(printed.out)
+    told = {key: (row["kind"], row["column"], row["members"]) for key, row in rows.items()}
+    assert told == {
+        "french": ("where", "email", 2),
+        "everybody": ("sql", "email", 3),
+        "trial": ("table", "email", 1),
+        "belgian": ("where", "customer_id", 1),
+    }
+    assert rows["french"]["activations"] == ["french", "france"]
+    table = dinmo("segments").out
+    assert "By the country of the account." in table
+    assert "french, france" in table
+    assert not (shop.folder / "state.duckdb").exists()
+
+
+@pytest.mark.usefixtures("shop")
+def test_one_segment_is_told_with_sample_sql_and_overlaps(dinmo):
+    """No identifier is shown whole, neither to a person nor in JSON."""
+    found = json.loads(dinmo("segments", "french", "--json").out)
+    assert found["members"] == 2
+    assert sorted(found["sample"]) == ["a***@e***.com", "c***@s***.org"]
+    assert found["sql"].splitlines()[0] == "SELECT"
+    assert found["overlap"] == {
+        "everybody": {"in_both": 2, "share": 1.0, "members": 3, "share_of_other": 0.6667},
+        "trial": {"in_both": 1, "share": 0.5, "members": 1, "share_of_other": 1.0},
+        "belgian": {"in_both": 0, "share": 0.0, "members": 1, "share_of_other": 0.0},
+    }
+    printed = dinmo("segments", "french")
+    assert "2 members by email" in printed.out
+    assert "50.0%" in printed.out
+    assert "No sync has recorded its size yet." in printed.out
+    for _, email, _ in PEOPLE:
+        assert email.lower() not in printed.out.lower()
+
+
+@pytest.mark.usefixtures("shop")
+def test_segments_of_another_identifier_are_left_out_of_the_overlaps(dinmo):
+    """The table of trialists has emails only, and says so."""
+    printed = dinmo("segments", "belgian", "--json")
+    assert printed.code == 0
+    assert set(json.loads(printed.out)["overlap"]) == {"french", "everybody"}
+    assert "trial: no overlap is told" in printed.err
+
+
+def test_the_sizes_of_the_last_syncs_are_told(shop, dinmo):
+    """For each activation of the segment, the oldest first."""
+    with shop.state.transaction() as connection:
+        for hour in range(12):
+            connection.execute(
+                "INSERT INTO dinmo.membership_sizes"
+                f" VALUES ('france', '2026-03-01 {hour:02}:00Z', 'email', {hour}, 0,0,0,0,0,0,0)"
+            )
+    sizes = json.loads(dinmo("segments", "french", "--json").out)["sizes"]
+    assert sizes["french"] == []
+    assert [row["members"] for row in sizes["france"]] == list(range(2, 12))
+    assert "2026-03-01 11:00 UTC" in dinmo("segments", "french").out
+
+
+def test_a_segment_that_does_not_fit_is_told_and_the_others_are_listed(shop, dinmo):
+    """As an error of the declarations, with its place."""
+    shop.declared["segments"]["wrong"] = {
+        "model": "customers",
+        "where": {"field": "contry", "equals": "FR"},
+    }
+    shop.declared["segments"]["broken"] = {"sql": "select nothing from nowhere"}
+    printed = dinmo("segments", "--json")
+    assert printed.code == 2
+    rows = json.loads(printed.out)
+    assert rows["wrong"]["members"] is None
+    assert rows["french"]["members"] == 2
+    assert "Perhaps you meant 'country'." in printed.err
+    assert "nowhere" in printed.err
+    assert dinmo("segments", "wrong").code == 2
+    assert dinmo("segments", "french").code == 0
+
+
+@pytest.mark.usefixtures("shop")
+def test_an_unknown_segment_is_wrong_usage(dinmo):
+    """With the nearest one."""
+    printed = dinmo("segments", "frensh")
+    assert printed.code == 2
+    assert "There is no segment 'frensh'. Perhaps you meant 'french'." in printed.err
+
+
+def test_without_a_source_the_error_is_the_usual_one(dinmo):
+    """One sentence, exit code 1."""
+    printed = dinmo("segments")
+    assert printed.code == 1
+    assert "warehouse.duckdb" in printed.err
+
+
+@pytest.mark.parametrize(
+    ("identifier", "shown"),
+    [
+        ("ana@example.com", "a***@e***.com"),
+        ("a@b.com", "***@***.com"),
+        ("ana@localhost", "a***@l***"),
+        ("C00421", "C0***1"),
+        ("1234", "1***"),
+        ("123", "***"),
+        ("", "***"),
+        ("ab\x1b[31mcdef", "ab***f"),
+    ],
+)
+def test_identifiers_are_masked(identifier, shown):
+    """Enough to recognise one, never the whole."""
+    assert masked(identifier) == shown
+
+
+@given(st.text(min_size=1) | st.emails())
+def test_no_identifier_is_shown_whole(identifier):
+    """Nor anything that steers a terminal."""
+    assert identifier not in masked(identifier) or set(identifier) <= {"*", "@"}
+    assert masked(identifier).isprintable()
