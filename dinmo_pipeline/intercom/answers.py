@@ -1,8 +1,11 @@
-"""Reading Intercom's error answers: status first, code second, message never."""
+"""Reading Intercom's answers: status first, code second, message never."""
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
+
+import requests
 
 from dinmo_pipeline.intercom.errors import (
     AccessError,
@@ -12,56 +15,164 @@ from dinmo_pipeline.intercom.errors import (
     NotFoundError,
     RefusedError,
     UnavailableError,
+    UnreadableError,
 )
+from dinmo_pipeline.intercom.permissions import needed_permission
+from dinmo_pipeline.intercom.retry import RETRIED_STATUSES
 
-_CANONICAL = re.compile(r"</contacts/([^>/]+)>;\s*rel=\"?canonical\"?")
+OLDEST_VERSION = (2, 13)
 
-_ACCESS_ADVICE = {
-    401: "Check the access token: Intercom does not accept it for this workspace and region, or it"
-    " lacks a scope (read and write tags; read and list users). A token must be made anew after its"
-    " scopes change.",
-    403: "The token or the workspace's plan does not allow this call.",
+_CANONICAL = re.compile(r"<[^<>]*/contacts/([^<>/?#]+)>;\s*rel=\"?canonical\"?")
+_VERSION = re.compile(r"(\d{1,3})\.(\d{1,3})")
+_EMAIL = re.compile(r"[^\s\"'<>(),;:=]+@[^\s\"'<>(),;]+")
+_LONGEST_QUOTE = 200  # characters of Intercom's own words in an error
+
+# These exist in every workspace: a 404 comes from another host than Intercom's.
+_ALWAYS_THERE = {"GET /me", "GET /tags", "GET /contacts", "POST /contacts/search"}
+
+# A body of errors under status 200 has been reported (intercom-ruby treats it as an error): then the
+# code stands for the status.
+_STATUS_OF_CODE = {
+    "unauthorized": 401,
+    "missing_authorization": 401,
+    "action_forbidden": 403,
+    "forbidden": 403,
+    "api_plan_restricted": 403,
+    "not_found": 404,
+    "tag_not_found": 404,
+    "request_timeout": 408,
+    "contact_merged": 410,
+    "rate_limit_exceeded": 429,
+    "too_many_requests": 429,
+    "retry_after": 429,
+    "server_error": 500,
+    "service_unavailable": 503,
+    "server_timeout": 504,
 }
 
+_WRONG_HOST = "Check `region` and `base_url` of the destination"
 
-def read_error(
-    call: str,
-    status: int,
-    body: Mapping[str, Any],
-    headers: Mapping[str, str],
-    *,
-    retried: bool,
-) -> IntercomError:
-    """The typed error of an unsuccessful answer; `call` names it as `METHOD /path`.
 
-    The body may lack any key, or be no JSON at all (an empty mapping then).
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A successful answer: its JSON object and Intercom's id of the request."""
+
+    body: Mapping[str, Any]
+    request_id: str | None
+
+
+def read_answer(
+    method: str, path: str, response: requests.Response, *, token: str = ""
+) -> Answer | IntercomError:
+    """An HTTP response as an answer or as the error it stands for; accepts any body.
+
+    `token` is kept out of the error, also when the answer repeats it.
     """
-    code, message = _first_error(body)
-    request_id = headers.get("X-Request-Id") or _text(body.get("request_id"))
+    call = f"{method} {path}"
+    status = response.status_code
+    body = _json_object(response)
+    if 200 <= status < 300:  # noqa: PLR2004
+        if body is None:
+            return _not_json(call, response)
+        if body.get("type") != "error.list" and not body.get("errors"):
+            return _wrong_version(call, response) or Answer(
+                body, _text(response.headers.get("X-Request-Id"))
+            )
+        status = _status_of(_first_error(body)[0])
+    return _read_error(call, status, body or {}, response.headers, token)
+
+
+def _read_error(
+    call: str, status: int, body: Mapping[str, Any], headers: Mapping[str, str], token: str
+) -> IntercomError:
+    code, message = (_without_secrets(text, token) for text in _first_error(body))
+    request_id = _without_secrets(
+        _text(headers.get("X-Request-Id")) or _text(body.get("request_id")), token
+    )
     said = f"{call}: Intercom answered {status}" + (f" {code}" if code else "")
     if message:
         said += f" ({message})"
-    if status in _ACCESS_ADVICE:
-        return AccessError(
-            f"{said}. {_ACCESS_ADVICE[status]}", status=status, code=code, request_id=request_id
-        )
-    if status == 410:  # noqa: PLR2004
-        target = _CANONICAL.search(headers.get("Link", ""))
+    if status == 410 and code:  # noqa: PLR2004
+        target = _CANONICAL.search(headers.get("Link") or "")
         return MergedError(
             f"{said}. The contact was merged into another.",
             canonical_id=target.group(1) if target else None,
             status=status,
             request_id=request_id,
         )
-    kind: type[IntercomError] = RefusedError
-    if status == 404:  # noqa: PLR2004
-        kind = NotFoundError
-    elif retried:
-        kind, said = UnavailableError, f"{said}, also when asked again"
-    elif code == "intercom_version_invalid" or status == 406 or 300 <= status < 400:  # noqa: PLR2004
-        kind = ConfigurationError
-        said += ". Check `region`, `base_url` and `api_version` of the destination"
-    return kind(f"{said}.", status=status, code=code, request_id=request_id)
+    kind, advice = _meaning(call, status, code)
+    return kind(f"{said}{advice}.", status=status, code=code, request_id=request_id)
+
+
+def _meaning(call: str, status: int, code: str | None) -> tuple[type[IntercomError], str]:
+    """The error that a status stands for, and what a person can do about it."""
+    if status in (401, 403):
+        method, _, path = call.partition(" ")
+        return AccessError, _access_advice(status, code, needed_permission(method, path))
+    if status in RETRIED_STATUSES or status >= 500:  # noqa: PLR2004
+        return UnavailableError, ", also when asked again"
+    if status in (404, 410) and code and call not in _ALWAYS_THERE:
+        return NotFoundError, ""
+    if status in (404, 410):
+        # Taking a gateway's page for "no such contact" would drop contacts that are alive.
+        return ConfigurationError, f". That is not Intercom's API speaking. {_WRONG_HOST}"
+    if status in (405, 406) or 300 <= status < 400 or "version" in (code or ""):  # noqa: PLR2004
+        return ConfigurationError, f". {_WRONG_HOST}, and its `api_version`"
+    return RefusedError, ""
+
+
+def _access_advice(status: int, code: str | None, permission: str | None) -> str:
+    if code is None:
+        return f". The answer is a gateway's, not that of Intercom's API. {_WRONG_HOST}"
+    needs = f" It needs the permission {permission!r}." if permission else ""
+    if status == 403:  # noqa: PLR2004
+        return f". The token or the workspace's plan does not allow this call.{needs}".rstrip(".")
+    return (
+        ". Check the access token: it is not valid for this workspace and `region`, or lacks a"
+        f" permission.{needs} A token must be made anew after its permissions change"
+    )
+
+
+def _not_json(call: str, response: requests.Response) -> IntercomError:
+    said = f"{call}: the answer {response.status_code} holds no JSON object"
+    if "html" in response.headers.get("Content-Type", "").lower():
+        # A website, or the sign-in page of a network: asking again shows it again.
+        return ConfigurationError(
+            f"{said} but a web page. {_WRONG_HOST}, and whether a proxy stands in between.",
+            status=response.status_code,
+        )
+    return UnreadableError(f"{said}, also when asked again.", status=response.status_code)
+
+
+def _wrong_version(call: str, response: requests.Response) -> ConfigurationError | None:
+    """An error when Intercom served a version that this client does not speak.
+
+    Every recorded answer repeats the version in this header. Another one than asked for is no trouble
+    from 2.13 on, since the client goes by what the answers hold.
+    """
+    served = response.headers.get("Intercom-Version", "")
+    numbers = _VERSION.fullmatch(served)
+    if numbers is None:
+        return None
+    major, minor = int(numbers[1]), int(numbers[2])
+    if (major, minor) >= OLDEST_VERSION and major == OLDEST_VERSION[0]:
+        return None
+    return ConfigurationError(
+        f"{call}: Intercom served API version {served}; this client speaks 2.13 and later ones of"
+        " 2. Set `api_version` of the destination to one that Intercom still offers.",
+        status=response.status_code,
+    )
+
+
+def _json_object(response: requests.Response) -> Mapping[str, Any] | None:
+    """The body as a JSON object; an empty body is an empty one, anything else is None."""
+    if not response.content:
+        return {}
+    try:
+        body = response.json()
+    except (ValueError, RecursionError):  # no JSON; JSON nested beyond reason
+        return None
+    return body if isinstance(body, dict) else None
 
 
 def _first_error(body: Mapping[str, Any]) -> tuple[str | None, str | None]:
@@ -71,5 +182,20 @@ def _first_error(body: Mapping[str, Any]) -> tuple[str | None, str | None]:
     return None, None
 
 
+def _status_of(code: str | None) -> int:
+    if code and code.startswith("token_"):
+        return 401
+    return _STATUS_OF_CODE.get(code or "", 400)
+
+
+def _without_secrets(text: str | None, token: str) -> str | None:
+    """Words of an answer, fit for a log: shortened, without the token and without email addresses."""
+    if text is None:
+        return None
+    if token:
+        text = text.replace(token, "•••")
+    return _EMAIL.sub("•••@•••", text[: 10 * _LONGEST_QUOTE])[:_LONGEST_QUOTE]
+
+
 def _text(value: object) -> str | None:
-    return value if isinstance(value, str) else None
+    return value if isinstance(value, str) and value else None

@@ -1,7 +1,9 @@
 """The client of one workspace: its host, its version, its calls."""
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Self
 
 from dinmo_pipeline.intercom.contacts import Contacts
@@ -20,7 +22,10 @@ REGION_HOSTS = {
 
 @dataclass(frozen=True, slots=True)
 class Workspace:
-    """What a token opens: the workspace's short code, its name, and its region where told."""
+    """What a token opens: the workspace's short code, its name, and its region where told.
+
+    Intercom's description allows each to be null; code and name are empty then.
+    """
 
     id: str
     name: str
@@ -36,7 +41,11 @@ class IntercomClient:
         base_url: scheme and host; see REGION_HOSTS.
         version: the API version to speak, 2.13 or later.
         rate_limit_share: the part of the workspace's call budget to use, over 0 to 1.
-        retry, pacer: for tests and for sharing a budget.
+        budget_folder: where all runs of this machine share that budget; None is this client's own.
+        retry, pacer, sleep: for tests.
+
+    Raises:
+        ConfigurationError: the folder cannot be used.
     """
 
     def __init__(
@@ -47,17 +56,20 @@ class IntercomClient:
         token_name: str = "the access token",  # noqa: S107  # its name, not a token
         version: str = "2.16",
         rate_limit_share: float = 0.8,
+        budget_folder: Path | None = None,
         retry: RetryPolicy | None = None,
         pacer: Pacer | None = None,
         sleep: Callable[[float], None] | None = None,
     ) -> None:
+        token, base_url = token.strip(), base_url.rstrip("/")
         options: dict[str, Any] = {"sleep": sleep} if sleep else {}
+        shared = budget_folder and budget_folder / _budget_name(base_url, token)
         self._transport = Transport(
-            base_url=base_url.rstrip("/"),
-            token=token.strip(),
+            base_url=base_url,
+            token=token,
             token_name=token_name,
             version=version,
-            pacer=pacer or Pacer(rate_limit_share, **options),
+            pacer=pacer or Pacer(rate_limit_share, shared, **options),
             retry=retry or RetryPolicy(),
             **options,
         )
@@ -70,9 +82,18 @@ class IntercomClient:
         return self._transport.calls
 
     def workspace(self) -> Workspace:
-        """The workspace that the token opens: one call, to check token, host and version."""
-        app = self._transport.call("GET", "/me").body.get("app") or {}
-        return Workspace(str(app.get("id_code")), str(app.get("name")), app.get("region"))
+        """The workspace that the token opens: one call, to check token, host and version.
+
+        Raises:
+            IntercomError: see errors.py.
+        """
+        app = self._transport.call("GET", "/me").body.get("app")
+        told = app if isinstance(app, dict) else {}
+        id_code, name, region = (
+            value if isinstance(value := told.get(key), str) else None
+            for key in ("id_code", "name", "region")
+        )
+        return Workspace(id_code or "", name or "", region)
 
     def close(self) -> None:
         """Close the connections."""
@@ -83,3 +104,8 @@ class IntercomClient:
 
     def __exit__(self, *exception: object) -> None:
         self.close()
+
+
+def _budget_name(base_url: str, token: str) -> str:
+    """A file name for a workspace that tells nothing of its token."""
+    return hashlib.sha256(f"{base_url}\n{token}".encode()).hexdigest()[:20] + ".budget"

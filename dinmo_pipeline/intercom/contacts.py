@@ -1,80 +1,78 @@
 """Contacts: found by batches of identifiers, by creation date, or listed; never created."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
+from urllib.parse import quote
 
-from dinmo_pipeline.intercom.errors import RefusedError, UnavailableError
+from dinmo_pipeline.intercom.answers import Answer
+from dinmo_pipeline.intercom.contact import Contact, ContactPage, read_contact, read_page
+from dinmo_pipeline.intercom.errors import RefusedError, UnavailableError, UnreadableError
 from dinmo_pipeline.intercom.transport import Transport
 
 PAGE_SIZE = 150  # the most that Intercom gives; more is refused
 LOOKUP_SIZE = 50  # `IN` has no documented limit; production code has used 100
+GROUP_SIZE = 15  # filters in one AND or OR, as documented
 
 LookupField = Literal["email", "external_id"]
 
 
-@dataclass(frozen=True, slots=True)
-class Contact:
-    """A person in Intercom. `email` and `external_id` are as stored there; None when absent or empty.
-
-    `created_at` is in Unix seconds; `tag_ids` are the tags shown with the contact, at most 10.
-    """
-
-    id: str
-    role: str
-    email: str | None
-    external_id: str | None
-    created_at: int | None
-    tag_ids: frozenset[str]
-
-    @property
-    def is_user(self) -> bool:
-        """A user, not a lead: leads share email addresses with users and are never matched."""
-        return self.role == "user"
-
-
 @dataclass
 class Contacts:
-    """The contact calls that a sync needs. `lookup_size` shrinks when Intercom refuses long lists."""
+    """The contact calls that a sync needs; may be shared between threads.
+
+    Attributes:
+        lookup_size: identifiers in one search; it shrinks when Intercom refuses long lists.
+        accepts_lists: whether `IN` is used; if Intercom refuses even two values, `=` in an OR is.
+        refused: identifiers that Intercom refuses to search for, and so are no user's.
+    """
 
     transport: Transport
     lookup_size: int = LOOKUP_SIZE
+    accepts_lists: bool = True
     refused: list[str] = field(default_factory=list)
 
-    def find_users(self, by: LookupField, identifiers: Sequence[str]) -> list[Contact]:
-        """The users with one of up to `lookup_size` identifiers; one call per 150 of them.
+    def get(self, contact_id: str) -> Contact:
+        """One contact, as it is now: unlike search and list this never lags.
 
-        A refused list is halved, down to one identifier asked with `=`; one refused even then is no
-        user's identifier, and is put into `refused`.
+        Raises:
+            NotFoundError: it is unknown or archived; MergedError: it lives on elsewhere (API 2.16 on).
+        """
+        path = f"/contacts/{quote(contact_id, safe='')}"
+        answer = self.transport.call("GET", path)
+        contact = read_contact(answer.body)
+        if contact is None:
+            raise UnreadableError(
+                f"GET {path}: Intercom's answer holds no contact.", request_id=answer.request_id
+            )
+        return contact
+
+    def find_users(self, by: LookupField, identifiers: Sequence[str]) -> list[Contact]:
+        """The users with one of the identifiers: one call per `lookup_size` of them, and 150 users.
+
+        A list that Intercom refuses, or fails on while it answers its parts, is halved down to the
+        identifier at fault, which is put into `refused` and no user's.
 
         Raises:
             IntercomError: see errors.py.
         """
-        if not identifiers:
-            return []
-        single = len(identifiers) == 1
-        query = {
-            "field": by,
-            "operator": "=" if single else "IN",
-            "value": identifiers[0] if single else list(identifiers),
-        }
-        try:
-            found = [contact for page in self.search(query) for contact in page]
-        except RefusedError:
-            if single:
-                self.refused.append(identifiers[0])
-                return []
-            half = (len(identifiers) + 1) // 2
-            self.lookup_size = min(self.lookup_size, half)
-            return self.find_users(by, identifiers[:half]) + self.find_users(by, identifiers[half:])
-        return [contact for contact in found if contact.is_user]
+        users: dict[str, Contact] = {}
+        rest = list(identifiers)
+        while rest:
+            batch, rest = rest[: self.lookup_size], rest[self.lookup_size :]
+            found, _ = self._find(by, batch)
+            users |= {contact.id: contact for contact in found if contact.is_user}
+        return list(users.values())
 
     def users_created_since(self, moment: datetime) -> Iterator[list[Contact]]:
         """Pages of users, the newest first, down to those created at `moment`.
 
         Intercom compares dates by whole days, in a time zone that documentation and measurement
         disagree on, so the search begins two days early and stops reading at the moment itself.
+
+        Raises:
+            IntercomError: see errors.py.
         """
         earliest = int(moment.timestamp())
         query = {
@@ -84,12 +82,11 @@ class Contacts:
                 {"field": "created_at", "operator": ">", "value": str(earliest - 2 * 86_400)},
             ],
         }
-        newest_first = {"field": "created_at", "order": "descending"}
-        for page in self.search(query, sort=newest_first):
+        for page in self._newest_first(query):
             recent = [c for c in page if c.created_at is None or c.created_at >= earliest]
             yield [contact for contact in recent if contact.is_user]
             # Before 2.16 the order is undocumented and `sort` may be ignored: then read on.
-            if not recent and _descending(page):
+            if len(recent) < len(page) and _descending(page):
                 return
 
     def search(
@@ -98,47 +95,142 @@ class Contacts:
         """Pages of contacts (users and leads) that match a query, 150 a page.
 
         Raises:
-            UnavailableError: a cursor came twice, so the walk would never end.
+            IntercomError: see errors.py; UnreadableError when the walk would never end.
         """
-        cursor: str | None = None
-        seen: set[str] = set()
-        while True:
-            pagination: dict[str, Any] = {"per_page": PAGE_SIZE}
-            if cursor:
-                pagination["starting_after"] = cursor
-            body: dict[str, Any] = {"query": query, "pagination": pagination}
+
+        def ask(cursor: str | None) -> Answer:
+            # In the query string the cursor is ignored, and the first page comes for ever.
+            after = {"starting_after": cursor} if cursor else {}
+            body: dict[str, Any] = {"query": query, "pagination": {"per_page": PAGE_SIZE, **after}}
             if sort:
                 body["sort"] = sort
-            answer = self.transport.call("POST", "/contacts/search", json=body)
-            yield [_read_contact(item) for item in answer.body.get("data") or []]
-            cursor = _next_cursor(answer.body)
-            if cursor is None:
-                return
-            if cursor in seen:
-                raise UnavailableError("POST /contacts/search: Intercom repeated a page cursor.")
-            seen.add(cursor)
+            return self.transport.call("POST", "/contacts/search", json=body)
+
+        for page in _walk("POST /contacts/search", ask):
+            yield page.contacts
+
+    def everyone(self) -> Generator[ContactPage, None, None]:
+        """Pages of all contacts of the workspace, users and leads, 150 a page, one after another.
+
+        Raises:
+            IntercomError: see errors.py; UnreadableError when the walk would never end.
+        """
+
+        def ask(cursor: str | None) -> Answer:
+            after = {"starting_after": cursor} if cursor else {}
+            return self.transport.call(
+                "GET", "/contacts", query={"per_page": str(PAGE_SIZE), **after}
+            )
+
+        return _walk("GET /contacts", ask)
+
+    def _newest_first(self, query: dict[str, Any]) -> Iterator[list[Contact]]:
+        """Pages of a search in the order of creation, or in any where Intercom refuses to sort."""
+        pages = self.search(query, sort={"field": "created_at", "order": "descending"})
+        try:
+            first = next(pages)
+        except RefusedError:
+            yield from self.search(query)
+            return
+        yield first
+        yield from pages
+
+    def _find(self, by: LookupField, identifiers: list[str]) -> tuple[list[Contact], int]:
+        """The contacts of a batch, and how many of its identifiers were refused."""
+        as_list = self.accepts_lists
+        try:
+            return self._ask(by, identifiers), 0
+        except RefusedError:
+            if len(identifiers) == 1:
+                self.refused.append(identifiers[0])
+                return [], 1
+        except UnavailableError as error:
+            if not _may_be_the_query(error) or len(identifiers) == 1:
+                raise
+            return self._find_around(by, identifiers, error)
+        halves = _halves(identifiers)
+        (first, refused_first), (second, refused_second) = (self._find(by, h) for h in halves)
+        if not refused_first and not refused_second and as_list == self.accepts_lists:
+            # Both halves are fine, so it was the length; an identifier at fault would be in one.
+            self._shorten(len(halves[0]))
+        return first + second, refused_first + refused_second
+
+    def _find_around(
+        self, by: LookupField, identifiers: list[str], error: UnavailableError
+    ) -> tuple[list[Contact], int]:
+        """Halve a batch that Intercom fails on, as long as it answers the other half.
+
+        Raises:
+            UnavailableError: both halves fail as well, so it is Intercom, not an identifier.
+        """
+        found: list[Contact] = []
+        while len(identifiers) > 1:
+            failing = []
+            for half in _halves(identifiers):
+                try:
+                    found += self._ask(by, half)
+                except UnavailableError as again:
+                    if not _may_be_the_query(again):
+                        raise
+                    failing.append(half)
+            if len(failing) > 1:
+                raise error
+            if not failing:
+                return found, 0
+            identifiers = failing[0]
+        self.refused.append(identifiers[0])
+        return found, 1
+
+    def _ask(self, by: LookupField, identifiers: list[str]) -> list[Contact]:
+        single = [{"field": by, "operator": "=", "value": value} for value in identifiers]
+        query: dict[str, Any]
+        if len(identifiers) == 1:
+            query = single[0]
+        elif self.accepts_lists:
+            query = {"field": by, "operator": "IN", "value": identifiers}
+        elif len(identifiers) <= GROUP_SIZE:
+            query = {"operator": "OR", "value": single}
+        else:
+            # Taken as a batch before another thread learned that lists are refused.
+            parts = [
+                identifiers[i : i + GROUP_SIZE] for i in range(0, len(identifiers), GROUP_SIZE)
+            ]
+            return [contact for part in parts for contact in self._ask(by, part)]
+        return [contact for page in self.search(query) for contact in page]
+
+    def _shorten(self, size: int) -> None:
+        if size == 1 and self.accepts_lists:
+            self.accepts_lists, self.lookup_size = False, GROUP_SIZE
+        else:
+            self.lookup_size = min(self.lookup_size, size)
+
+
+def _walk(call: str, ask: Callable[[str | None], Answer]) -> Generator[ContactPage, None, None]:
+    """Pages until there is no next one; `ask` gets a page's cursor, None for the first."""
+    cursor: str | None = None
+    seen: set[str] = set()
+    while True:
+        page = read_page(call, ask(cursor))
+        yield page
+        cursor = page.following
+        if cursor is None:
+            return
+        if cursor in seen:
+            raise UnreadableError(f"{call}: Intercom repeated a page cursor.")
+        seen.add(cursor)
+
+
+def _may_be_the_query(error: UnavailableError) -> bool:
+    """Whether it may lie in what was asked: a malformed query was seen to give 500, not 400."""
+    return error.status == 500  # noqa: PLR2004
+
+
+def _halves(identifiers: list[str]) -> tuple[list[str], list[str]]:
+    middle = (len(identifiers) + 1) // 2
+    return identifiers[:middle], identifiers[middle:]
 
 
 def _descending(page: Sequence[Contact]) -> bool:
+    """Whether a page shows that the newest come first; equal dates, as of an import, show nothing."""
     dates = [contact.created_at for contact in page if contact.created_at is not None]
-    return dates == sorted(dates, reverse=True)
-
-
-def _next_cursor(body: Any) -> str | None:
-    following = (body.get("pages") or {}).get("next")
-    if isinstance(following, dict):
-        cursor = following.get("starting_after")
-        return cursor if isinstance(cursor, str) and cursor else None
-    return None
-
-
-def _read_contact(item: dict[str, Any]) -> Contact:
-    shown = (item.get("tags") or {}).get("data") or []
-    return Contact(
-        id=str(item["id"]),
-        role=str(item.get("role")),
-        email=item.get("email") or None,
-        external_id=item.get("external_id") or None,
-        created_at=item.get("created_at"),
-        tag_ids=frozenset(str(tag["id"]) for tag in shown),
-    )
+    return dates == sorted(dates, reverse=True) and dates[:1] != dates[-1:]

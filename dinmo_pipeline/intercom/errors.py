@@ -7,7 +7,8 @@ IntercomError
 │   └── NotFoundError      404: the contact or the tag is unknown (or archived)
 │       └── MergedError    410: the contact lives on under another id
 └── UnavailableError       429, 5xx, time-outs, dropped connections, after all retries:
-                           whether the request was carried out is unknown
+    │                      whether the request was carried out is unknown
+    └── UnreadableError    an answer came, but not one that Intercom documents
 """
 
 
@@ -48,7 +49,12 @@ class MergedError(NotFoundError):
     """The contact was merged into another; `canonical_id` is that one, where the answer names it."""
 
     def __init__(
-        self, message: str, *, canonical_id: str | None, status: int, request_id: str | None
+        self,
+        message: str,
+        *,
+        canonical_id: str | None,
+        status: int | None = None,
+        request_id: str | None = None,
     ) -> None:
         super().__init__(message, status=status, code="contact_merged", request_id=request_id)
         self.canonical_id = canonical_id
@@ -56,3 +62,7 @@ class MergedError(NotFoundError):
 
 class UnavailableError(IntercomError):
     """No definite answer after all retries; repeating the call later is safe."""
+
+
+class UnreadableError(UnavailableError):
+    """An answer that is not as Intercom documents it, so what it means is unknown."""

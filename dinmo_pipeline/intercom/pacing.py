@@ -1,51 +1,16 @@
-"""Calls paced to the workspace's budget, so that the allowed share is used and no 429 comes back.
-
-Intercom counts calls in fixed windows of 10 seconds and says how many a window holds
-(`X-RateLimit-Limit`: 167 or 1667 have been seen), how many are left (`X-RateLimit-Remaining`, one too
-high on the first call of a window) and when the window ends (`X-RateLimit-Reset`, in recorded traffic two
-seconds late). Evenly spaced calls need neither the alignment of the windows nor the reset: at
-`share * limit` in 10 seconds no window can hold more than that plus the burst, wherever it begins.
-"""
+"""Calls paced to the workspace's budget, so that the allowed share is used and no 429 comes back."""
 
 import threading
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
+from collections.abc import Callable
+from pathlib import Path
 
-WINDOW_SECONDS = 10.0
-# The smallest window seen; assumed until an answer says otherwise.
-SMALLEST_LIMIT = 167
-# Calls that may come without spacing, as a part of the limit; never more than the share leaves free.
-BURST_SHARE = 0.1
-# Another client's calls, and ours under way, may be counted before the next answer tells us.
-RESERVED_CALLS = 3
+from dinmo_pipeline.intercom.budget import Budget
+from dinmo_pipeline.intercom.budget_keeping import keeper
+from dinmo_pipeline.intercom.rate_headers import RateHeaders
 
-
-@dataclass(frozen=True, slots=True)
-class RateHeaders:
-    """The budget as one answer told it; `reset_in` is seconds from that answer, by its own clock."""
-
-    limit: int
-    remaining: int
-    reset_in: float
-
-
-def read_rate_headers(headers: Mapping[str, str]) -> RateHeaders | None:
-    """Read the three headers; None where they are absent or make no sense.
-
-    The reset is taken against the answer's own `Date`, so a wrong clock on either side does no harm.
-    """
-    try:
-        limit = int(headers["X-RateLimit-Limit"])
-        remaining = int(headers["X-RateLimit-Remaining"])
-        reset = float(headers["X-RateLimit-Reset"])
-        date = parsedate_to_datetime(headers["Date"]).timestamp()
-    except (KeyError, ValueError, TypeError):
-        return None
-    if limit <= 0:
-        return None
-    return RateHeaders(limit, remaining, min(max(reset - date, 0.0), 6 * WINDOW_SECONDS))
+# Who waits looks again this often, in seconds: an answer, or another process, may change its turn.
+_LOOK_AGAIN = 0.05
 
 
 class Pacer:
@@ -53,13 +18,15 @@ class Pacer:
 
     Args:
         share: the part of the workspace's budget that we use, over 0 to 1.
-        clock: monotonic seconds.
+        shared: a file through which all processes of this machine share the budget of one workspace.
+        clock: monotonic seconds, on a clock that those processes have in common.
         sleep: waits some seconds.
     """
 
     def __init__(
         self,
         share: float,
+        shared: Path | None = None,
         *,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
@@ -67,35 +34,40 @@ class Pacer:
         self._share = share
         self._clock = clock
         self._sleep = sleep
-        self._lock = threading.Lock()
-        self._limit = SMALLEST_LIMIT
-        self._next = clock()  # when the next call is due if calls come evenly
-        self._closed_until = 0.0
+        self._budget = keeper(shared)
+        self._queue = threading.Lock()
 
-    def wait_for_turn(self) -> None:
-        """Block until one more call fits the budget."""
-        with self._lock:
-            now = self._clock()
-            interval = WINDOW_SECONDS / max(self._limit * self._share, 1.0)
-            burst = min(BURST_SHARE, 1.0 - self._share) * self._limit * interval
-            due = max(self._next - burst, self._closed_until, now)
-            self._next = max(self._next, due) + interval
-        if due > now:
-            self._sleep(due - now)
+    def wait_for_turn(self) -> int:
+        """Block until one more call fits the budget; its number, to `learn` its answer by.
 
-    def learn(self, headers: RateHeaders) -> None:
-        """Take the budget from an answer; close the gate while the window is spent."""
-        with self._lock:
-            self._limit = headers.limit
-            if headers.remaining <= RESERVED_CALLS:
-                self._close(headers.reset_in)
+        Raises:
+            ConfigurationError: the shared file cannot be used.
+        """
+        # One thread looks at the clock, the others queue behind it: else all would wake for one turn.
+        with self._queue:
+            while True:
+                wait, call = self._budget.change(self._take)
+                if not wait:
+                    return call
+                self._sleep(min(wait, _LOOK_AGAIN))
+
+    def learn(self, headers: RateHeaders, call: int) -> None:
+        """Take the budget from the answer to a call."""
+        self._budget.change(
+            lambda budget: (budget.told(headers, call, self._clock()), None),
+        )
 
     def close_for(self, seconds: float) -> None:
-        """Let no call out for some seconds: what a 429 asks of every thread."""
-        with self._lock:
-            self._close(seconds)
+        """Let no call out for some seconds: what a 429 asks of everybody."""
+        self._budget.change(
+            lambda budget: (budget.closed(seconds, self._share, self._clock()), None),
+        )
 
-    def _close(self, seconds: float) -> None:
-        self._closed_until = max(self._closed_until, self._clock() + seconds)
-        # Nobody makes up for the pause: calls go on evenly after it.
-        self._next = max(self._next, self._closed_until)
+    def _take(self, budget: Budget) -> tuple[Budget, tuple[float, int]]:
+        now = self._clock()
+        budget = budget.as_of(now)
+        due = budget.due(self._share, now)
+        if due > now:
+            return budget, (due - now, 0)
+        budget = budget.after_a_call(self._share, now)
+        return budget, (0.0, budget.taken)

@@ -35,6 +35,6 @@ class RetryPolicy:
     random: Callable[[], float] = random.random
 
     def wait_seconds(self, attempt: int, asked: float | None = None) -> float:
-        """The wait after `attempt` (1 for the first); `asked` is what the server asked for."""
-        wait = self.first_wait_seconds * 2 ** (attempt - 1) if asked is None else asked
+        """The wait after `attempt` (1 for the first); `asked` is what the server asked for at least."""
+        wait = max(self.first_wait_seconds * 2.0 ** (attempt - 1), asked or 0.0)
         return min(wait, self.longest_wait_seconds) * (1 + self.jitter * self.random())

@@ -1,11 +1,14 @@
 """Tags: found, named, put on many users in one call, and taken off one by one."""
 
+import html
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from dinmo_pipeline.intercom.errors import NotFoundError
+from dinmo_pipeline.intercom.answers import Answer
+from dinmo_pipeline.intercom.contact import read_id
+from dinmo_pipeline.intercom.errors import NotFoundError, UnreadableError
 from dinmo_pipeline.intercom.transport import Transport
 
 BULK_SIZE = 50  # users in one tagging call; documented for 1.x, silent since
@@ -33,34 +36,57 @@ class BulkTagging:
 
 @dataclass
 class Tags:
-    """The tag calls that a sync needs."""
+    """The tag calls that a sync needs. All raise IntercomError; see errors.py."""
 
     transport: Transport
 
     def get(self, tag_id: str) -> Tag | None:
         """The tag, or None when it was deleted."""
+        path = f"/tags/{quote(tag_id, safe='')}"
         try:
-            return _read_tag(self.transport.call("GET", f"/tags/{quote(tag_id, safe='')}").body)
+            return _answered_tag(f"GET {path}", self.transport.call("GET", path))
         except NotFoundError:
             return None
 
     def list(self) -> list[Tag]:
-        """All tags of the workspace; Intercom gives them in one answer."""
-        return [_read_tag(item) for item in self.transport.call("GET", "/tags").body["data"]]
+        """All tags of the workspace; Intercom gives them in one answer.
+
+        Raises:
+            UnreadableError: the answer holds no list, or only a part of it.
+        """
+        answer = self.transport.call("GET", "/tags")
+        items = answer.body.get("data")
+        pages = answer.body.get("pages")
+        if not isinstance(items, list) or (isinstance(pages, dict) and pages.get("next")):
+            raise UnreadableError(
+                "GET /tags: Intercom's answer is not the whole list of tags.",
+                request_id=answer.request_id,
+            )
+        return [tag for item in items if (tag := _read_tag(item))]
 
     def find(self, name: str) -> Tag | None:
-        """The tag of that name, compared without case as Intercom does."""
-        wanted = name.strip().casefold()
-        return next((tag for tag in self.list() if tag.name.strip().casefold() == wanted), None)
+        """The tag of that name, compared without case as Intercom does.
+
+        Names of contacts were recorded with `&` escaped as HTML; tag names are compared both ways.
+        """
+        tags = self.list()
+        wanted = _folded(name)
+        for spelling in (str, html.unescape):
+            for tag in tags:
+                if _folded(spelling(tag.name)) == wanted:
+                    return tag
+        return None
 
     def create(self, name: str) -> Tag:
         """Make a tag; an existing one of that name is returned as it is."""
-        return _read_tag(self.transport.call("POST", "/tags", json={"name": name}).body)
+        return _answered_tag(
+            "POST /tags", self.transport.call("POST", "/tags", json={"name": name})
+        )
 
     def rename(self, tag_id: str, name: str) -> Tag:
         """Give a tag another name. What happens on another tag's name is undocumented: look first."""
         body = {"id": tag_id, "name": name}
-        return _read_tag(self.transport.call("POST", "/tags", json=body).body)
+        return _answered_tag("POST /tags", self.transport.call("POST", "/tags", json=body))
 
     def tag_users(self, name: str, contact_ids: Sequence[str]) -> BulkTagging:
         """Put the tag of that name on up to 50 users; tagging twice is harmless.
@@ -70,13 +96,26 @@ class Tags:
         """
         body = {"name": name, "users": [{"id": contact_id} for contact_id in contact_ids]}
         answer = self.transport.call("POST", "/tags", json=body)
-        users = answer.body.get("users")
-        confirmed = (
-            frozenset(str(user["id"]) for user in users if user.get("tagged"))
-            if isinstance(users, list)
-            else None
+        return BulkTagging(
+            _answered_tag("POST /tags", answer),
+            _confirmed(answer.body.get("users")),
+            answer.request_id,
         )
-        return BulkTagging(_read_tag(answer.body), confirmed, answer.request_id)
+
+    def of_contact(self, contact_id: str) -> Sequence[Tag]:
+        """The tags that a contact carries now: recorded to be right directly after a write.
+
+        Raises:
+            NotFoundError: Intercom does not have the contact.
+        """
+        path = f"/contacts/{quote(contact_id, safe='')}/tags"
+        answer = self.transport.call("GET", path)
+        items = answer.body.get("data")
+        if not isinstance(items, list):
+            raise UnreadableError(
+                f"GET {path}: Intercom's answer holds no list.", request_id=answer.request_id
+            )
+        return [tag for item in items if (tag := _read_tag(item))]
 
     def tag_contact(self, contact_id: str, tag_id: str) -> str | None:
         """Put a tag on one contact; the request's id.
@@ -97,5 +136,32 @@ class Tags:
         return self.transport.call("DELETE", path).request_id
 
 
-def _read_tag(body: Any) -> Tag:
-    return Tag(str(body["id"]), str(body["name"]))
+def _confirmed(users: Any) -> frozenset[str] | None:
+    """The contacts that a bulk answer says were tagged; None where it says nothing of contacts."""
+    if not isinstance(users, list):
+        return None
+    ids = (
+        read_id(user.get("id")) for user in users if isinstance(user, dict) and user.get("tagged")
+    )
+    return frozenset(contact_id for contact_id in ids if contact_id)
+
+
+def _answered_tag(call: str, answer: Answer) -> Tag:
+    tag = _read_tag(answer.body)
+    if tag is None:
+        raise UnreadableError(
+            f"{call}: Intercom's answer holds no tag.", request_id=answer.request_id
+        )
+    return tag
+
+
+def _read_tag(item: Any) -> Tag | None:
+    """A tag from its JSON object; None for what has no id or no name."""
+    if not isinstance(item, dict):
+        return None
+    tag_id, name = read_id(item.get("id")), item.get("name")
+    return Tag(tag_id, name) if tag_id and isinstance(name, str) else None
+
+
+def _folded(name: str) -> str:
+    return name.strip().casefold()

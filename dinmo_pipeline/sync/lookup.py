@@ -1,25 +1,32 @@
 """Find the contacts of members nobody looked for yet, and look again for those not found."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import closing
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from itertools import chain, islice
+from math import ceil
+from typing import NamedTuple, Protocol
 
 from dinmo_pipeline.config.declarations import MatchBy
-from dinmo_pipeline.intercom.contacts import Contact, LookupField
-from dinmo_pipeline.intercom.errors import UnavailableError
+from dinmo_pipeline.intercom.contact import ContactPage
+from dinmo_pipeline.intercom.contacts import LOOKUP_SIZE, PAGE_SIZE, LookupField
+from dinmo_pipeline.intercom.errors import RefusedError, UnavailableError, UnreadableError
+from dinmo_pipeline.intercom.listing import UserListing
 from dinmo_pipeline.state.directory import (
     SeenContact,
     due_for_another_look,
-    last_signup_look,
     record_contacts,
     record_missing,
     record_signup_look,
+    signups_unseen_since,
 )
 from dinmo_pipeline.state.ledger import unknown_members
 from dinmo_pipeline.sync.calls import batches, in_parallel
 from dinmo_pipeline.sync.session import Session
 
 LOOKUP_FIELDS: dict[MatchBy, LookupField] = {"email": "email", "user_id": "external_id"}
+# Up to so many searches nobody asks what listing would cost, which takes a call: 1,000 members, 20 calls.
+_SEARCHES_UNASKED = 20
 # Answers of so many batches are recorded in one transaction.
 _BATCHES_A_RECORD = 40
 _IDENTIFIERS_A_PAGE = 10_000
@@ -34,17 +41,40 @@ _LOOKS_AGAIN_A_SYNC = 1_000
 _FAILURES_IN_A_ROW = 3
 
 
+class _Found(Protocol):
+    """A user as an answer showed it."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def email(self) -> str | None: ...
+    @property
+    def external_id(self) -> str | None: ...
+
+
 class _Looked(NamedTuple):
-    identifiers: list[str]
-    found: list[Contact]
+    identifiers: Sequence[str]
+    found: Sequence[_Found]
+
+
+def most_lookup_calls(unknown: int) -> int:
+    """How many calls a look for so many members takes at most; listing is chosen where it takes fewer."""
+    searches = ceil(unknown / LOOKUP_SIZE)
+    return searches + (searches > _SEARCHES_UNASKED)
 
 
 def look_for_unknown(session: Session, total: int) -> None:
-    """Search for the members of the stored change set that were never looked for, and record all.
+    """Look for the members of the stored change set that were never looked for, and record all.
+
+    They are searched for, 50 a call, or the whole workspace is listed, 150 a call: what takes fewer calls.
+    `total` is how many they are.
 
     Raises:
         IntercomError: see the intercom layer; what was found before is recorded.
     """
+    searches = ceil(total / session.intercom.contacts.lookup_size)
+    if searches > _SEARCHES_UNASKED and _listed_instead(session, searches):
+        return
     done = 0
     for looked in _search(session, _unknown(session)):
         done += len(looked.identifiers)
@@ -62,9 +92,9 @@ def look_again(session: Session) -> None:
     activation = session.activation
     now = session.clock()
     with session.state.reading() as connection:
-        last = last_signup_look(connection, activation.destination)
-    if last is not None:
-        for page in session.intercom.contacts.users_created_since(last - _INDEX_LAG):
+        since = signups_unseen_since(connection, activation.destination)
+    if since is not None:
+        for page in session.intercom.contacts.users_created_since(since - _INDEX_LAG):
             _record(session, [_Looked([], page)], now, by_email=False)
         with session.state.transaction() as connection:
             record_signup_look(connection, activation.destination, now=now)
@@ -83,6 +113,40 @@ def look_again(session: Session) -> None:
         pass
 
 
+def _listed_instead(session: Session, searches: int) -> bool:
+    """Ask for the first page of the list, and list everybody if that takes fewer calls than searching.
+
+    A list that Intercom refuses or breaks off decides nothing: then all are searched for.
+    """
+    started = session.clock()
+    pages = session.intercom.contacts.everyone()
+    with closing(pages):
+        try:
+            first = next(pages)
+            calls = None if first.total is None else max(ceil(first.total / PAGE_SIZE), 1)
+            # The first page is spent either way, and is not wasted on listing.
+            if first.total is None or calls is None or calls - 1 >= searches:
+                return False
+            session.log.info("Listing all contacts: %d calls, not %d searches.", calls, searches)
+            _list(session, chain([first], pages), first.total, started)
+        except (RefusedError, UnreadableError) as error:
+            session.log.warning(
+                "The list of contacts is of no use, members are searched: %s", error
+            )
+            return False
+    return True
+
+
+def _list(session: Session, pages: Iterable[ContactPage], total: int, started: datetime) -> None:
+    """Record all users of the workspace, and whoever is not among them as not in Intercom."""
+    with UserListing(total) as listing:
+        listing.read(pages, lambda come: session.progress("listing contacts", come, total))
+        for users in listing.batches():
+            _record(session, [_Looked([], users)], started, by_email=True)
+    for identifiers in batches(_unknown(session), _IDENTIFIERS_A_PAGE):
+        _record(session, [_Looked(identifiers, [])], started, by_email=True)
+
+
 def _unknown(session: Session) -> Iterator[str]:
     after = ""
     while True:
@@ -96,12 +160,38 @@ def _unknown(session: Session) -> Iterator[str]:
         after = page[-1]
 
 
-def _search(session: Session, identifiers: Iterator[str] | Sequence[str]) -> Iterator[_Looked]:
+def _search(session: Session, identifiers: Iterable[str]) -> Iterator[_Looked]:
     """Search in batches, recording as answers come; a batch without an answer stays unknown."""
+    by_email = session.activation.match_by == "email"
+    refused_before = len(session.intercom.contacts.refused)
+    failures = 0
+    waiting: list[_Looked] = []
+    try:
+        with closing(_answers(session, identifiers)) as answers:
+            for looked in answers:
+                if isinstance(looked, UnavailableError):
+                    failures += 1
+                    if failures >= _FAILURES_IN_A_ROW:
+                        raise looked
+                    session.log.warning("%s", looked)
+                    continue
+                failures = 0
+                waiting.append(looked)
+                yield looked
+                if len(waiting) >= _BATCHES_A_RECORD:
+                    _record(session, waiting, session.clock(), by_email=by_email)
+                    waiting = []
+    finally:
+        _record(session, waiting, session.clock(), by_email=by_email)
+    if refused := len(session.intercom.contacts.refused) - refused_before:
+        session.log.warning("Intercom refuses to search for %d identifiers.", refused)
+
+
+def _answers(
+    session: Session, identifiers: Iterable[str]
+) -> Generator[_Looked | UnavailableError, None, None]:
     field = LOOKUP_FIELDS[session.activation.match_by]
     contacts = session.intercom.contacts
-    by_email = session.activation.match_by == "email"
-    failures = 0
 
     def look(batch: list[str]) -> _Looked | UnavailableError:
         try:
@@ -109,23 +199,12 @@ def _search(session: Session, identifiers: Iterator[str] | Sequence[str]) -> Ite
         except UnavailableError as error:
             return error
 
-    waiting: list[_Looked] = []
-    try:
-        for looked in in_parallel(look, batches(identifiers, contacts.lookup_size)):
-            if isinstance(looked, UnavailableError):
-                failures += 1
-                if failures >= _FAILURES_IN_A_ROW:
-                    raise looked
-                session.log.warning("%s", looked)
-                continue
-            failures = 0
-            waiting.append(looked)
-            yield looked
-            if len(waiting) >= _BATCHES_A_RECORD:
-                _record(session, waiting, session.clock(), by_email=by_email)
-                waiting = []
-    finally:
-        _record(session, waiting, session.clock(), by_email=by_email)
+    work = batches(identifiers, LOOKUP_SIZE)
+    # The first one goes alone: if Intercom refuses so long a list, only this one finds out.
+    for batch in islice(work, 1):
+        yield look(batch)
+    with closing(in_parallel(look, work)) as rest:
+        yield from rest
 
 
 def _record(session: Session, looked: Sequence[_Looked], now: datetime, *, by_email: bool) -> None:
@@ -142,5 +221,3 @@ def _record(session: Session, looked: Sequence[_Looked], now: datetime, *, by_em
         record_contacts(connection, activation.destination, seen, by_email=by_email, now=now)
         if asked:
             record_missing(connection, activation.destination, activation.match_by, asked, now=now)
-            if last_signup_look(connection, activation.destination) is None:
-                record_signup_look(connection, activation.destination, now=now)

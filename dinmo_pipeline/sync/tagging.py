@@ -3,15 +3,22 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from dinmo_pipeline.intercom.contacts import Contacts
 from dinmo_pipeline.intercom.errors import (
-    AccessError,
     ConfigurationError,
+    IntercomError,
+    MergedError,
     NotFoundError,
     RefusedError,
     UnavailableError,
 )
 from dinmo_pipeline.intercom.tags import Tag, Tags
 from dinmo_pipeline.state.ledger import AppliedChange, Outcome, PlannedChange
+
+# Refusals of a list that may be meant for one of its contacts, or for its length: then it is halved.
+_HALVED_STATUSES = frozenset({400, 404, 413, 422})
+# Intercom follows a chain of merges for 3 hops, as documented; so do we.
+_MOST_MERGES = 3
 
 
 class TagVanishedError(Exception):
@@ -22,6 +29,10 @@ class TagVanishedError(Exception):
 class Tagger:
     """Puts one tag on contacts and takes it off; each method gives one outcome per change.
 
+    Attributes:
+        is_tagged: whether our ledger says that a contact carries the tag. With it, the tag of a contact
+            that left is also taken off the one it was merged into; without, that one is left alone.
+
     Raises:
         AccessError, ConfigurationError: nothing will work until a person acts.
         TagVanishedError: the tag was deleted meanwhile.
@@ -29,56 +40,157 @@ class Tagger:
 
     tags: Tags
     tag: Tag
+    is_tagged: Callable[[str], bool] | None = None
 
     def tag_users(self, changes: Sequence[PlannedChange]) -> list[AppliedChange]:
         """Tag up to 50 contacts in one call, and in more where the answer leaves a doubt."""
         try:
-            answer = self.tags.tag_users(self.tag.name, [change.contact_id for change in changes])
+            return self._tag_together(changes)
         except UnavailableError as error:
+            if error.status == 500 and len(changes) > 1:  # noqa: PLR2004
+                return self._tag_around(changes, error)
             return [_outcome(change, "pending", error) for change in changes]
         except RefusedError as error:
             if len(changes) == 1:
                 return [self._tag_alone(changes[0])]
-            # Up to 2.15 one unknown contact refuses the whole call, and nobody was tagged.
-            if not isinstance(error, NotFoundError) and error.status != 400:  # noqa: PLR2004
+            if error.status not in _HALVED_STATUSES:
                 return [_outcome(change, "failed", error) for change in changes]
-            half = len(changes) // 2
-            return self.tag_users(changes[:half]) + self.tag_users(changes[half:])
-        if answer.tag.id != self.tag.id:
-            # The call goes by name: a renamed or deleted tag makes Intercom create another.
-            raise TagVanishedError
-        if answer.confirmed is None:
-            return [_applied(change, answer.request_id) for change in changes]
-        return [
-            _applied(change, answer.request_id)
-            if change.contact_id in answer.confirmed
-            else self._tag_alone(change)
-            for change in changes
-        ]
+            # Up to 2.15 one unknown contact refuses the whole call, and nobody was tagged.
+            first, second = _halves(changes)
+            return self.tag_users(first) + self.tag_users(second)
 
     def untag(self, change: PlannedChange) -> AppliedChange:
-        """Take the tag off one contact; one that is gone needs it no more."""
-        return self._alone(change, self.tags.untag_contact)
-
-    def _tag_alone(self, change: PlannedChange) -> AppliedChange:
-        return self._alone(change, self.tags.tag_contact)
-
-    def _alone(
-        self, change: PlannedChange, call: Callable[[str, str], str | None]
-    ) -> AppliedChange:
+        """Take the tag off one contact; one that is gone, or does not carry it, needs it no more."""
         try:
-            return _applied(change, call(change.contact_id, self.tag.id))
+            request_id = self.tags.untag_contact(change.contact_id, self.tag.id)
         except NotFoundError as error:
-            # The same answer stands for an unknown contact and an unknown tag.
-            if self.tags.get(self.tag.id) is None:
-                raise TagVanishedError from error
-            return _outcome(change, "gone", error)
-        except (AccessError, ConfigurationError):
-            raise
+            return self._untagged_nobody(change, error)
         except UnavailableError as error:
             return _outcome(change, "pending", error)
         except RefusedError as error:
             return _outcome(change, "failed", error)
+        return _applied(change, request_id)
+
+    def _tag_together(self, changes: Sequence[PlannedChange]) -> list[AppliedChange]:
+        answer = self.tags.tag_users(self.tag.name, [change.contact_id for change in changes])
+        if answer.tag.id != self.tag.id:
+            self._report_other_tag(answer.tag)
+        confirmed = answer.confirmed
+        return [
+            _applied(change, answer.request_id)
+            if confirmed is None or change.contact_id in confirmed
+            # From 2.16 on a contact that is not listed was skipped, or so we must think.
+            else self._tag_alone(change)
+            for change in changes
+        ]
+
+    def _tag_around(
+        self, changes: Sequence[PlannedChange], error: UnavailableError
+    ) -> list[AppliedChange]:
+        """Halve a list that Intercom fails on, as long as it takes the other half."""
+        done: list[AppliedChange] = []
+        while len(changes) > 1:
+            failing = []
+            for half in _halves(changes):
+                try:
+                    done += self._tag_together(half)
+                except UnavailableError as again:
+                    error = again
+                    failing.append(half)
+                except RefusedError:
+                    done += self.tag_users(half)
+            if not failing:
+                return done
+            if len(failing) > 1:
+                break
+            changes = failing[0]
+        return done + [_outcome(change, "pending", error) for change in changes]
+
+    def _tag_alone(self, change: PlannedChange) -> AppliedChange:
+        try:
+            request_id = self.tags.tag_contact(change.contact_id, self.tag.id)
+        except NotFoundError as error:
+            try:
+                missing = self._why_not_found(change.contact_id)
+            except UnavailableError as unclear:
+                return _outcome(change, "pending", unclear)
+            return _outcome(change, "gone" if missing else "failed", missing or error)
+        except UnavailableError as error:
+            return _outcome(change, "pending", error)
+        except RefusedError as error:
+            return _outcome(change, "failed", error)
+        return _applied(change, request_id)
+
+    def _untagged_nobody(self, change: PlannedChange, error: NotFoundError) -> AppliedChange:
+        """What a 404 on untagging means: the contact is gone, or merely does not carry the tag."""
+        try:
+            missing = self._why_not_found(change.contact_id)
+            if missing is None:
+                return _applied(change, error.request_id)
+            if isinstance(missing, MergedError):
+                self._untag_survivor(missing)
+        except UnavailableError as unclear:
+            return _outcome(change, "pending", unclear)
+        except NotFoundError as gone:
+            return _outcome(change, "gone", gone)
+        except RefusedError as refused:
+            return _outcome(change, "failed", refused)
+        return _outcome(change, "gone", missing)
+
+    def _why_not_found(self, contact_id: str) -> NotFoundError | None:
+        """Intercom's answer that there is no such contact; None when there is one.
+
+        An unknown contact and an unknown tag get the same answer on a write, so both are asked for.
+
+        Raises:
+            TagVanishedError: it is the tag that is missing.
+        """
+        try:
+            self._contacts.get(contact_id)
+        except NotFoundError as missing:
+            return missing
+        if self.tags.get(self.tag.id) is None:
+            raise TagVanishedError
+        return None
+
+    def _untag_survivor(self, merged: MergedError) -> None:
+        """Take the tag, which moves with a merge, off the contact that was merged into.
+
+        Not off one that has it for a member of its own: our ledger knows those.
+        """
+        for _ in range(_MOST_MERGES):
+            survivor = merged.canonical_id
+            if survivor is None or self.is_tagged is None or self.is_tagged(survivor):
+                return
+            try:
+                self._contacts.get(survivor)
+            except MergedError as again:
+                merged = again
+            else:
+                self.tags.untag_contact(survivor, self.tag.id)
+                return
+
+    def _report_other_tag(self, other: Tag) -> None:
+        """The bulk call goes by name: with our tag deleted or renamed, Intercom made another."""
+        ours = self.tags.get(self.tag.id)
+        if ours is None:
+            raise TagVanishedError
+        raise ConfigurationError(
+            f"The tag {self.tag.name!r} was renamed in Intercom to {ours.name!r} during the sync, which"
+            f" made a second tag {other.name!r} (id {other.id}). Delete that one in Intercom; the next"
+            " sync goes on with the renamed one."
+        )
+
+    @property
+    def _contacts(self) -> Contacts:
+        return Contacts(self.tags.transport)
+
+
+def _halves(
+    changes: Sequence[PlannedChange],
+) -> tuple[Sequence[PlannedChange], Sequence[PlannedChange]]:
+    middle = len(changes) // 2
+    return changes[:middle], changes[middle:]
 
 
 def _applied(change: PlannedChange, request_id: str | None) -> AppliedChange:
@@ -87,14 +199,10 @@ def _applied(change: PlannedChange, request_id: str | None) -> AppliedChange:
     )
 
 
-def _outcome(
-    change: PlannedChange, outcome: Outcome, error: RefusedError | UnavailableError
-) -> AppliedChange:
+def _outcome(change: PlannedChange, outcome: Outcome, error: IntercomError) -> AppliedChange:
+    reason = f"{error.status or 'no answer'} {error.code or ''}".strip()
+    if isinstance(error, MergedError) and error.canonical_id:
+        reason += f" into {error.canonical_id}"
     return AppliedChange(
-        change.change,
-        change.identifier,
-        change.contact_id,
-        outcome,
-        f"{error.status or 'no answer'} {error.code or ''}".strip(),
-        error.request_id,
+        change.change, change.identifier, change.contact_id, outcome, reason, error.request_id
     )

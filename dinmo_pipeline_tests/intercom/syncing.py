@@ -1,0 +1,69 @@
+"""A session on an emulated workspace: state, activation, and what a test asks of them."""
+
+import logging
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from dinmo_pipeline.config.declarations import Activation, Guards
+from dinmo_pipeline.config.problems import Place
+from dinmo_pipeline.state.changes import ChangeSet, compute_changes, store_changes
+from dinmo_pipeline.state.database import StateDatabase
+from dinmo_pipeline.state.membership import refresh_membership
+from dinmo_pipeline.sync.session import Session
+from dinmo_pipeline_tests.intercom.workspace import Workspace
+
+LOG = logging.getLogger("dinmo.tests")
+
+
+def session_on(workspace: Workspace, folder: Path, **settings: Any) -> Session:
+    """A session of one activation named VIP."""
+    values = {
+        "key": "vip",
+        "segment": "vip",
+        "destination": "main",
+        "name": "VIP",
+        "match_by": "email",
+        "column": "email",
+        "schedule": "manual",
+        "timezone": "UTC",
+        "enabled": True,
+        "on_multiple_users": "all",
+        "guards": Guards(),
+        "place": Place("test", 1, 1),
+        **settings,
+    }
+    return Session(
+        Activation(**values),
+        StateDatabase(str(folder / "state.duckdb")),
+        workspace.client,
+        LOG,
+        clock=lambda: datetime.fromtimestamp(workspace.clock.now, UTC),
+    )
+
+
+def declare_members(session: Session, identifiers: Iterable[str]) -> ChangeSet:
+    """Make them the segment's members, and store the change set."""
+    rows = pa.table({"identifier": pa.array(list(identifiers), pa.string())}).to_reader()
+    activation = session.activation
+    refresh_membership(
+        session.state, activation.key, activation.match_by, rows, now=session.clock()
+    )
+    return compare(session)
+
+
+def compare(session: Session) -> ChangeSet:
+    """Compute and store the change set."""
+    with session.state.transaction() as connection:
+        changes = compute_changes(connection, session.activation)
+        store_changes(connection, session.activation)
+    return changes
+
+
+def rows(session: Session, query: str) -> list[tuple[Any, ...]]:
+    """What the state answers to a query."""
+    with session.state.reading() as connection:
+        return connection.execute(query).fetchall()

@@ -1,0 +1,347 @@
+"""Finding contacts: the calls it takes, what Intercom refuses, and pages of every kind."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from dinmo_pipeline.emulator import NewContact
+from dinmo_pipeline.intercom.contacts import GROUP_SIZE, LOOKUP_SIZE
+from dinmo_pipeline.intercom.errors import (
+    IntercomError,
+    MergedError,
+    NotFoundError,
+    UnavailableError,
+    UnreadableError,
+)
+from dinmo_pipeline.intercom.listing import UserListing
+from dinmo_pipeline.intercom.retry import RetryPolicy
+from dinmo_pipeline_tests.intercom.scripted import Reply, error_body
+
+SEARCH = "POST /contacts/search"
+
+
+def emails(count: int) -> list[str]:
+    return [f"u{n}@example.com" for n in range(count)]
+
+
+def found(workspace, *identifiers: str, by: str = "email") -> list[str | None]:
+    return sorted(
+        c.external_id or "" for c in workspace.client.contacts.find_users(by, identifiers)
+    )
+
+
+def test_fifty_identifiers_take_one_call(workspace):
+    """And a hundred take two."""
+    workspace.users(100)
+    assert len(workspace.client.contacts.find_users("email", emails(50))) == 50
+    assert workspace.calls == {SEARCH: 1}
+    assert (
+        len(workspace.client.contacts.find_users("external_id", [str(n) for n in range(100)]))
+        == 100
+    )
+    assert workspace.calls == {SEARCH: 3}
+
+
+def test_nothing_to_find_takes_no_call(workspace):
+    """An empty list is refused by Intercom."""
+    assert workspace.client.contacts.find_users("email", []) == []
+    assert workspace.client.calls == 0
+
+
+def test_leads_are_never_found(workspace):
+    """Also when they share the address of a user."""
+    workspace.create([NewContact("a@example.com", role="lead"), NewContact("a@example.com", "7")])
+    assert found(workspace, "a@example.com") == ["7"]
+
+
+def test_all_users_of_one_address_are_found_over_pages(workspace):
+    """Two hundred of them take two pages."""
+    workspace.create(NewContact("a@example.com", str(n)) for n in range(200))
+    assert len(found(workspace, "a@example.com")) == 200
+    assert workspace.calls == {SEARCH: 2}
+
+
+@pytest.mark.parametrize(("cap", "size"), [(15, 13), (25, 25), (49, 25), (2, 2)])
+def test_a_cap_on_lists_is_found_once_and_kept(workspace, cap, size):
+    """By halving; from then on every list is short enough."""
+    workspace.reset(in_cap=cap)
+    workspace.users(60)
+    contacts = workspace.client.contacts
+    assert len(contacts.find_users("email", emails(50))) == 50
+    assert contacts.lookup_size == size
+    before = workspace.calls[SEARCH]
+    assert len(contacts.find_users("email", emails(60))) == 60
+    assert workspace.calls[SEARCH] - before == -(-60 // size)
+    assert contacts.refused == []
+
+
+def test_where_lists_are_refused_altogether_alternatives_take_their_place(workspace):
+    """Fifteen `=` in an OR, as documented; far better than one a call."""
+    workspace.reset(in_cap=1)
+    workspace.users(60)
+    contacts = workspace.client.contacts
+    assert len(contacts.find_users("email", emails(50))) == 50
+    assert (contacts.accepts_lists, contacts.lookup_size) == (False, GROUP_SIZE)
+    before = workspace.calls[SEARCH]
+    assert len(contacts.find_users("email", emails(60))) == 60
+    assert workspace.calls[SEARCH] - before == 4
+
+
+def at_fault(bad: str, status: int, users: dict[str, str]) -> Any:
+    """A server that refuses every search for one identifier, and finds the users."""
+
+    def answer(request: Any) -> Reply:
+        body = request.body.decode()
+        if f'"{bad}"' in body:
+            return Reply(status, error_body("data_invalid" if status < 500 else "server_error"))
+        data = [
+            {"id": key, "role": "user", "email": email}
+            for key, email in users.items()
+            if f'"{email}"' in body
+        ]
+        return Reply(body={"type": "list", "data": data, "total_count": len(data)})
+
+    return answer
+
+
+@pytest.mark.parametrize("status", [400, 422])
+def test_one_identifier_at_fault_costs_a_few_calls_and_no_other_its_answer(
+    script, client_of, status
+):
+    """Halved down to it; the length of later lists does not suffer."""
+    users = {str(n): email for n, email in enumerate(emails(50))}
+    script.answer = at_fault("bad@", status, users)
+    contacts = client_of(script.base_url).contacts
+    asked = [*emails(49), "bad@"]
+    assert len(contacts.find_users("email", asked)) == 49
+    assert contacts.refused == ["bad@"]
+    assert contacts.lookup_size == LOOKUP_SIZE
+    assert contacts.transport.calls <= 14
+
+
+def test_an_identifier_that_makes_intercom_fail_is_found_too(script, client_of):
+    """A malformed query was seen to give 500: as long as the other half is answered, it is the query."""
+    users = {str(n): email for n, email in enumerate(emails(50))}
+    script.answer = at_fault("bad@", 500, users)
+    retry = RetryPolicy(attempts=2, random=lambda: 0.0)
+    contacts = client_of(script.base_url, retry=retry).contacts
+    assert len(contacts.find_users("email", [*emails(49), "bad@"])) == 49
+    assert contacts.refused == ["bad@"]
+
+
+@pytest.mark.parametrize("status", [500, 503])
+def test_an_intercom_that_is_down_is_not_asked_for_each_half(script, client_of, status):
+    """Both halves of a list fail, at most: 3 times 5 attempts."""
+    script.reply(Reply(status, error_body("server_error")))
+    contacts = client_of(script.base_url).contacts
+    with pytest.raises(UnavailableError):
+        contacts.find_users("email", emails(50))
+    assert contacts.transport.calls == (15 if status == 500 else 5)
+    assert contacts.refused == []
+
+
+def page(*ids: str, following: Any = None, **more: Any) -> Reply:
+    data = [{"id": one, "role": "user"} for one in ids]
+    pages = {"type": "pages", **({"next": following} if following is not None else {})}
+    return Reply(body={"type": "list", "data": data, "pages": pages, **more})
+
+
+def after(cursor: str) -> dict[str, str]:
+    return {"starting_after": cursor}
+
+
+def walked(client: Any) -> list[str]:
+    return [contact.id for page in client.contacts.everyone() for contact in page.contacts]
+
+
+def test_pages_are_followed_to_the_last(script, client_of):
+    """The cursor goes into the query of the list, encoded, and into the body of a search."""
+    script.reply(page("a", "b", following=after("x+/= \n")), page("c"))
+    client = client_of(script.base_url)
+    assert walked(client) == ["a", "b", "c"]
+    assert script.requests[0].path == "/contacts?per_page=150"
+    assert script.requests[1].path == "/contacts?per_page=150&starting_after=x%2B%2F%3D+%0A"
+    script.reply(page("a", following=after("x+/=")), page("b"))
+    assert len(client.contacts.find_users("email", ["a@example.com"])) == 2
+    assert b'"starting_after": "x+/="' in script.requests[1].body
+
+
+@pytest.mark.parametrize(
+    "following",
+    [
+        "https://api.intercom.io/contacts?per_page=150&starting_after=next",
+        {"page": 2, "starting_after": "next"},
+    ],
+)
+def test_the_next_page_may_be_named_in_old_ways(script, client_of, following):
+    """As a whole URL, or with a number beside the cursor."""
+    script.reply(page("a", following=following), page("b"))
+    assert walked(client_of(script.base_url)) == ["a", "b"]
+    assert script.requests[1].path.endswith("starting_after=next")
+
+
+@pytest.mark.parametrize("following", [{}, "", 0, False])
+def test_a_next_page_of_nothing_is_none(script, client_of, following):
+    """Recorded: it is absent on the last page; null and empty are read alike."""
+    script.reply(page("a", following=following))
+    assert walked(client_of(script.base_url)) == ["a"]
+
+
+@pytest.mark.parametrize(
+    "replies",
+    [
+        [page("a", following=after("1")), page("b", following=after("1"))],
+        [page("a", following=after("1")), page(following=after("2"))],
+        [page("a", following={"page": 2})],
+        [page("a", following="https://[bad")],
+        [page("a", following="https://api.intercom.io/contacts?page=2")],
+        [page("a", following=["1"])],
+        [Reply(body={"type": "list"})],
+        [Reply(body={"type": "list", "data": {"a": 1}})],
+        [Reply(body={"type": "list", "data": None})],
+    ],
+)
+def test_a_walk_that_would_not_end_or_break_off_is_told(script, client_of, replies):
+    """Repeated cursors, empty pages in between, a next page without a cursor, no list."""
+    script.reply(*replies)
+    with pytest.raises(UnreadableError):
+        walked(client_of(script.base_url))
+    assert len(script.requests) == len(replies)
+
+
+def test_odd_items_in_a_page_are_left_out_or_read_as_absent(script, client_of):
+    """No id: no contact. The same id twice: one contact."""
+    odd = {
+        "id": "b",
+        "role": 5,
+        "email": ["x"],
+        "external_id": 12,
+        "created_at": "1",
+        "tags": {"data": 4},
+    }
+    items = [None, "x", {}, {"id": None}, {"id": ""}, {"id": "a", "tags": None}, {"id": "a"}, odd]
+    script.reply(Reply(body={"type": "list", "data": items, "pages": None, "total_count": "8"}))
+    (only,) = client_of(script.base_url).contacts.everyone()
+    assert [contact.id for contact in only.contacts] == ["a", "b"]
+    b = only.contacts[1]
+    assert (b.role, b.email, b.external_id, b.created_at, b.tag_ids) == (
+        "",
+        None,
+        "12",
+        None,
+        frozenset(),
+    )
+    assert only.total is None
+
+
+def test_the_list_tells_how_many_there_are(workspace):
+    """On its first page: 150 a page, both roles."""
+    workspace.users(200)
+    workspace.create([NewContact(role="lead", email="l@example.com")])
+    pages = list(workspace.client.contacts.everyone())
+    assert [len(page.contacts) for page in pages] == [150, 51]
+    assert pages[0].total == 201
+    assert workspace.calls == {"GET /contacts": 2}
+
+
+def signups(workspace, since: float) -> list[str | None]:
+    moment = datetime.fromtimestamp(since, UTC)
+    pages = workspace.client.contacts.users_created_since(moment)
+    return [contact.external_id for page in pages for contact in page]
+
+
+@pytest.mark.parametrize("version", ["2.13", "2.15", "2.16", "2.17"])
+def test_new_users_are_found_without_reading_the_days_before(workspace, clock, version):
+    """One page per 150 of them, though Intercom compares whole days; in every version all are found."""
+    workspace.speak(version)
+    now = int(clock.now)
+    workspace.create(NewContact(external_id=f"old{n}", created_at=now - 90_000) for n in range(400))
+    workspace.create(NewContact(external_id=f"new{n}", created_at=now - 60) for n in range(3))
+    workspace.create([NewContact(email="x@example.com", role="lead", created_at=now - 50)])
+    assert sorted(signups(workspace, now - 3_600)) == ["new0", "new1", "new2"]
+    if version >= "2.16":
+        assert workspace.calls == {SEARCH: 1}
+
+
+def test_no_new_users_take_one_call(workspace, clock):
+    """However many came in the two days before."""
+    now = int(clock.now)
+    workspace.create(
+        NewContact(external_id=str(n), created_at=now - 90_000 + n) for n in range(400)
+    )
+    assert signups(workspace, clock.now - 3_600) == []
+    assert workspace.calls == {SEARCH: 1}
+
+
+def test_where_sorting_is_refused_new_users_are_found_unsorted(script, client_of):
+    """It is documented from 2.16 on."""
+    script.reply(Reply(400, error_body("parameter_invalid")), page("a"))
+    pages = client_of(script.base_url).contacts.users_created_since(datetime.now(UTC))
+    assert [contact.id for page in pages for contact in page] == ["a"]
+    assert b"sort" not in script.requests[1].body
+
+
+def test_one_contact_is_read_as_it_is_now(workspace):
+    """Unknown, archived and merged ones are told apart as far as Intercom does."""
+    a, b, c = workspace.users(3)
+    assert workspace.client.contacts.get(a).external_id == "0"
+    workspace.merge(b, a)
+    workspace.change(c, state="archived")
+    with pytest.raises(MergedError) as merged:
+        workspace.client.contacts.get(b)
+    assert merged.value.canonical_id == a
+    for contact in (c, "f" * 24):
+        with pytest.raises(NotFoundError):
+            workspace.client.contacts.get(contact)
+    with pytest.raises(NotFoundError) as unnamed:
+        workspace.speak("2.15").contacts.get(b)
+    assert not isinstance(unnamed.value, MergedError)
+
+
+def test_a_contact_without_an_id_is_unreadable(script, client_of):
+    """Not a crash."""
+    script.reply(Reply(body={"type": "contact"}))
+    with pytest.raises(UnreadableError):
+        client_of(script.base_url).contacts.get("a")
+
+
+def listed(workspace) -> Iterator[list[Any]]:
+    pages = workspace.client.contacts.everyone()
+    with UserListing(workspace.server.store.live.live_count) as listing:
+        listing.read(pages, lambda _come: None)
+        yield from listing.batches()
+
+
+def test_a_listing_keeps_all_users_of_an_address_together(workspace):
+    """So that whoever stops after a batch knows all users of each address in it."""
+    workspace.create(
+        NewContact(f" U{n % 300}@Example.com " if n % 2 else f"u{n % 300}@example.com", str(n))
+        for n in range(11_000)
+    )
+    workspace.create(NewContact(f"u{n}@example.com", role="lead") for n in range(50))
+    where: dict[str, set[int]] = {}
+    seen = set()
+    for number, batch in enumerate(listed(workspace)):
+        for user in batch:
+            seen.add(user.external_id)
+            where.setdefault(user.email.strip().lower(), set()).add(number)
+    assert seen == {str(n) for n in range(11_000)}
+    assert all(len(numbers) == 1 for numbers in where.values())
+    assert len({number for numbers in where.values() for number in numbers}) == 3
+
+
+def test_a_list_that_holds_much_less_than_it_announced_is_told(script, client_of):
+    """A hundredth may be missing: contacts that were archived meanwhile."""
+    script.reply(page("a", "b", following=after("1"), total_count=100), page("c"))
+    client = client_of(script.base_url)
+    with UserListing(100) as listing, pytest.raises(UnreadableError, match="announced 100"):
+        listing.read(client.contacts.everyone(), lambda _come: None)
+
+
+def test_every_error_of_a_walk_is_typed(script, client_of):
+    """Also in the middle."""
+    script.reply(page("a", following=after("1")), Reply(401, error_body("unauthorized")))
+    with pytest.raises(IntercomError):
+        walked(client_of(script.base_url))
