@@ -3,23 +3,28 @@
 The full comparison touches members and ledger once, on the identifier; only what differs there, and
 contacts with news since the activation was last settled, is then compared contact by contact:
 
-    candidates   identifiers of members without a ledger row, of ledger rows without a member,
-                 and of contacts touched since
-    desired      (identifier, contact) pairs that should carry the tag, of candidates
-    entered      desired contacts without a ledger row, and members nobody looked for yet
-    left         contacts of candidates' ledger rows that no member reaches any more
+    differing    members without a ledger row, and ledger rows without a member
+    news         members whose contacts were touched since
+    candidates   the identifiers of both
+    reachable    the contacts of members among the candidates
+    desired      those of them that should carry the tag: all but of ambiguous members that are skipped
+    unknown      members among the candidates that nobody looked for yet
+    released     ledger rows of candidates that are not desired
+    changes      entered: desired contacts without a ledger row, and unknown members;
+                 left: released contacts that no other member reaches
 
-The ledger has one row per contact. A second member that resolves to a tagged contact has none, so it is
-always a candidate, and takes the row over when the first one leaves.
+The ledger has one row per contact. A contact has one email and one external_id, so with one `match_by` it is
+desired for one member at most; a ledger row of another identifier (the other `match_by`, an email of before)
+is only relabelled. An unconfirmed ledger row (see `mark_unconfirmed`) is tagged again if it is desired, and
+untagged if it is not.
 """
 
 from dataclasses import dataclass
-from typing import Literal
 
 import duckdb
 
 from dinmo_pipeline.config.declarations import Activation
-from dinmo_pipeline.state.sql import contact_key, literal, members_of, one_row
+from dinmo_pipeline.state.sql import contact_key, first_row, literal, members_of, one_row
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +50,20 @@ def compute_changes(
     """Compare desired membership with the ledger; the changes are in the temporary table `changes`.
 
     `changes(position, change, identifier, contact_id)` holds a row per contact to tag or untag, and one
-    without contact per member nobody looked for yet. `members` is another FROM item with a column
-    `identifier` than the stored membership: `dinmo plan` compares without storing.
+    without contact per member nobody looked for yet. `position` numbers them from 1, in no order.
+    `members` is another FROM item with a column `identifier` than the stored membership: `dinmo plan`
+    compares without storing.
     """
-    scope = _Scope(activation, members or members_of(activation.key))
+    scope = _Scope(
+        activation, members or members_of(activation.key), _settled(connection, activation)
+    )
     for statement in (
+        scope.differing(),
+        scope.news(),
         scope.candidates(),
+        scope.reachable(),
         scope.desired(),
+        scope.unknown(),
         scope.released(),
         scope.changes(),
     ):
@@ -65,75 +77,117 @@ def store_changes(connection: duckdb.DuckDBPyConnection, activation: Activation)
     A contact that stays tagged under another identifier (a changed `match_by`, a changed email) keeps its
     tag; only the ledger learns for whom.
     """
-    parameters = {"activation": activation.key}
-    connection.execute(
-        "DELETE FROM dinmo.membership_changes WHERE activation = $activation", parameters
-    )
+    key = {"activation": activation.key}
+    settled = _settled(connection, activation)
+    connection.execute("DELETE FROM dinmo.membership_changes WHERE activation = $activation", key)
     connection.execute(
         "INSERT INTO dinmo.membership_changes"
         " SELECT $activation, position, change, identifier, contact_id FROM changes",
-        parameters,
+        key,
     )
     connection.execute(
         """
-        UPDATE dinmo.tagged_contacts AS ledger
-        SET identifier = relabelled.identifier
-        FROM (
-            SELECT contact_id, min(desired.identifier) AS identifier
-            FROM desired SEMI JOIN (FROM released WHERE reached) USING (contact_id)
-            GROUP BY contact_id
-        ) AS relabelled
-        WHERE ledger.activation = $activation AND ledger.contact_id = relabelled.contact_id
+        UPDATE dinmo.tagged_contacts AS ledger SET identifier = desired.identifier
+        FROM desired SEMI JOIN (FROM released WHERE reached) USING (contact_id)
+        WHERE ledger.activation = $activation AND ledger.destination = $destination
+          AND ledger.contact_id = desired.contact_id
         """,
-        parameters,
+        {**key, "destination": activation.destination},
+    )
+    connection.execute(
+        """
+        INSERT OR REPLACE INTO dinmo.change_sets
+        VALUES ($activation, $destination, $match_by, $on_multiple_users,
+                nextval('dinmo.touches'), $settled)
+        """,
+        {
+            **key,
+            "destination": activation.destination,
+            "match_by": activation.match_by,
+            "on_multiple_users": activation.on_multiple_users,
+            "settled": settled,
+        },
     )
 
 
 def settle(connection: duckdb.DuckDBPyConnection, activation: str, touched: int) -> None:
-    """Record that all contacts touched up to `touched` have been compared and dealt with."""
+    """Record that all contacts touched up to `touched` have been compared and dealt with.
+
+    Not so while members are unknown (nobody answered when we looked), nor when a later change set was
+    stored than the one that was dealt with: their news are compared again at the next sync.
+    """
     connection.execute(
-        "UPDATE dinmo.activation_tags SET settled = ? WHERE activation = ?", [touched, activation]
+        """
+        UPDATE dinmo.change_sets SET settled = $touched
+        WHERE activation = $activation AND number <= $touched
+          AND NOT EXISTS (FROM dinmo.membership_changes
+                          WHERE activation = $activation AND contact_id IS NULL)
+        """,
+        {"activation": activation, "touched": touched},
     )
 
 
 def newest_touch(connection: duckdb.DuckDBPyConnection, destination: str) -> int:
-    """The newest news of any contact of a destination, as a number to `settle` at; 0 for none."""
+    """The number of the newest change set of a destination, to `settle` at; 0 for none.
+
+    Change sets and touches of contacts are numbered in one sequence, so in the transaction that stored a
+    change set this is its number, and no contact known to it was touched later.
+    """
     return int(
         one_row(
             connection,
-            "SELECT coalesce(max(touched), 0) FROM dinmo.contacts WHERE destination = ?",
+            "SELECT coalesce(max(number), 0) FROM dinmo.change_sets WHERE destination = ?",
             [destination],
         )[0]
     )
 
 
+def _settled(connection: duckdb.DuckDBPyConnection, activation: Activation) -> int:
+    """Up to which touch the contacts are compared; with other settings than these, not at all."""
+    found = first_row(
+        connection,
+        """
+        SELECT settled FROM dinmo.change_sets
+        WHERE activation = ? AND destination = ? AND match_by = ? AND on_multiple_users = ?
+        """,
+        [
+            activation.key,
+            activation.destination,
+            activation.match_by,
+            activation.on_multiple_users,
+        ],
+    )
+    return int(found[0]) if found else 0
+
+
 @dataclass(frozen=True, slots=True)
 class _Scope:
-    """The statements for one activation; `members` is a FROM item."""
+    """The statements for one activation; `members` is a FROM item, `settled` a touch."""
 
     activation: Activation
     members: str
+    settled: int
 
     @property
     def ledger(self) -> str:
         return (
-            "(SELECT identifier, contact_id FROM dinmo.tagged_contacts"
-            f" WHERE activation = {literal(self.activation.key)})"
+            "(SELECT identifier, contact_id, tagged_at FROM dinmo.tagged_contacts"
+            f" WHERE activation = {literal(self.activation.key)}"
+            f" AND destination = {literal(self.activation.destination)})"
         )
 
     @property
     def contacts(self) -> str:
+        """Of each user the identifier, and whether all other users who have it are known as well.
+
+        A user id has one user at most.
+        """
+        complete = "by_email" if self.activation.match_by == "email" else "true"
         key = contact_key(self.activation.match_by)
         return (
-            f"(SELECT contact_id, {key} AS identifier, touched, by_email FROM dinmo.contacts"
-            f" WHERE destination = {literal(self.activation.destination)})"
+            f"(SELECT contact_id, {key} AS identifier, {complete} AS complete, touched"
+            f" FROM dinmo.contacts WHERE destination = {literal(self.activation.destination)})"
         )
-
-    @property
-    def looked_up(self) -> str:
-        """Identifiers all of whose users are known; a user id has one at most."""
-        searched = "WHERE by_email" if self.activation.match_by == "email" else ""
-        return f"(SELECT identifier FROM {self.contacts} {searched})"
 
     @property
     def missing(self) -> str:
@@ -143,107 +197,119 @@ class _Scope:
             f" AND match_by = {literal(self.activation.match_by)})"
         )
 
-    @property
-    def touched_contacts(self) -> str:
-        return (
-            f"(SELECT contact_id, identifier FROM {self.contacts} WHERE touched > coalesce("
-            "(SELECT settled FROM dinmo.activation_tags"
-            f" WHERE activation = {literal(self.activation.key)}), 0))"
-        )
+    def differing(self) -> str:
+        """The one join of all members with all of the ledger."""
+        return f"""
+            CREATE OR REPLACE TEMP TABLE differing AS
+            SELECT members.identifier AS member, ledger.identifier AS tagged, ledger.contact_id
+            FROM {self.members} AS members
+            FULL JOIN {self.ledger} AS ledger ON members.identifier = ledger.identifier
+            WHERE members.identifier IS NULL OR ledger.identifier IS NULL
+        """
+
+    def news(self) -> str:
+        """Members with a ledger row whose contacts were touched; those without differ anyway."""
+        return f"""
+            CREATE OR REPLACE TEMP TABLE news AS
+            WITH touched AS MATERIALIZED (
+                SELECT contact_id, identifier FROM {self.contacts} WHERE touched > {self.settled}
+            )
+            SELECT identifier FROM (
+                SELECT identifier FROM touched WHERE identifier IS NOT NULL
+                UNION
+                SELECT ledger.identifier FROM {self.ledger} AS ledger JOIN touched USING (contact_id)
+                UNION
+                SELECT identifier FROM {self.ledger} WHERE tagged_at IS NULL
+            )
+            SEMI JOIN {self.members} AS members USING (identifier)
+            SEMI JOIN {self.ledger} AS ledger USING (identifier)
+        """
 
     def candidates(self) -> str:
-        return f"""
+        # Members are distinct; the ledger may hold several contacts of one identifier.
+        return """
             CREATE OR REPLACE TEMP TABLE candidates AS
-            WITH differing AS (
-                SELECT coalesce(members.identifier, ledger.identifier) AS identifier,
-                       members.identifier IS NOT NULL AS member
-                FROM {self.members} AS members
-                FULL JOIN {self.ledger} AS ledger ON members.identifier = ledger.identifier
-                WHERE members.identifier IS NULL OR ledger.identifier IS NULL
-            ),
-            news AS (
-                SELECT identifier FROM {self.touched_contacts} WHERE identifier IS NOT NULL
-                UNION
-                SELECT ledger.identifier
-                FROM {self.ledger} AS ledger JOIN {self.touched_contacts} USING (contact_id)
-            )
-            SELECT identifier, member FROM differing
-            UNION
-            SELECT news.identifier, true FROM news SEMI JOIN {self.members} AS members
-                USING (identifier)
+            SELECT member AS identifier, true AS member FROM differing WHERE member IS NOT NULL
+            UNION ALL
+            SELECT DISTINCT tagged, false FROM differing WHERE tagged IS NOT NULL
+            UNION ALL
+            SELECT identifier, true FROM news
+        """
+
+    def reachable(self) -> str:
+        return f"""
+            CREATE OR REPLACE TEMP TABLE reachable AS
+            SELECT identifier, contacts.contact_id, contacts.complete
+            FROM candidates JOIN {self.contacts} AS contacts USING (identifier)
+            WHERE candidates.member
         """
 
     def desired(self) -> str:
-        only_one = (
-            "QUALIFY count(*) OVER (PARTITION BY candidates.identifier) = 1"
-            if self.activation.on_multiple_users == "skip"
-            else ""
-        )
+        only_one = "QUALIFY count(*) OVER (PARTITION BY identifier) = 1"
         return f"""
             CREATE OR REPLACE TEMP TABLE desired AS
-            SELECT candidates.identifier, contacts.contact_id
-            FROM candidates JOIN {self.contacts} AS contacts
-                ON contacts.identifier = candidates.identifier
-            WHERE candidates.member
-            {only_one}
+            SELECT identifier, contact_id FROM reachable
+            {only_one if self.activation.on_multiple_users == "skip" else ""}
+        """
+
+    def unknown(self) -> str:
+        return f"""
+            CREATE OR REPLACE TEMP TABLE unknown AS
+            SELECT identifier FROM candidates
+            ANTI JOIN (FROM reachable WHERE complete) USING (identifier)
+            ANTI JOIN {self.missing} AS missing USING (identifier)
+            WHERE member
         """
 
     def released(self) -> str:
         """Ledger rows of candidates that are desired no longer; `reached`: the contact still is."""
         return f"""
             CREATE OR REPLACE TEMP TABLE released AS
-            SELECT ledger.identifier, ledger.contact_id,
-                   ledger.contact_id IN (SELECT contact_id FROM desired) AS reached
-            FROM {self.ledger} AS ledger SEMI JOIN candidates USING (identifier)
-            ANTI JOIN desired
-                ON ledger.identifier = desired.identifier
-                AND ledger.contact_id = desired.contact_id
+            SELECT identifier, contact_id, contact_id IN (SELECT contact_id FROM desired) AS reached
+            FROM (
+                SELECT tagged AS identifier, contact_id FROM differing WHERE tagged IS NOT NULL
+                UNION ALL
+                SELECT identifier, contact_id FROM {self.ledger} SEMI JOIN news USING (identifier)
+                ANTI JOIN desired USING (identifier, contact_id)
+            )
         """
 
     def changes(self) -> str:
         return f"""
             CREATE OR REPLACE TEMP TABLE changes AS
-            WITH unknown AS (
-                SELECT identifier FROM candidates
-                ANTI JOIN {self.looked_up} AS looked_up USING (identifier)
-                ANTI JOIN {self.missing} AS missing USING (identifier)
-                WHERE member
-            ),
-            entered AS (
-                SELECT min(identifier) AS identifier, contact_id FROM desired
-                ANTI JOIN {self.ledger} AS ledger USING (contact_id)
+            SELECT row_number() OVER () AS position, change, identifier, contact_id
+            FROM (
+                SELECT 'entered' AS change, identifier, contact_id FROM desired
+                ANTI JOIN (FROM {self.ledger} WHERE tagged_at IS NOT NULL) AS ledger
+                    USING (contact_id)
                 ANTI JOIN unknown USING (identifier)
-                GROUP BY contact_id
                 UNION ALL
-                SELECT identifier, NULL FROM unknown
-            ),
-            moves AS (
-                SELECT 'entered' AS change, identifier, contact_id FROM entered
+                SELECT 'entered', identifier, NULL FROM unknown
                 UNION ALL
                 SELECT 'left', identifier, contact_id FROM released WHERE NOT reached
             )
-            SELECT row_number() OVER (ORDER BY change, contact_id, identifier) AS position,
-                   change, identifier, contact_id
-            FROM moves
         """
 
 
 def _measure(connection: duckdb.DuckDBPyConnection, scope: _Scope) -> ChangeSet:
-    row = one_row(
-        connection,
-        f"""
-        SELECT (SELECT count(*) FROM {scope.members}),
-               count(DISTINCT identifier) FILTER (change = 'entered'),
-               count(DISTINCT identifier) FILTER (change = 'left'),
-               count(*) FILTER (contact_id IS NULL),
-               (SELECT count(*) FROM candidates SEMI JOIN {scope.missing} AS missing
-                    USING (identifier) WHERE member),
-               (SELECT count(*) FROM {scope.ledger}),
-               count(DISTINCT contact_id) FILTER (change = 'left')
-        FROM changes
-        """,
+    # One query each: together, as scalar subqueries, they take DuckDB longer to plan than to run.
+    def count(rows: str) -> int:
+        return int(one_row(connection, f"SELECT count(*) FROM {rows}")[0])
+
+    # Unknown members have one row each and the ledger one per contact: only the rest can repeat.
+    unknown = count("unknown")
+    entered = count(
+        "(SELECT identifier FROM changes WHERE change = 'entered' AND contact_id IS NOT NULL"
+        " GROUP BY identifier)"
     )
-    return ChangeSet(*(int(value) for value in row))
-
-
-Change = Literal["entered", "left"]
+    return ChangeSet(
+        members=count(scope.members),
+        entered=entered + unknown,
+        left=count("(SELECT DISTINCT identifier FROM changes WHERE change = 'left')"),
+        unknown=unknown,
+        not_in_intercom=count(
+            f"candidates SEMI JOIN {scope.missing} AS missing USING (identifier) WHERE member"
+        ),
+        tagged_contacts=count(scope.ledger),
+        leaving_contacts=count("changes WHERE change = 'left'"),
+    )

@@ -5,18 +5,20 @@ import random
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
 
 from dinmo_pipeline.state.errors import StateBusyError, StateUnusableError
-from dinmo_pipeline.state.schema import migrate, require_current
+from dinmo_pipeline.state.private_files import private_files
+from dinmo_pipeline.state.schema import installed_version, migrate, require_current
 from dinmo_pipeline.state.sql import literal
 
-# DuckDB's words for a lock held by another process, 1.5 and 2.0 alike.
-_LOCKED = "Could not set lock on file"
+# DuckDB's words, 1.5 and 2.0 alike, for a file held by another process, and by another connection of
+# this one (a thread).
+_BUSY = ("Could not set lock on file", "Unique file handle conflict")
 _FIRST_PAUSE_SECONDS = 0.02
 _LONGEST_PAUSE_SECONDS = 0.5
 
@@ -26,11 +28,14 @@ class StateDatabase:
     """The state database: a file path, or `md:…`.
 
     `wait_seconds` bounds the wait for another process; `on_wait` hears once, in words, that we wait.
+    `memory_limit` is DuckDB's setting, such as `1GB`; DuckDB's own default is 80 % of the machine. What
+    does not fit goes to a temporary folder.
     """
 
     database: str
     wait_seconds: float = 120.0
     on_wait: Callable[[str], None] = lambda _message: None
+    memory_limit: str | None = None
 
     @contextmanager
     def scratch(self) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -45,6 +50,10 @@ class StateDatabase:
                 connection.execute("SET enable_progress_bar = false")
                 connection.execute("SET TimeZone = 'UTC'")
                 connection.execute(f"SET temp_directory = {literal(spill)}")
+                # Tables have no order here; keeping one would cost memory (DuckDB's own advice).
+                connection.execute("SET preserve_insertion_order = false")
+                if self.memory_limit:
+                    connection.execute(f"SET memory_limit = {literal(self.memory_limit)}")
                 yield connection
             finally:
                 connection.close()
@@ -60,21 +69,15 @@ class StateDatabase:
         Raises:
             StateBusyError, StateVersionError, StateUnusableError: see errors.py.
         """
-        if read_only and self._is_file and not Path(self.database).exists():
-            connection.execute("ATTACH ':memory:' AS state")
-            read_only = False
-        else:
+        with nullcontext() if read_only else private_files():
             self._attach(connection, read_only=read_only)
-        try:
-            connection.execute("USE state")
-            if read_only:
-                require_current(connection, self.database)
-            else:
-                migrate(connection, self.database)
-            yield
-        finally:
-            connection.execute("USE memory")
-            connection.execute("DETACH state")
+            try:
+                connection.execute("USE state")
+                self._ensure_schema(connection, read_only=read_only)
+                yield
+            finally:
+                connection.execute("USE memory")
+                connection.execute("DETACH state")
 
     @contextmanager
     def transaction(
@@ -103,24 +106,42 @@ class StateDatabase:
         with self.scratch() as connection, self.attached(connection, read_only=True):
             yield connection
 
-    @property
-    def _is_file(self) -> bool:
-        return not self.database.startswith(("md:", "motherduck:"))
-
     def _attach(self, connection: duckdb.DuckDBPyConnection, *, read_only: bool) -> None:
-        if self._is_file and not read_only:
-            self._create_private_folder()
-        statement = f"ATTACH {literal(self.database)} AS state" + (
-            " (READ_ONLY)" if read_only else ""
-        )
+        if self.database.startswith(("md:", "motherduck:")):
+            location = self.database
+        else:
+            # One spelling of a file: by it DuckDB knows that this process has it open already.
+            location = os.path.realpath(self.database)
+            if not Path(location).exists():
+                if read_only:
+                    connection.execute("ATTACH ':memory:' AS state")
+                    return
+                self._create(Path(location))
+        mode = " (READ_ONLY)" if read_only else ""
+        self._execute_when_free(connection, f"ATTACH {literal(location)} AS state{mode}")
+
+    def _ensure_schema(self, connection: duckdb.DuckDBPyConnection, *, read_only: bool) -> None:
+        if not read_only:
+            migrate(connection, self.database)
+        elif installed_version(connection):
+            require_current(connection, self.database)
+        else:
+            # No sync was here yet: the reader gets an empty state of its own.
+            connection.execute("USE memory")
+            connection.execute("DETACH state")
+            connection.execute("ATTACH ':memory:' AS state")
+            connection.execute("USE state")
+            migrate(connection, self.database)
+
+    def _execute_when_free(self, connection: duckdb.DuckDBPyConnection, attach: str) -> None:
         deadline = time.monotonic() + self.wait_seconds
         pause = _FIRST_PAUSE_SECONDS
         told = False
         while True:
             try:
-                connection.execute(statement)
+                connection.execute(attach)
             except duckdb.Error as error:
-                if _LOCKED not in str(error):
+                if not any(words in str(error) for words in _BUSY):
                     raise StateUnusableError(
                         f"The state database {self.database} cannot be opened:"
                         f" {_first_line(error)}. Check `state: {{database: …}}` in the declarations."
@@ -128,7 +149,7 @@ class StateDatabase:
                 if time.monotonic() >= deadline:
                     raise StateBusyError(
                         f"The state database {self.database} was in use by another process for"
-                        f" {self.wait_seconds:.0f} seconds. Close the program that holds it open"
+                        f" {self.wait_seconds:g} seconds. Close the program that holds it open"
                         " (a DuckDB shell, a notebook) and run this again: nothing was changed."
                     ) from error
                 if not told:
@@ -139,24 +160,35 @@ class StateDatabase:
             else:
                 return
 
-    def _create_private_folder(self) -> None:
-        """Make the folder and the file, readable by its owner alone: it holds personal data."""
-        path = Path(self.database)
-        if path.exists():
-            return
+    def _create(self, path: Path) -> None:
+        """Make the file whole in a folder of its own, then put it in its place in one step.
+
+        A process that dies here leaves no half-made file, and of two that come first one wins.
+        """
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            # DuckDB creates files with the process's umask; ask for 0600 while it does.
-            before = os.umask(0o077)
-            try:
-                duckdb.connect(self.database).close()
-            finally:
-                os.umask(before)
+            with tempfile.TemporaryDirectory(dir=path.parent, prefix=".dinmo-") as aside:
+                made = Path(aside) / "state.duckdb"
+                with duckdb.connect(str(made)) as connection:
+                    migrate(connection, self.database)
+                _put_in_place(made, path)
         except (OSError, duckdb.Error) as error:
             raise StateUnusableError(
                 f"The state database {self.database} cannot be created: {_first_line(error)}."
+                " Check `state: {database: …}` in the declarations."
             ) from error
 
 
+def _put_in_place(made: Path, path: Path) -> None:
+    try:
+        os.link(made, path)
+    except FileExistsError:
+        return
+    except OSError:
+        # A file system without hard links, such as exFAT.
+        if not path.exists():
+            made.rename(path)
+
+
 def _first_line(error: Exception) -> str:
-    return str(error).splitlines()[0].rstrip(".")
+    return str(error).splitlines()[0].rstrip(".!")

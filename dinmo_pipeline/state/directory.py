@@ -10,7 +10,6 @@ import pyarrow as pa
 from dinmo_pipeline.config.declarations import MatchBy
 from dinmo_pipeline.state.sql import (
     contact_key,
-    first_row,
     literal,
     members_of,
     normalised,
@@ -39,58 +38,92 @@ def record_contacts(
 ) -> None:
     """Put users into the directory; those new or changed are touched, and missing no more.
 
-    `by_email` tells that they were found by their email, together with all others of that email.
+    `by_email` tells that they were found by their email, together with all others of that email. A contact
+    seen twice counts as seen last. An external_id belongs to one user: who had it before has it no more.
+    Call it inside a transaction.
     """
     if not seen:
         return
-    parameters = {"destination": destination}
-    connection.register("seen", pa.Table.from_pylist([row._asdict() for row in seen], _SEEN))
+    last_seen = {row.contact_id: row._asdict() for row in seen}
+    connection.register("seen", pa.Table.from_pylist(list(last_seen.values()), _SEEN))
     connection.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE fresh AS
-        WITH read AS (
-            SELECT contact_id, nullif({normalised("any_value(email)", "email")}, '') AS email,
-                   nullif(any_value(external_id), '') AS external_id
-            FROM seen GROUP BY contact_id
-        )
-        SELECT read.*, $by_email OR coalesce(known.by_email, false) AS by_email
-        FROM read LEFT JOIN dinmo.contacts AS known
-            ON known.destination = $destination AND known.contact_id = read.contact_id
-            AND known.email = read.email
-        """,
-        {**parameters, "by_email": by_email},
+        SELECT contact_id, nullif({normalised("email", "email")}, '') AS email,
+               nullif(external_id, '') AS external_id
+        FROM seen
+        """
     )
     connection.unregister("seen")
+    # The one look at the whole directory; what follows goes by row number. Two semi joins take half the
+    # time of one OR (10 million contacts: 0.35 s and 0.7 s).
+    same = """
+        SELECT rowid AS row_number, contact_id, email, external_id, by_email FROM dinmo.contacts
+        WHERE destination = $destination AND
+    """
+    connection.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE known AS
+        {same} contact_id IN (SELECT contact_id FROM fresh)
+        UNION
+        {same} external_id IN (SELECT external_id FROM fresh WHERE external_id IS NOT NULL)
+        """,
+        {"destination": destination},
+    )
+    _replace_changed(connection, destination, by_email=by_email, now=now)
     connection.execute(
         """
-        DELETE FROM dinmo.contacts AS known USING fresh
-        WHERE known.destination = $destination AND known.contact_id = fresh.contact_id
-          AND (known.email IS DISTINCT FROM fresh.email
-               OR known.external_id IS DISTINCT FROM fresh.external_id
-               OR known.by_email <> fresh.by_email)
-        """,
-        parameters,
+        UPDATE dinmo.contacts SET external_id = NULL, touched = nextval('dinmo.touches')
+        WHERE rowid IN (SELECT row_number FROM known ANTI JOIN fresh USING (contact_id))
+        """
     )
+    connection.execute(
+        """
+        DELETE FROM dinmo.missing_members
+        WHERE destination = $destination
+          AND (match_by = 'email' AND identifier IN (SELECT email FROM fresh)
+               OR match_by = 'user_id' AND identifier IN (SELECT external_id FROM fresh))
+        """,
+        {"destination": destination},
+    )
+
+
+def _replace_changed(
+    connection: duckdb.DuckDBPyConnection, destination: str, *, by_email: bool, now: datetime
+) -> None:
+    """Write the contacts of `fresh` that are not in `known` just so."""
+    connection.execute(
+        """
+        CREATE OR REPLACE TEMP TABLE changed AS
+        SELECT fresh.contact_id, fresh.email, fresh.external_id, known.row_number,
+               -- An email that was looked for in vain has no other users than those seen since.
+               $by_email OR (known.email = fresh.email AND known.by_email) IS TRUE
+               OR fresh.email IN (
+                   SELECT identifier FROM dinmo.missing_members
+                   WHERE destination = $destination AND match_by = 'email'
+               ) IS TRUE AS by_email
+        FROM fresh LEFT JOIN known USING (contact_id)
+        WHERE known.contact_id IS NULL
+           OR known.email IS DISTINCT FROM fresh.email
+           OR known.external_id IS DISTINCT FROM fresh.external_id
+           OR $by_email > known.by_email
+        """,
+        {"by_email": by_email, "destination": destination},
+    )
+    connection.execute("DELETE FROM dinmo.contacts WHERE rowid IN (SELECT row_number FROM changed)")
+    given_up = connection.execute(
+        "SELECT DISTINCT known.email FROM known JOIN changed USING (row_number)"
+        " WHERE known.email IS NOT NULL AND known.email IS DISTINCT FROM changed.email"
+    ).fetchall()
+    _touch_namesakes(connection, destination, [row[0] for row in given_up])
     connection.execute(
         """
         INSERT INTO dinmo.contacts
         SELECT $destination, contact_id, email, external_id, by_email, $now, nextval('dinmo.touches')
-        FROM fresh
-        ANTI JOIN (SELECT contact_id FROM dinmo.contacts WHERE destination = $destination)
-            USING (contact_id)
+        FROM changed
         """,
-        {**parameters, "now": now},
+        {"destination": destination, "now": now},
     )
-    for match_by in ("email", "external_id"):
-        connection.execute(
-            f"""
-            DELETE FROM dinmo.missing_members
-            WHERE destination = $destination
-              AND match_by = {literal("email" if match_by == "email" else "user_id")}
-              AND identifier IN (SELECT {match_by} FROM fresh)
-            """,
-            parameters,
-        )
 
 
 def record_missing(
@@ -101,60 +134,98 @@ def record_missing(
     *,
     now: datetime,
 ) -> None:
-    """Remember those of the identifiers that the directory does not have, and when we looked."""
+    """Remember those of the identifiers that Intercom does not have, and when we looked.
+
+    Call it after `record_contacts` had all that was found: a contact that the directory has by such an
+    email, but that no search for an email ever showed, has another email by now.
+    """
     connection.register("looked_for", pa.table({"identifier": pa.array(looked_for, pa.string())}))
-    parameters = {"destination": destination, "match_by": match_by, "now": now}
     connection.execute(
         f"""
-        CREATE OR REPLACE TEMP TABLE absent AS
-        SELECT DISTINCT identifier FROM looked_for
-        ANTI JOIN (
-            SELECT {contact_key(match_by)} AS identifier
+        CREATE OR REPLACE TEMP TABLE answered AS
+        SELECT identifier, contacts.row_number, coalesce(contacts.found, false) AS found
+        FROM (SELECT DISTINCT identifier FROM looked_for) LEFT JOIN (
+            SELECT rowid AS row_number, {contact_key(match_by)} AS identifier,
+                   by_email OR {literal(match_by)} = 'user_id' AS found
             FROM dinmo.contacts WHERE destination = {literal(destination)}
-        ) USING (identifier)
+        ) AS contacts USING (identifier)
         """
     )
     connection.unregister("looked_for")
     connection.execute(
         """
-        INSERT INTO dinmo.missing_members
-        SELECT $destination, $match_by, identifier, $now, coalesce(known.looks, 0) + 1
-        FROM absent LEFT JOIN (
+        UPDATE dinmo.contacts SET email = NULL, touched = nextval('dinmo.touches')
+        WHERE rowid IN (SELECT row_number FROM answered WHERE NOT found)
+        """
+    )
+    connection.execute(
+        """
+        CREATE OR REPLACE TEMP TABLE absent AS
+        SELECT identifier, coalesce(known.looks, 0) + 1 AS looks
+        FROM (SELECT identifier FROM answered GROUP BY ALL HAVING NOT bool_or(found))
+        LEFT JOIN (
             SELECT identifier, looks FROM dinmo.missing_members
             WHERE destination = $destination AND match_by = $match_by
         ) AS known USING (identifier)
         """,
-        parameters,
+        {"destination": destination, "match_by": match_by},
     )
     connection.execute(
         """
         DELETE FROM dinmo.missing_members
-        WHERE destination = $destination AND match_by = $match_by AND looked_at < $now
+        WHERE destination = $destination AND match_by = $match_by
           AND identifier IN (SELECT identifier FROM absent)
         """,
-        parameters,
+        {"destination": destination, "match_by": match_by},
+    )
+    connection.execute(
+        "INSERT INTO dinmo.missing_members"
+        " SELECT $destination, $match_by, identifier, $now, looks FROM absent",
+        {"destination": destination, "match_by": match_by, "now": now},
     )
 
 
 def forget_contacts(
     connection: duckdb.DuckDBPyConnection, destination: str, contact_ids: Sequence[str]
 ) -> None:
-    """Drop contacts that Intercom no longer has; their identifiers are looked for again."""
-    connection.execute(
-        "DELETE FROM dinmo.contacts WHERE destination = ? AND contact_id IN (SELECT unnest(?))",
-        [destination, list(contact_ids)],
-    )
+    """Drop contacts that Intercom no longer has; their identifiers are looked for again.
+
+    They carry no tag any more, so every activation's ledger of the destination drops them, too.
+    """
+    if not contact_ids:
+        return
+    where = "destination = ? AND contact_id IN (SELECT unnest(?))"
+    which = [destination, list(contact_ids)]
+    forgotten = connection.execute(
+        f"DELETE FROM dinmo.contacts WHERE {where} RETURNING email", which
+    ).fetchall()
+    _touch_namesakes(connection, destination, [row[0] for row in forgotten if row[0]])
+    connection.execute(f"DELETE FROM dinmo.tagged_contacts WHERE {where}", which)
 
 
 def touch_contacts(
     connection: duckdb.DuckDBPyConnection, destination: str, contact_ids: Sequence[str]
 ) -> None:
     """Have contacts compared again at the next sync of every activation."""
+    if not contact_ids:
+        return
     connection.execute(
         "UPDATE dinmo.contacts SET touched = nextval('dinmo.touches')"
         " WHERE destination = ? AND contact_id IN (SELECT unnest(?))",
         [destination, list(contact_ids)],
     )
+
+
+def _touch_namesakes(
+    connection: duckdb.DuckDBPyConnection, destination: str, emails: Sequence[str]
+) -> None:
+    """Have the contacts of emails compared again that another contact had, too: it vouched for them all."""
+    if emails:
+        connection.execute(
+            "UPDATE dinmo.contacts SET touched = nextval('dinmo.touches')"
+            " WHERE destination = ? AND email IN (SELECT unnest(?))",
+            [destination, list(emails)],
+        )
 
 
 def count_missing(
@@ -224,14 +295,25 @@ def due_for_another_look(
     return [row[0] for row in found]
 
 
-def last_signup_look(connection: duckdb.DuckDBPyConnection, destination: str) -> datetime | None:
-    """When newly created contacts of a destination were last searched for."""
-    found = first_row(
+def signups_unseen_since(
+    connection: duckdb.DuckDBPyConnection, destination: str
+) -> datetime | None:
+    """Since when contacts may have been created that a missing member could be; None for never.
+
+    That is the last search for new contacts, or, when nobody has been missing since, the moment the first
+    of those missing now was looked for.
+    """
+    since: datetime | None = one_row(
         connection,
-        "SELECT looked_at FROM dinmo.signup_looks WHERE destination = ?",
-        [destination],
-    )
-    return found[0] if found else None
+        """
+        SELECT greatest(
+            (SELECT looked_at FROM dinmo.signup_looks WHERE destination = $destination),
+            (SELECT min(looked_at) FROM dinmo.missing_members WHERE destination = $destination)
+        )
+        """,
+        {"destination": destination},
+    )[0]
+    return since
 
 
 def record_signup_look(

@@ -45,6 +45,12 @@ class ActivationTag:
     name: str
 
 
+_PLANNED = pa.schema(
+    [
+        ("position", pa.int64()),
+        *((name, pa.string()) for name in ("change", "identifier", "contact_id")),
+    ]
+)
 _APPLIED = pa.schema([(name, pa.string()) for name in AppliedChange._fields])
 
 
@@ -66,6 +72,45 @@ def planned_changes(
         [activation, change, after, limit],
     ).fetchall()
     return [PlannedChange(*row) for row in found]
+
+
+def mark_unconfirmed(
+    connection: duckdb.DuckDBPyConnection,
+    activation: str,
+    destination: str,
+    planned: Sequence[PlannedChange],
+) -> None:
+    """Note in the ledger, before the calls, that they may change who carries the tag.
+
+    A call whose answer is lost, or that a crash keeps us from recording, would otherwise be unknown to the
+    next sync if the member moved meanwhile: the tag would stay on who left, or stay off who came back. Until
+    `record_outcomes` such a row has no `tagged_at`. Call it inside a transaction.
+    """
+    connection.register(
+        "planned", pa.Table.from_pylist([row._asdict() for row in planned], _PLANNED)
+    )
+    where = {"activation": activation, "destination": destination}
+    connection.execute(
+        """
+        UPDATE dinmo.tagged_contacts SET tagged_at = NULL
+        WHERE activation = $activation AND destination = $destination
+          AND contact_id IN (SELECT contact_id FROM planned)
+        """,
+        where,
+    )
+    connection.execute(
+        """
+        INSERT INTO dinmo.tagged_contacts
+        SELECT $activation, $destination, contact_id, min(identifier), NULL FROM planned
+        WHERE contact_id NOT IN (
+            SELECT contact_id FROM dinmo.tagged_contacts
+            WHERE activation = $activation AND destination = $destination
+        )
+        GROUP BY contact_id
+        """,
+        where,
+    )
+    connection.unregister("planned")
 
 
 def unknown_members(
@@ -101,7 +146,7 @@ def record_outcomes(
     connection.register(
         "outcomes", pa.Table.from_pylist([row._asdict() for row in outcomes], _APPLIED)
     )
-    parameters = {"activation": activation, "now": now}
+    where = {"activation": activation, "destination": destination}
     connection.execute(
         """
         INSERT INTO dinmo.change_log
@@ -109,22 +154,23 @@ def record_outcomes(
                outcome, reason, request_id
         FROM outcomes
         """,
-        {**parameters, "sync_id": sync_id},
+        {"activation": activation, "sync_id": sync_id, "now": now},
     )
     connection.execute(
         """
-        DELETE FROM dinmo.tagged_contacts WHERE activation = $activation
-          AND contact_id IN (SELECT contact_id FROM outcomes WHERE outcome IN ('applied', 'gone'))
+        DELETE FROM dinmo.tagged_contacts
+        WHERE activation = $activation AND destination = $destination
+          AND contact_id IN (SELECT contact_id FROM outcomes WHERE outcome = 'applied')
         """,
-        {"activation": activation},
+        where,
     )
     connection.execute(
         """
         INSERT INTO dinmo.tagged_contacts
-        SELECT $activation, contact_id, min(identifier), $now FROM outcomes
+        SELECT $activation, $destination, contact_id, min(identifier), $now FROM outcomes
         WHERE change = 'entered' AND outcome = 'applied' GROUP BY contact_id
         """,
-        parameters,
+        {**where, "now": now},
     )
     connection.unregister("outcomes")
     forget_contacts(
@@ -153,30 +199,51 @@ def activation_tag(
 def record_tag(
     connection: duckdb.DuckDBPyConnection, activation: str, destination: str, tag: ActivationTag
 ) -> None:
-    """Remember an activation's tag. Another tag than before empties its ledger: nobody carries it.
+    """Remember an activation's tag at a destination.
 
-    Call it inside a transaction.
+    Another tag than before empties its ledger there, since nobody carries it; what other destinations
+    hold stays known. Call it inside a transaction.
     """
+    where = {"activation": activation, "destination": destination}
     known = activation_tag(connection, activation, destination)
-    if known and known.tag_id == tag.tag_id:
+    if known is None or known.tag_id != tag.tag_id:
         connection.execute(
-            "UPDATE dinmo.activation_tags SET name = ? WHERE activation = ?",
-            [tag.name, activation],
+            "DELETE FROM dinmo.tagged_contacts"
+            " WHERE activation = $activation AND destination = $destination",
+            where,
         )
-        return
-    connection.execute("DELETE FROM dinmo.tagged_contacts WHERE activation = ?", [activation])
     connection.execute(
-        "INSERT OR REPLACE INTO dinmo.activation_tags VALUES (?, ?, ?, ?, 0)",
-        [activation, destination, tag.tag_id, tag.name],
+        "INSERT OR REPLACE INTO dinmo.activation_tags"
+        " VALUES ($activation, $destination, $tag_id, $name)",
+        {**where, "tag_id": tag.tag_id, "name": tag.name},
     )
 
 
 def count_tagged(connection: duckdb.DuckDBPyConnection, activation: str) -> int:
-    """How many contacts carry an activation's tag because we put it there."""
+    """How many contacts of its present destination carry an activation's tag because we put it there."""
     return int(
         one_row(
             connection,
-            "SELECT count(*) FROM dinmo.tagged_contacts WHERE activation = ?",
+            """
+            SELECT count(tagged_at) FROM dinmo.tagged_contacts
+            SEMI JOIN dinmo.change_sets USING (activation, destination)
+            WHERE activation = ?
+            """,
             [activation],
         )[0]
+    )
+
+
+def is_tagged(
+    connection: duckdb.DuckDBPyConnection, activation: str, destination: str, contact_id: str
+) -> bool:
+    """Whether a contact carries an activation's tag because we put it there."""
+    return (
+        first_row(
+            connection,
+            "SELECT 1 FROM dinmo.tagged_contacts"
+            " WHERE activation = ? AND destination = ? AND contact_id = ?",
+            [activation, destination, contact_id],
+        )
+        is not None
     )

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from dinmo_pipeline.state.errors import StateBusyError
+from dinmo_pipeline.state.errors import StateBusyError, StateUnusableError
 
 
 @contextmanager
@@ -21,8 +21,15 @@ def activation_lock(
 
     Raises:
         StateBusyError: another sync of the activation held it for all of `wait_seconds`.
+        StateUnusableError: the folder of the locks cannot be made.
     """
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise StateUnusableError(
+            f"The folder {folder} of the activation locks cannot be made: {error}. Check"
+            " `state: {database: …}` in the declarations."
+        ) from error
     lock = FileLock(folder / f"{activation}.lock")
     try:
         lock.acquire(timeout=0)
@@ -32,7 +39,7 @@ def activation_lock(
             lock.acquire(timeout=wait_seconds)
         except Timeout as error:
             raise StateBusyError(
-                f"Another sync of {activation} has been running for {wait_seconds:.0f} seconds;"
+                f"Another sync of {activation} has been running for {wait_seconds:g} seconds;"
                 " nothing was changed. Run this again when it has ended."
             ) from error
     try:

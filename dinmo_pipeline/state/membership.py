@@ -1,5 +1,6 @@
 """Who is in a segment: streamed from the source into the state, with history, in one transaction."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -8,7 +9,7 @@ import pyarrow as pa
 
 from dinmo_pipeline.config.declarations import MatchBy
 from dinmo_pipeline.state.database import StateDatabase
-from dinmo_pipeline.state.sql import members_of, normalised, one_row
+from dinmo_pipeline.state.sql import literal, normalised, one_row
 
 # One @, something before it, a dot somewhere after it, no space: all else cannot be an address.
 # LIKE costs a third of a regular expression.
@@ -41,9 +42,10 @@ def stage_members(
     """Stream one text column `identifier` into the temporary table `incoming`: one row per identifier.
 
     `incoming(identifier, rows)` is normalised and distinct, with blank and NULL identifiers still in it.
-    An error of the stream leaves nothing behind.
+    An error of the stream leaves nothing behind, and is raised as it is.
     """
-    connection.register("member_rows", rows)
+    failures: list[Exception] = []
+    connection.register("member_rows", _watched(rows, failures))
     try:
         connection.execute(
             f"""
@@ -52,8 +54,26 @@ def stage_members(
             FROM member_rows GROUP BY ALL
             """
         )
+    except duckdb.Error:
+        # DuckDB makes a traceback in an error of its own out of what the stream raised.
+        if failures:
+            raise failures[0] from None
+        raise
     finally:
         connection.unregister("member_rows")
+
+
+def _watched(rows: pa.RecordBatchReader, failures: list[Exception]) -> pa.RecordBatchReader:
+    """The same stream; what it raises is kept."""
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        try:
+            yield from rows
+        except Exception as error:
+            failures.append(error)
+            raise
+
+    return pa.RecordBatchReader.from_batches(rows.schema, batches())
 
 
 USABLE_INCOMING = "(SELECT identifier FROM incoming WHERE identifier <> '')"
@@ -71,36 +91,23 @@ def write_membership(
     Only differences are written, so an unchanged membership costs one join and no storage; who left
     goes to the history.
     """
+    # The one look at the membership; who leaves is then removed by row number.
     connection.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE moves AS
         SELECT coalesce(incoming.identifier, known.identifier) AS identifier,
-               known.identifier IS NULL AS added
+               known.identifier IS NULL AS added, known.row_number, known.entered_at
         FROM {USABLE_INCOMING} AS incoming
-        FULL JOIN {members_of(activation)} AS known ON incoming.identifier = known.identifier
+        FULL JOIN (
+            SELECT identifier, rowid AS row_number, entered_at FROM dinmo.segment_membership
+            WHERE activation = {literal(activation)}
+        ) AS known ON incoming.identifier = known.identifier
         WHERE incoming.identifier IS NULL OR known.identifier IS NULL
         """
     )
     counted = _count(connection, match_by)
     if counted.removed:
-        connection.execute(
-            """
-            INSERT INTO dinmo.membership_departures
-            SELECT activation, identifier, entered_at, $now
-            FROM dinmo.segment_membership SEMI JOIN (SELECT identifier FROM moves WHERE NOT added)
-                USING (identifier)
-            WHERE activation = $activation
-            """,
-            {"activation": activation, "now": now},
-        )
-        connection.execute(
-            """
-            DELETE FROM dinmo.segment_membership
-            WHERE activation = $activation
-              AND identifier IN (SELECT identifier FROM moves WHERE NOT added)
-            """,
-            {"activation": activation},
-        )
+        _let_leave(connection, activation, now=now)
     if counted.added:
         connection.execute(
             """
@@ -120,16 +127,32 @@ def write_membership(
     return counted
 
 
+def _let_leave(connection: duckdb.DuckDBPyConnection, activation: str, *, now: datetime) -> None:
+    """Move those of `moves` who left from the membership to the history."""
+    # A clock that was put back must not make a stay end before it began.
+    connection.execute(
+        """
+        INSERT INTO dinmo.membership_departures
+        SELECT $activation, identifier, entered_at, greatest(entered_at, $now)
+        FROM moves WHERE NOT added
+        """,
+        {"activation": activation, "now": now},
+    )
+    connection.execute(
+        "DELETE FROM dinmo.segment_membership"
+        " WHERE rowid IN (SELECT row_number FROM moves WHERE NOT added)"
+    )
+
+
 def earlier_sizes(
     connection: duckdb.DuckDBPyConnection, activation: str, *, limit: int
-) -> list[int]:
-    """The member counts of the newest materializations, newest first."""
-    found = connection.execute(
-        "SELECT members FROM dinmo.membership_sizes WHERE activation = ?"
+) -> list[tuple[datetime, int]]:
+    """When the newest memberships were materialized and how many members they had, newest first."""
+    return connection.execute(
+        "SELECT materialized_at, members FROM dinmo.membership_sizes WHERE activation = ?"
         " ORDER BY materialized_at DESC LIMIT ?",
         [activation, limit],
     ).fetchall()
-    return [int(row[0]) for row in found]
 
 
 def _count(connection: duckdb.DuckDBPyConnection, match_by: MatchBy) -> Membership:

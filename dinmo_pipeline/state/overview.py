@@ -8,7 +8,8 @@ import duckdb
 def overview(connection: duckdb.DuckDBPyConnection) -> dict[str, dict[str, Any]]:
     """By activation key: tag, counts of members, tagged contacts and waiting changes, the last sync.
 
-    `changes` are those of the newest change set that no successful sync has applied.
+    Tag and tagged contacts are those of the activation's present destination. `changes` are those of the
+    newest change set that no successful sync has applied.
     """
     cursor = connection.execute(
         """
@@ -23,7 +24,8 @@ def overview(connection: duckdb.DuckDBPyConnection) -> dict[str, dict[str, Any]]
             SELECT activation, count(*) AS members, 0 AS tagged, 0 AS changes
             FROM dinmo.segment_membership GROUP BY ALL
             UNION ALL
-            SELECT activation, 0, count(*), 0 FROM dinmo.tagged_contacts GROUP BY ALL
+            SELECT activation, 0, count(tagged_at), 0 FROM dinmo.tagged_contacts
+            SEMI JOIN dinmo.change_sets USING (activation, destination) GROUP BY ALL
             UNION ALL
             SELECT activation, 0, 0, count(DISTINCT (change, identifier))
             FROM dinmo.membership_changes GROUP BY ALL
@@ -31,6 +33,9 @@ def overview(connection: duckdb.DuckDBPyConnection) -> dict[str, dict[str, Any]]
             SELECT activation, 0, 0, 0 FROM dinmo.membership_sizes
             UNION ALL
             SELECT activation, 0, 0, 0 FROM dinmo.activation_tags
+        ),
+        tags AS (
+            FROM dinmo.activation_tags SEMI JOIN dinmo.change_sets USING (activation, destination)
         )
         SELECT counts.activation,
                any_value(tags.name) AS tag_name,
@@ -45,7 +50,7 @@ def overview(connection: duckdb.DuckDBPyConnection) -> dict[str, dict[str, Any]]
         FROM counts
         LEFT JOIN last_sync USING (activation)
         LEFT JOIN computed USING (activation)
-        LEFT JOIN dinmo.activation_tags AS tags USING (activation)
+        LEFT JOIN tags USING (activation)
         GROUP BY counts.activation ORDER BY counts.activation
         """
     )

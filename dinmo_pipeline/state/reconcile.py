@@ -1,0 +1,247 @@
+"""Drift: who carries an activation's tag in Intercom, against the ledger and desired membership.
+
+All of it happens in temporary tables of a scratch connection, so the state is locked for the comparison
+only. With E the ledger rows whose contact is still desired:
+
+    missing      of E, not among the carriers, and not written lately
+    adoptable    carriers without a ledger row who stand for a member: it is right that they carry the tag
+    removable    other carriers without a ledger row whom our log names: we tagged or untagged them once, or
+                 a contact of ours was merged into them
+    foreign      all other carriers: somebody else put the tag on them
+
+Ledger rows of members who left are no drift, whether they carry the tag or not: the next sync untags them.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal, NamedTuple, TypeAlias
+
+import duckdb
+import pyarrow as pa
+
+from dinmo_pipeline.config.declarations import Activation
+from dinmo_pipeline.state.changes import compute_changes
+from dinmo_pipeline.state.directory import SeenContact, record_contacts
+from dinmo_pipeline.state.ledger import PlannedChange
+from dinmo_pipeline.state.membership import USABLE_INCOMING
+from dinmo_pipeline.state.sql import contact_key, literal, normalised, one_row
+
+_ADOPTED_A_PAGE = 10_000
+
+DriftTable: TypeAlias = Literal["drift_missing", "drift_removable"]
+
+
+class Carrier(NamedTuple):
+    """A contact that carries the tag, as search showed it; leads carry tags, too."""
+
+    contact_id: str
+    email: str | None
+    external_id: str | None
+    is_user: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """What differs, in contacts. `found` carry the tag; see the module for the other words."""
+
+    expected: int
+    found: int
+    missing: int
+    adoptable: int
+    removable: int
+    foreign: int
+
+
+_CARRIERS = pa.schema(
+    [
+        ("contact_id", pa.string()),
+        ("email", pa.string()),
+        ("external_id", pa.string()),
+        ("is_user", pa.bool_()),
+    ]
+)
+
+
+def stage_carriers(
+    connection: duckdb.DuckDBPyConnection, pages: Iterable[Sequence[Carrier]]
+) -> None:
+    """Put carriers into the temporary table `carriers`, each once, page by page as they come."""
+    connection.execute(
+        "CREATE OR REPLACE TEMP TABLE carriers_read"
+        " (contact_id VARCHAR, email VARCHAR, external_id VARCHAR, is_user BOOLEAN)"
+    )
+    for page in pages:
+        rows = pa.Table.from_pylist([carrier._asdict() for carrier in page], _CARRIERS)
+        connection.register("carrier_page", rows)
+        connection.execute("INSERT INTO carriers_read FROM carrier_page")
+        connection.unregister("carrier_page")
+    # A contact that changes during the walk may be shown twice.
+    connection.execute(
+        "CREATE OR REPLACE TEMP TABLE carriers AS"
+        " SELECT contact_id, any_value(email) AS email, any_value(external_id) AS external_id,"
+        " bool_or(is_user) AS is_user FROM carriers_read GROUP BY contact_id"
+    )
+
+
+def compare_carriers(
+    connection: duckdb.DuckDBPyConnection, activation: Activation, *, recent_since: datetime
+) -> Drift:
+    """Compare `carriers` with the ledger and with `incoming` (see `stage_members`), the state attached.
+
+    What we wrote from `recent_since` on is left out, since search may not show it yet. The temporary tables
+    `drift_missing`, `drift_removable` and `drift_adoptable` hold who differs; see `drift_page`.
+    """
+    compute_changes(connection, activation, members=USABLE_INCOMING)
+    where = {"activation": activation.key, "destination": activation.destination}
+    connection.execute(
+        """
+        CREATE OR REPLACE TEMP TABLE ledger_rows AS
+        SELECT contact_id, identifier, tagged_at >= $recent AS recent,
+               contact_id NOT IN (SELECT contact_id FROM changes WHERE change = 'left') AS desired
+        FROM dinmo.tagged_contacts WHERE activation = $activation AND destination = $destination
+        """,
+        {**where, "recent": recent_since},
+    )
+    connection.execute(
+        """
+        CREATE OR REPLACE TEMP TABLE drift_missing AS
+        SELECT row_number() OVER () AS position, identifier, contact_id
+        FROM (FROM ledger_rows WHERE desired AND NOT recent) ANTI JOIN carriers USING (contact_id)
+        """
+    )
+    _stage_unclaimed(connection, activation, recent_since)
+    _stage_adoptable(connection, activation)
+    connection.execute(
+        """
+        CREATE OR REPLACE TEMP TABLE drift_removable AS
+        SELECT row_number() OVER () AS position, logged_for AS identifier, contact_id
+        FROM unclaimed ANTI JOIN drift_adoptable USING (contact_id) WHERE logged_for IS NOT NULL
+        """
+    )
+    return Drift(
+        *one_row(
+            connection,
+            """
+            SELECT (SELECT count(*) FROM ledger_rows WHERE desired),
+                   (SELECT count(*) FROM carriers),
+                   (SELECT count(*) FROM drift_missing),
+                   (SELECT count(*) FROM drift_adoptable),
+                   (SELECT count(*) FROM drift_removable),
+                   (SELECT count(*) FROM unclaimed ANTI JOIN drift_adoptable USING (contact_id)
+                    WHERE logged_for IS NULL)
+            """,
+        )
+    )
+
+
+def _stage_unclaimed(
+    connection: duckdb.DuckDBPyConnection, activation: Activation, recent_since: datetime
+) -> None:
+    """Carriers without a ledger row that we did not change lately, and for whom our log knows them."""
+    by_email = normalised("email", "email")
+    key = by_email if activation.match_by == "email" else "external_id"
+    connection.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE unclaimed AS
+        WITH known AS (
+            SELECT contact_id, identifier, logged_at FROM dinmo.change_log
+            WHERE activation = $activation AND outcome = 'applied'
+            UNION ALL
+            -- How the log says that a contact was merged into another, to which its tag moved.
+            SELECT split_part(reason, ' into ', 2), identifier, logged_at FROM dinmo.change_log
+            WHERE activation = $activation AND outcome = 'gone' AND contains(reason, ' into ')
+        ),
+        newest AS (
+            SELECT contact_id, arg_max(identifier, logged_at) AS logged_for,
+                   max(logged_at) AS logged_at
+            FROM known SEMI JOIN carriers USING (contact_id) GROUP BY contact_id
+        )
+        SELECT carriers.contact_id, nullif({by_email}, '') AS email, external_id, is_user,
+               nullif({key}, '') AS identifier, logged_for
+        FROM carriers ANTI JOIN ledger_rows USING (contact_id) LEFT JOIN newest USING (contact_id)
+        WHERE logged_at IS NULL OR logged_at < $recent
+        """,
+        {"activation": activation.key, "recent": recent_since},
+    )
+
+
+def _stage_adoptable(connection: duckdb.DuckDBPyConnection, activation: Activation) -> None:
+    """Unclaimed users who stand for a member; none of several users of a member that is skipped."""
+    alone = "true"
+    if activation.on_multiple_users == "skip":
+        alone = f"""identifier NOT IN (
+            SELECT identifier FROM (
+                SELECT contact_id, identifier FROM unclaimed WHERE is_user
+                UNION
+                SELECT contact_id, {contact_key(activation.match_by)} FROM dinmo.contacts
+                WHERE destination = {literal(activation.destination)}
+            ) WHERE identifier IS NOT NULL GROUP BY identifier HAVING count(*) > 1
+        )"""
+    connection.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE drift_adoptable AS
+        SELECT row_number() OVER () AS position, identifier, contact_id, email, external_id
+        FROM unclaimed SEMI JOIN {USABLE_INCOMING} AS members USING (identifier)
+        WHERE is_user AND {alone}
+        """
+    )
+
+
+def drift_page(
+    connection: duckdb.DuckDBPyConnection,
+    table: DriftTable,
+    *,
+    after: int,
+    limit: int,
+) -> list[PlannedChange]:
+    """The next contacts to tag again, or to untag, by position; the state need not be attached."""
+    change = literal("entered" if table == "drift_missing" else "left")
+    found = connection.execute(
+        f"SELECT position, {change}, identifier, contact_id FROM {table}"
+        " WHERE position > ? ORDER BY position LIMIT ?",
+        [after, limit],
+    ).fetchall()
+    return [PlannedChange(*row) for row in found]
+
+
+def not_missing(connection: duckdb.DuckDBPyConnection, contact_ids: Sequence[str]) -> None:
+    """Take contacts off the missing: Intercom says that they carry the tag, whatever search shows."""
+    connection.execute(
+        "DELETE FROM drift_missing WHERE contact_id IN (SELECT unnest(?))", [list(contact_ids)]
+    )
+
+
+def adopt(
+    connection: duckdb.DuckDBPyConnection, activation: Activation, sync_id: str, *, now: datetime
+) -> None:
+    """Put the adoptable carriers into ledger, directory and log. Call it inside a transaction.
+
+    The directory makes the next sync look for other users of their emails, which search by tag cannot show.
+    """
+    values = {"activation": activation.key, "now": now}
+    connection.execute(
+        """
+        INSERT INTO dinmo.tagged_contacts
+        SELECT $activation, $destination, contact_id, identifier, $now FROM drift_adoptable
+        """,
+        {**values, "destination": activation.destination},
+    )
+    connection.execute(
+        """
+        INSERT INTO dinmo.change_log
+        SELECT $activation, $sync_id, $now, 'entered', identifier, contact_id, 'applied',
+               'adopted: it carried the tag already', NULL
+        FROM drift_adoptable
+        """,
+        {**values, "sync_id": sync_id},
+    )
+    after = 0
+    while page := connection.execute(
+        "SELECT position, contact_id, email, external_id FROM drift_adoptable"
+        " WHERE position > ? ORDER BY position LIMIT ?",
+        [after, _ADOPTED_A_PAGE],
+    ).fetchall():
+        seen = [SeenContact(*row[1:]) for row in page]
+        record_contacts(connection, activation.destination, seen, by_email=False, now=now)
+        after = page[-1][0]

@@ -1,0 +1,41 @@
+"""Stuck members: those whose change Intercom refused in several syncs in a row, and still would."""
+
+import duckdb
+
+FAILED_SYNCS = 3  # in a row, until a member counts as stuck
+
+
+def count_stuck(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
+    """By activation, how many members are stuck; activations without any are left out.
+
+    A member's outcome in a sync is the worst of its contacts'. A sync that got no answer (`pending`) counts
+    neither way. Who is in the newest change set no longer is not stuck either.
+    """
+    found = connection.execute(
+        f"""
+        WITH refused AS (
+            SELECT activation, change, identifier FROM dinmo.change_log
+            WHERE outcome = 'failed' GROUP BY ALL HAVING count(DISTINCT sync_id) >= {FAILED_SYNCS}
+        ),
+        suspects AS (
+            FROM refused SEMI JOIN dinmo.membership_changes USING (activation, change, identifier)
+        ),
+        outcomes AS (
+            SELECT activation, change, identifier, sync_id, max(logged_at) AS logged_at,
+                   bool_or(outcome = 'failed') AS failed
+            FROM dinmo.change_log SEMI JOIN suspects USING (activation, change, identifier)
+            WHERE outcome <> 'pending' GROUP BY ALL
+        ),
+        newest AS (
+            FROM outcomes
+            QUALIFY row_number() OVER (
+                PARTITION BY activation, change, identifier ORDER BY logged_at DESC
+            ) <= {FAILED_SYNCS}
+        ),
+        stuck AS (
+            SELECT activation, change, identifier FROM newest GROUP BY ALL HAVING bool_and(failed)
+        )
+        SELECT activation, count(DISTINCT identifier) FROM stuck GROUP BY ALL
+        """
+    ).fetchall()
+    return dict(found)

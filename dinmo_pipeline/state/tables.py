@@ -1,0 +1,126 @@
+"""The tables of the state, as SQL: one script per version of the schema, the first creates everything.
+
+A script that a release has shipped is never edited; the next version adds one. What each table and column
+means is in `descriptions.py`, and from there in the database itself.
+"""
+
+from collections.abc import Sequence
+
+MIGRATIONS: Sequence[str] = (
+    # 1: the first release
+    """
+    CREATE SEQUENCE dinmo.touches;
+
+    CREATE TABLE dinmo.segment_membership (
+        activation VARCHAR NOT NULL,
+        identifier VARCHAR NOT NULL,
+        entered_at TIMESTAMPTZ NOT NULL
+    );
+    CREATE TABLE dinmo.membership_departures (
+        activation VARCHAR NOT NULL,
+        identifier VARCHAR NOT NULL,
+        entered_at TIMESTAMPTZ NOT NULL,
+        left_at TIMESTAMPTZ NOT NULL
+    );
+    CREATE VIEW dinmo.membership_history AS
+        SELECT activation, identifier, entered_at, NULL::TIMESTAMPTZ AS left_at
+        FROM dinmo.segment_membership
+        UNION ALL
+        SELECT activation, identifier, entered_at, left_at FROM dinmo.membership_departures;
+    CREATE TABLE dinmo.membership_sizes (
+        activation VARCHAR NOT NULL,
+        materialized_at TIMESTAMPTZ NOT NULL,
+        match_by VARCHAR NOT NULL,
+        members BIGINT NOT NULL,
+        added BIGINT NOT NULL,
+        removed BIGINT NOT NULL,
+        rows_read BIGINT NOT NULL,
+        null_identifiers BIGINT NOT NULL,
+        blank_identifiers BIGINT NOT NULL,
+        malformed_identifiers BIGINT NOT NULL,
+        duplicate_rows BIGINT NOT NULL
+    );
+
+    CREATE TABLE dinmo.contacts (
+        destination VARCHAR NOT NULL,
+        contact_id VARCHAR NOT NULL,
+        email VARCHAR,
+        external_id VARCHAR,
+        by_email BOOLEAN NOT NULL,
+        seen_at TIMESTAMPTZ NOT NULL,
+        touched BIGINT NOT NULL
+    );
+    CREATE TABLE dinmo.missing_members (
+        destination VARCHAR NOT NULL,
+        match_by VARCHAR NOT NULL,
+        identifier VARCHAR NOT NULL,
+        looked_at TIMESTAMPTZ NOT NULL,
+        looks INTEGER NOT NULL
+    );
+    CREATE TABLE dinmo.signup_looks (
+        destination VARCHAR PRIMARY KEY,
+        looked_at TIMESTAMPTZ NOT NULL
+    );
+
+    CREATE TABLE dinmo.tagged_contacts (
+        activation VARCHAR NOT NULL,
+        destination VARCHAR NOT NULL,
+        contact_id VARCHAR NOT NULL,
+        identifier VARCHAR NOT NULL,
+        tagged_at TIMESTAMPTZ
+    );
+    CREATE TABLE dinmo.activation_tags (
+        activation VARCHAR NOT NULL,
+        destination VARCHAR NOT NULL,
+        tag_id VARCHAR NOT NULL,
+        name VARCHAR NOT NULL,
+        PRIMARY KEY (activation, destination)
+    );
+
+    CREATE TABLE dinmo.change_sets (
+        activation VARCHAR PRIMARY KEY,
+        destination VARCHAR NOT NULL,
+        match_by VARCHAR NOT NULL,
+        on_multiple_users VARCHAR NOT NULL,
+        number BIGINT NOT NULL,
+        settled BIGINT NOT NULL
+    );
+    CREATE TABLE dinmo.membership_changes (
+        activation VARCHAR NOT NULL,
+        position BIGINT NOT NULL,
+        change VARCHAR NOT NULL,
+        identifier VARCHAR NOT NULL,
+        contact_id VARCHAR
+    );
+    CREATE TABLE dinmo.change_log (
+        activation VARCHAR NOT NULL,
+        sync_id VARCHAR NOT NULL,
+        logged_at TIMESTAMPTZ NOT NULL,
+        change VARCHAR NOT NULL,
+        identifier VARCHAR NOT NULL,
+        contact_id VARCHAR,
+        outcome VARCHAR NOT NULL,
+        reason VARCHAR,
+        request_id VARCHAR
+    );
+    CREATE TABLE dinmo.syncs (
+        sync_id VARCHAR NOT NULL,
+        activation VARCHAR NOT NULL,
+        started_at TIMESTAMPTZ NOT NULL,
+        finished_at TIMESTAMPTZ,
+        status VARCHAR NOT NULL,
+        reason VARCHAR,
+        members BIGINT,
+        entered BIGINT,
+        "left" BIGINT,
+        tagged BIGINT,
+        untagged BIGINT,
+        not_in_intercom BIGINT,
+        ambiguous BIGINT,
+        failed BIGINT,
+        pending BIGINT,
+        api_calls BIGINT,
+        seconds DOUBLE
+    );
+    """,
+)

@@ -1,0 +1,38 @@
+"""Activations as the declarations would make them, and rows as a source would stream them."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+import pyarrow as pa
+
+from dinmo_pipeline.config.declarations import Activation, Guards
+from dinmo_pipeline.config.problems import Place
+
+NOW = datetime(2026, 3, 1, 9, 0, tzinfo=UTC)
+
+
+def activation(key: str = "vip", **settings: Any) -> Activation:
+    """An activation with the built-in defaults."""
+    defaults: dict[str, Any] = {
+        "segment": "vip",
+        "destination": "main",
+        "name": "VIP",
+        "match_by": "email",
+        "column": "email",
+        "schedule": "manual",
+        "timezone": "UTC",
+        "enabled": True,
+        "on_multiple_users": "all",
+        "guards": Guards(),
+        "place": Place("activations.yaml", 1, 1),
+    }
+    return Activation(key=key, **{**defaults, **settings})
+
+
+def rows_of(
+    identifiers: Iterable[str | None], *, rows_a_batch: int = 1_000_000
+) -> pa.RecordBatchReader:
+    """A stream of one text column `identifier`."""
+    table = pa.table({"identifier": pa.array(identifiers, pa.string())})
+    return table.to_reader(max_chunksize=rows_a_batch)

@@ -1,0 +1,68 @@
+"""One sync of an activation at a time, also across processes, and a killed one leaves no lock."""
+
+import pytest
+
+from dinmo_pipeline.state.errors import StateBusyError, StateUnusableError
+from dinmo_pipeline.state.locks import activation_lock
+from dinmo_pipeline_tests.state.other_process import holding_lock
+
+WAITING = "Another sync of vip is running; waiting for it to end …"
+
+
+@pytest.mark.parametrize("end", ["let_go", "kill"])
+def test_it_is_waited_for_and_told_once(tmp_path, end):
+    """Whether the other process ends as it should, or is killed."""
+    heard = []
+    with holding_lock(tmp_path / "locks") as other:
+
+        def on_wait(message: str) -> None:
+            heard.append(message)
+            getattr(other, end)()
+
+        with activation_lock(tmp_path / "locks", "vip", wait_seconds=60, on_wait=on_wait):
+            assert heard == [WAITING]
+
+
+def test_the_wait_ends(tmp_path):
+    """With what a person can do."""
+    heard = []
+    with (
+        holding_lock(tmp_path),
+        pytest.raises(StateBusyError) as raised,
+        activation_lock(tmp_path, "vip", wait_seconds=0.05, on_wait=heard.append),
+    ):
+        pass
+    assert heard == [WAITING]
+    assert str(raised.value) == (
+        "Another sync of vip has been running for 0.05 seconds; nothing was changed. Run this again when"
+        " it has ended."
+    )
+
+
+def test_threads_exclude_each_other_and_activations_do_not(tmp_path):
+    """A second lock in one process waits as well; another activation's is free."""
+    with activation_lock(tmp_path, "vip", wait_seconds=0, on_wait=print):
+        with activation_lock(tmp_path, "churned", wait_seconds=0, on_wait=pytest.fail):
+            pass
+        with (
+            pytest.raises(StateBusyError),
+            activation_lock(tmp_path, "vip", wait_seconds=0, on_wait=print),
+        ):
+            pass
+    with activation_lock(tmp_path, "vip", wait_seconds=0, on_wait=pytest.fail):
+        pass
+
+
+def test_a_folder_that_cannot_be_made(tmp_path):
+    """Is the state's trouble, in words."""
+    (tmp_path / "file").touch()
+    folder = tmp_path / "file" / "locks"
+    with (
+        pytest.raises(StateUnusableError) as raised,
+        activation_lock(folder, "vip", wait_seconds=0, on_wait=print),
+    ):
+        pass
+    assert str(raised.value) == (
+        f"The folder {folder} of the activation locks cannot be made: [Errno 20] Not a directory:"
+        f" '{folder}'. Check `state: {{database: …}}` in the declarations."
+    )

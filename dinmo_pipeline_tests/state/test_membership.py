@@ -1,0 +1,153 @@
+"""A segment's rows become a membership: normalised, distinct, every row counted, all or nothing."""
+
+from collections import Counter
+
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dinmo_pipeline.state.database import StateDatabase
+from dinmo_pipeline.state.membership import (
+    Membership,
+    earlier_sizes,
+    refresh_membership,
+    stage_members,
+    write_membership,
+)
+from dinmo_pipeline.state.sql import _WHITESPACE, one_row
+from dinmo_pipeline_tests.state.declaring import NOW, rows_of
+
+
+@pytest.fixture
+def state(tmp_path):
+    """A state that does not exist yet."""
+    return StateDatabase(str(tmp_path / "state.duckdb"))
+
+
+def _members(state):
+    with state.reading() as connection:
+        rows = connection.execute("SELECT identifier FROM dinmo.segment_membership").fetchall()
+    return sorted(row[0] for row in rows)
+
+
+def test_every_row_is_counted(state):
+    """Usable, missing, blank, malformed, repeated: what a person sees in the checks."""
+    rows = [
+        *("ann@x.org", " ANN@x.org\t", "\u00a0ann@X.ORG\u200b"),
+        *("élodie@x.org", "ÉLODIE@x.org"),
+        *("no-at.x.org", "@x.org", "a@b", "a b@x.org", "a@b@x.org", "a@x.org."),
+        *(None, None, "", " \t", "\u3000"),
+    ]
+    found = refresh_membership(state, "vip", "email", rows_of(rows), now=NOW)
+    assert found == Membership(
+        members=8,
+        added=8,
+        removed=0,
+        rows_read=16,
+        null_identifiers=2,
+        blank_identifiers=3,
+        malformed_identifiers=5,
+        duplicate_rows=3,
+    )
+    assert _members(state) == sorted(
+        [
+            *("ann@x.org", "élodie@x.org"),
+            *("no-at.x.org", "@x.org", "a@b", "a b@x.org", "a@b@x.org", "a@x.org."),
+        ]
+    )
+
+
+def test_user_ids_stay_as_they_are(state):
+    """Zeros in front, upper case, spaces: all of it is the id. White space alone is none."""
+    ids = ["007", "7", "7 ", " 7", "a b", "Ab", "AB", "ß", "😀", "x" * 500, "a\x00b"]
+    found = refresh_membership(state, "vip", "user_id", rows_of([*ids, " ", "\u00a0"]), now=NOW)
+    assert (found.members, found.blank_identifiers, found.malformed_identifiers) == (11, 2, 0)
+    assert _members(state) == sorted(ids)
+
+
+def test_the_same_again_changes_nothing(state):
+    """But it is one more reading."""
+    for _ in range(2):
+        found = refresh_membership(state, "vip", "email", rows_of(["a@x.org"]), now=NOW)
+    assert (found.members, found.added, found.removed) == (1, 0, 0)
+    with state.reading() as connection:
+        assert [members for _, members in earlier_sizes(connection, "vip", limit=5)] == [1, 1]
+
+
+def test_activations_are_apart(state):
+    """An empty segment empties its own membership only."""
+    for key in ("vip", "churned"):
+        refresh_membership(state, key, "email", rows_of(["a@x.org"]), now=NOW)
+    assert refresh_membership(state, "vip", "email", rows_of([]), now=NOW).removed == 1
+    assert _members(state) == ["a@x.org"]
+
+
+class _BrokenOffError(Exception):
+    pass
+
+
+def test_a_stream_that_breaks_off_changes_nothing(state):
+    """Half a segment never looks like a membership, and the source's own error is what is raised."""
+    refresh_membership(state, "vip", "email", rows_of(["a@x.org"]), now=NOW)
+    schema = pa.schema([("identifier", pa.string())])
+
+    def batches():
+        yield pa.record_batch([pa.array(["b@x.org"])], schema=schema)
+        raise _BrokenOffError
+
+    stream = pa.RecordBatchReader.from_batches(schema, batches())
+    with pytest.raises(_BrokenOffError):
+        refresh_membership(state, "vip", "email", stream, now=NOW)
+    assert _members(state) == ["a@x.org"]
+    with state.reading() as connection:
+        assert [members for _, members in earlier_sizes(connection, "vip", limit=5)] == [1]
+
+
+# Letters whose lower case is one letter, in DuckDB as in Python.
+letters = st.sampled_from([*"aAzZ09@.é", "É", "ß", "漢", "😀", *_WHITESPACE])
+texts = st.none() | st.text(letters, max_size=6)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(texts, max_size=30), st.sampled_from(["email", "user_id"]))
+def test_normalising_law(rows, match_by):
+    """Members and counts are those of a plain reading of the rows, in batches of any size."""
+    with StateDatabase("not used").scratch() as connection:
+        connection.execute("SET threads = 1")
+        stage_members(connection, rows_of(rows, rows_a_batch=7), match_by)
+        incoming = dict(connection.execute("SELECT identifier, rows FROM incoming").fetchall())
+    expected = Counter(_normal(row, match_by) for row in rows)
+    assert incoming == expected
+
+
+def _normal(row, match_by):
+    if row is None:
+        return None
+    trimmed = row.strip(_WHITESPACE)
+    return trimmed.lower() if match_by == "email" else row if trimmed else ""
+
+
+def test_staging_alone_writes_nothing(state):
+    """`dinmo plan` stages, and leaves no trace."""
+    with state.scratch() as connection:
+        stage_members(connection, rows_of(["a@x.org"]), "email")
+        with state.attached(connection, read_only=True):
+            count = one_row(connection, "SELECT count(*) FROM dinmo.segment_membership")
+    assert count == (0,)
+
+
+def test_an_error_while_writing_undoes_all(state):
+    """The transaction is one."""
+    refresh_membership(state, "vip", "email", rows_of(["a@x.org"]), now=NOW)
+
+    def fail():
+        with state.scratch() as connection:
+            stage_members(connection, rows_of(["b@x.org"]), "email")
+            with state.transaction(connection):
+                write_membership(connection, "vip", "email", now=NOW)
+                raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    assert _members(state) == ["a@x.org"]

@@ -1,0 +1,147 @@
+"""Opening the state: made private, brought forward, or refused with a sentence that helps."""
+
+import os
+import stat
+
+import duckdb
+import pytest
+
+from dinmo_pipeline.state.database import StateDatabase
+from dinmo_pipeline.state.errors import StateError, StateUnusableError, StateVersionError
+from dinmo_pipeline_tests.state.other_process import INSERT
+
+CHECK = "Check `state: {database: …}` in the declarations."
+
+
+def _open(path, *, read_only):
+    state = StateDatabase(str(path))
+    with state.scratch() as connection, state.attached(connection, read_only=read_only):
+        return connection.execute("SELECT max(version) FROM dinmo.schema_version").fetchall()
+
+
+def _mode(path):
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def test_file_and_log_are_private(tmp_path):
+    """Also the write-ahead log, and the umask is put back."""
+    umask = os.umask(0o022)
+    try:
+        state = StateDatabase(str(tmp_path / "new" / "folders" / "state.duckdb"))
+        with state.scratch() as connection, state.attached(connection):
+            connection.execute(INSERT.format(destination="main"))
+            files = sorted((tmp_path / "new" / "folders").iterdir())
+            assert [path.name for path in files] == ["state.duckdb", "state.duckdb.wal"]
+            assert [_mode(path) for path in files] == [0o600, 0o600]
+        assert os.umask(0o022) == 0o022
+    finally:
+        os.umask(umask)
+
+
+def test_a_reader_makes_nothing(tmp_path):
+    """A state that is not there is empty."""
+    assert _open(tmp_path / "state.duckdb", read_only=True) == [(1,)]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_reader_of_another_database_sees_an_empty_state(tmp_path):
+    """No sync was there yet; the next one makes its schema beside what is there."""
+    path = tmp_path / "mine.duckdb"
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("CREATE TABLE mine AS SELECT 1 AS number")
+    assert _open(path, read_only=True) == [(1,)]
+    assert _open(path, read_only=False) == [(1,)]
+    with duckdb.connect(str(path)) as connection:
+        assert connection.execute("FROM mine").fetchall() == [(1,)]
+
+
+@pytest.mark.parametrize("read_only", [False, True])
+def test_a_file_that_is_no_database(tmp_path, read_only):
+    """It is left as it is."""
+    path = tmp_path / "state.duckdb"
+    path.write_text("not a database" * 1000)
+    with pytest.raises(StateUnusableError) as raised:
+        _open(path, read_only=read_only)
+    assert str(raised.value) == (
+        f'The state database {path} cannot be opened: IO Error: The file "{path}" exists, but it is'
+        f" not a valid DuckDB database file. {CHECK}"
+    )
+    assert path.read_text() == "not a database" * 1000
+
+
+@pytest.mark.parametrize("read_only", [False, True])
+def test_a_damaged_database(tmp_path, read_only):
+    """What DuckDB says of it is passed on."""
+    path = tmp_path / "state.duckdb"
+    _open(path, read_only=False)
+    with path.open("r+b") as file:
+        file.seek(4096)
+        file.write(os.urandom(8192))
+    with pytest.raises(StateUnusableError) as raised:
+        _open(path, read_only=read_only)
+    assert str(raised.value).startswith(f"The state database {path} cannot be opened: ")
+    assert str(raised.value).endswith(CHECK)
+
+
+@pytest.mark.parametrize("read_only", [False, True])
+def test_a_folder(tmp_path, read_only):
+    """In the place of the file."""
+    with pytest.raises(StateUnusableError) as raised:
+        _open(tmp_path, read_only=read_only)
+    assert str(raised.value) == (
+        f"The state database {tmp_path} cannot be opened: IO Error: Could not read from file"
+        f' "{tmp_path}": Is a directory. {CHECK}'
+    )
+
+
+def test_a_file_in_the_place_of_the_folder(tmp_path):
+    """The state cannot be made."""
+    (tmp_path / "file").touch()
+    path = tmp_path / "file" / "state.duckdb"
+    with pytest.raises(StateUnusableError) as raised:
+        _open(path, read_only=False)
+    assert str(raised.value) == (
+        f"The state database {path} cannot be created: [Errno 17] File exists:"
+        f" '{tmp_path / 'file'}'. {CHECK}"
+    )
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_that_must_not_be_written(tmp_path):
+    """The state cannot be made."""
+    tmp_path.chmod(0o500)
+    with pytest.raises(StateUnusableError, match=r"cannot be created: .*Permission denied"):
+        _open(tmp_path / "state.duckdb", read_only=False)
+    tmp_path.chmod(0o700)
+
+
+@pytest.mark.parametrize("read_only", [False, True])
+def test_a_newer_schema_is_refused(tmp_path, read_only):
+    """A newer release wrote it; ours would not know what to keep."""
+    path = tmp_path / "state.duckdb"
+    with StateDatabase(str(path)).transaction() as connection:
+        connection.execute("INSERT INTO dinmo.schema_version VALUES (99, now())")
+    with pytest.raises(StateVersionError) as raised:
+        _open(path, read_only=read_only)
+    assert str(raised.value) == (
+        f"{path} has state schema 99; this release knows up to 1. Upgrade dinmo-pipeline, or point"
+        " `state: {database: …}` at another file."
+    )
+
+
+def test_an_older_schema_is_refused_to_a_reader(tmp_path):
+    """Who cannot bring it forward."""
+    path = tmp_path / "state.duckdb"
+    with StateDatabase(str(path)).transaction() as connection:
+        connection.execute("UPDATE dinmo.schema_version SET version = -1")
+    with pytest.raises(StateVersionError) as raised:
+        _open(path, read_only=True)
+    assert str(raised.value) == (
+        f"{path} has state schema -1, older than 1. The next `dinmo sync` brings it forward."
+    )
+
+
+def test_every_error_is_a_state_error():
+    """One name catches them all."""
+    assert issubclass(StateUnusableError, StateError)
+    assert issubclass(StateVersionError, StateError)
