@@ -1,6 +1,7 @@
 """One emulated Intercom for all end-to-end tests, emptied before each; a company around it."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import dagster as dg
@@ -25,3 +26,32 @@ def company(tmp_path: Path, intercom: str, monkeypatch: pytest.MonkeyPatch) -> I
     monkeypatch.setenv(TOKEN_VARIABLE, TOKEN)
     with dg.DagsterInstance.ephemeral() as instance:
         yield Company(tmp_path, intercom, instance)
+
+
+@dataclass(frozen=True)
+class Printed:
+    """What a call of the command printed, and its exit code."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def dinmo(company, monkeypatch, capfd, tmp_path):
+    """Call `dinmo` in this process with some words; DAGSTER_HOME is the company's own."""
+    from dinmo_pipeline.cli import main  # noqa: PLC0415  # other tests need not load it
+
+    home = tmp_path / "dagster_home"
+    home.mkdir()
+    monkeypatch.setenv("DAGSTER_HOME", str(home))
+
+    def call(*words):
+        monkeypatch.setenv("DINMO_CONFIG", str(company.declarations))
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as exit_:
+            main(list(words))
+        printed = capfd.readouterr()
+        return Printed(exit_.value.code, printed.out, printed.err)
+
+    return call

@@ -1,11 +1,11 @@
 """`dinmo check`: are the declarations right, and with --online the source and the destinations too."""
 
-import os
 from datetime import UTC, datetime
 from typing import Any
 
 import click
 
+from dinmo_pipeline.cli.destinations import open_client
 from dinmo_pipeline.cli.failures import DONE, WRONG_USAGE
 from dinmo_pipeline.cli.project import (
     declared_project,
@@ -15,7 +15,7 @@ from dinmo_pipeline.cli.project import (
 )
 from dinmo_pipeline.cli.tables import print_table
 from dinmo_pipeline.config import ConfigError, render
-from dinmo_pipeline.config.declarations import Destination, Project
+from dinmo_pipeline.config.declarations import Project
 
 
 @click.command()
@@ -46,7 +46,7 @@ def check(*, online: bool, as_json: bool) -> int:
             )
         return DONE
     sizes, problems = _count_segments(project)
-    workspaces = {key: _ask(destination) for key, destination in project.destinations.items()}
+    workspaces = {key: _ask(project, key) for key in project.destinations}
     if as_json:
         ok = not problems
         print_json(
@@ -86,15 +86,7 @@ def _count_segments(project: Project) -> tuple[dict[str, int], list[str]]:
     return sizes, problems
 
 
-def _ask(destination: Destination) -> dict[str, str | None]:
-    from dinmo_pipeline.intercom.client import REGION_HOSTS, IntercomClient  # noqa: PLC0415  # slow
-
-    variable = destination.access_token.name
-    with IntercomClient(
-        os.environ.get(variable, ""),
-        destination.base_url or REGION_HOSTS[destination.region],
-        token_name=f"The environment variable {variable} (access token of {destination.key!r})",
-        version=destination.api_version,
-    ) as client:
+def _ask(project: Project, destination: str) -> dict[str, str | None]:
+    with open_client(project, destination) as client:
         workspace = client.workspace()
     return {"id": workspace.id, "name": workspace.name, "region": workspace.region}

@@ -9,15 +9,20 @@ from dinmo_pipeline.cli.check import check
 from dinmo_pipeline.cli.demo import demo
 from dinmo_pipeline.cli.emulator import emulator
 from dinmo_pipeline.cli.failures import explain
+from dinmo_pipeline.cli.forget import forget
 from dinmo_pipeline.cli.plan import plan
+from dinmo_pipeline.cli.reconcile import reconcile
+from dinmo_pipeline.cli.retire import retire
 from dinmo_pipeline.cli.schema import schema
+from dinmo_pipeline.cli.segments import segments
 from dinmo_pipeline.cli.status import status
 from dinmo_pipeline.cli.sync import sync
+from dinmo_pipeline.cli.test import test
 
 
 @click.group(
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Exit codes: 0 done, 1 failed, 2 wrong usage or declarations, 3 held by a guard.",
+    epilog="Exit codes: 0 done, 1 failed, 2 wrong usage or declarations, 3 held or drift.",
 )
 @click.version_option(package_name="dinmo-pipeline")
 def dinmo() -> None:
@@ -27,7 +32,10 @@ def dinmo() -> None:
     """
 
 
-for command in (check, plan, sync, status, schema, emulator, demo):
+for command in (
+    *(check, segments, test, plan, sync, status, reconcile, retire, forget),
+    *(schema, emulator, demo),
+):
     dinmo.add_command(command)
 
 

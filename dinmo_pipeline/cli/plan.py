@@ -2,12 +2,14 @@
 
 from dataclasses import asdict
 from datetime import UTC, datetime
+from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from dinmo_pipeline.cli.failures import DONE, HELD
+from dinmo_pipeline.cli.plan_file import write_plan_file
 from dinmo_pipeline.cli.project import (
     activation_arguments,
     chosen,
@@ -25,8 +27,13 @@ if TYPE_CHECKING:
 
 @click.command()
 @activation_arguments
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write the plan to this file, to be reviewed and applied by `dinmo sync --plan`.",
+)
 @json_option
-def plan(activations: tuple[str, ...], *, as_json: bool) -> int:
+def plan(activations: tuple[str, ...], *, out: Path | None, as_json: bool) -> int:
     """Show what a sync would change and how many API calls it would take; nothing is written."""
     from dinmo_pipeline.segments import select_members  # noqa: PLC0415  # slow to import
     from dinmo_pipeline.sync.plan import plan_sync  # noqa: PLC0415
@@ -48,8 +55,11 @@ def plan(activations: tuple[str, ...], *, as_json: bool) -> int:
             )
             planned = plan_sync(state, activation, source.batches(sql))
             plans.append((planned, round(monotonic() - started, 3)))
+    shown = {planned.activation: _as_json(planned, seconds) for planned, seconds in plans}
+    if out:
+        write_plan_file(out, project, shown, {p.activation: p.fingerprint for p, _ in plans})
     if as_json:
-        print_json({planned.activation: _as_json(planned, seconds) for planned, seconds in plans})
+        print_json(shown)
     else:
         _print(plans)
     return HELD if any(planned.held for planned, _ in plans) else DONE

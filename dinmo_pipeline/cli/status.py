@@ -6,6 +6,7 @@ import click
 
 from dinmo_pipeline.cli.project import declared_project, declared_state, json_option, print_json
 from dinmo_pipeline.cli.tables import print_table
+from dinmo_pipeline.config.declarations import Activation
 
 
 @click.command()
@@ -13,25 +14,32 @@ from dinmo_pipeline.cli.tables import print_table
 def status(*, as_json: bool) -> None:
     """Show every activation: its tag, members, tagged contacts, pending changes and last sync."""
     from dinmo_pipeline.state.overview import overview  # noqa: PLC0415  # slow to import
+    from dinmo_pipeline.state.stuck import FAILED_SYNCS, count_stuck  # noqa: PLC0415
 
     project = declared_project()
     with declared_state(project).reading() as connection:
         known = overview(connection)
+        stuck = count_stuck(connection)
     rows: dict[str, dict[str, Any]] = {}
     for activation in project.activations.values():
         rows[activation.key] = {
             "tag": activation.name,
             "destination": activation.destination,
-            "schedule": activation.schedule if activation.enabled else "disabled",
+            "schedule": _schedule(activation),
             **known.pop(activation.key, {}),
         }
     for key, left in known.items():
         rows[key] = {"tag": left.get("tag_name"), "schedule": "orphaned", **left}
+    for key, row in rows.items():
+        row["stuck"] = stuck.get(key, 0)
     if as_json:
         print_json(rows)
         return
     print_table(
-        ("ACTIVATION", "TAG", "SCHEDULE", "MEMBERS", "TAGGED", "PENDING", "LAST SYNC", "STATUS"),
+        (
+            *("ACTIVATION", "TAG", "SCHEDULE", "MEMBERS", "TAGGED", "PENDING", "STUCK"),
+            *("LAST SYNC", "STATUS"),
+        ),
         [
             (
                 key,
@@ -40,6 +48,7 @@ def status(*, as_json: bool) -> None:
                 row.get("members"),
                 row.get("tagged_contacts"),
                 row.get("changes"),
+                row["stuck"],
                 _moment(row.get("last_sync_at")),
                 row.get("last_status") or "never synced",
             )
@@ -51,6 +60,18 @@ def status(*, as_json: bool) -> None:
             click.echo(f"{key}: {row['last_reason']}")
         if row["schedule"] == "orphaned":
             click.echo(f"{key}: no longer declared; its contacts keep their tag.")
+            click.echo(f"{key}: to take it off: dinmo retire {key}")
+        if row["stuck"]:
+            click.echo(
+                f"{key}: {row['stuck']:,} members are stuck: Intercom refused their change in each of"
+                f" the last {FAILED_SYNCS} syncs. dinmo.change_log has reason and request_id."
+            )
+
+
+def _schedule(activation: Activation) -> str:
+    if not activation.enabled:
+        return "disabled"
+    return "after upstream" if activation.follows_upstream else activation.schedule
 
 
 def _moment(value: Any) -> str | None:

@@ -24,6 +24,7 @@ from dinmo_pipeline.orchestration.naming import (
     activation_resource,
 )
 from dinmo_pipeline.orchestration.resources import ActivationResource, SourceResource, StateResource
+from dinmo_pipeline.orchestration.upstream import upstream_deps, upstream_keys, upstream_metadata
 
 GROUP = "intercom_segments"
 OWNERS = ["team:analytics_engineering"]
@@ -33,6 +34,8 @@ class ApplyConfig(dg.Config):
     """What a person may decide for one run of `intercom_tags`."""
 
     allow_large_removal: bool = False
+    # The fingerprint of a reviewed plan; other changes are held.
+    expected_changes: str = ""
 
 
 def build_assets(
@@ -40,9 +43,11 @@ def build_assets(
 ) -> list[dg.AssetsDefinition]:
     """The assets of a project; each run works on the activation that its partition key names."""
     needs_state = {STATE, *(activation_resource(key) for key in project.activations)}
+    upstream = upstream_keys(project)
 
     @dg.asset(
         name=SEGMENT_MEMBERSHIP,
+        deps=upstream_deps(upstream),
         partitions_def=partitions,
         group_name=GROUP,
         owners=OWNERS,
@@ -88,10 +93,13 @@ def build_assets(
             *(activation.key, found.members, found.added, found.removed),
         )
         yield dg.MaterializeResult(
-            metadata=membership_metadata(found, sql, time.monotonic() - started),
+            metadata={
+                **membership_metadata(found, sql, time.monotonic() - started),
+                **upstream_metadata(upstream[activation.key]),
+            },
             check_results=[
                 checks.usable_identifiers(found),
-                checks.usual_size(found.members, sizes[1:]),
+                checks.usual_size(found.members, [members for _, members in sizes[1:]]),
             ],
         )
 
@@ -125,7 +133,7 @@ def build_assets(
 
         resource = _activation(context)
         started = time.monotonic()
-        with resource.destination.client() as client:
+        with resource.destination.client(_state(context).budgets) as client:
             computed = refresh_changes(
                 Session(
                     resource.declared(), _state(context).opened_by(context.log), client, context.log
@@ -167,33 +175,35 @@ def build_assets(
     )
     def intercom_tags(context: dg.AssetExecutionContext, config: ApplyConfig) -> Iterator[Any]:
         from dinmo_pipeline.state.ledger import count_tagged  # noqa: PLC0415  # slow
+        from dinmo_pipeline.state.stuck import count_stuck  # noqa: PLC0415
         from dinmo_pipeline.sync.apply import apply_changes  # noqa: PLC0415
         from dinmo_pipeline.sync.session import Session  # noqa: PLC0415
 
         resource = _activation(context)
         state = _state(context)
         database = state.opened_by(context.log)
-        with resource.destination.client() as client:
+        with resource.destination.client(_state(context).budgets) as client:
             result = apply_changes(
                 Session(
                     resource.declared(), database, client, context.log, sync_id=context.run.run_id
                 ),
                 state.locks,
                 allow_large_removal=config.allow_large_removal,
+                expected_changes=config.expected_changes or None,
             )
         with database.reading() as connection:
             tagged_contacts = count_tagged(connection, context.partition_key)
+            stuck = count_stuck(connection).get(context.partition_key, 0)
         metadata = sync_metadata(result, tagged_contacts)
         if result.status != "ok":
-            held = f" {checks.HOW_TO_RELEASE}" if result.status == "held" else ""
             raise dg.Failure(
-                f"{context.partition_key}: {result.status}. {result.reason}{held}",
+                f"{context.partition_key}: {result.status}. {result.reason}{checks.how_to_go_on(result)}",
                 metadata=metadata,
                 allow_retries=False,
             )
         yield dg.MaterializeResult(
             metadata=metadata,
-            check_results=[checks.changes_carried_out(result), checks.match_rate(result)],
+            check_results=[checks.changes_carried_out(result, stuck), checks.match_rate(result)],
         )
 
     return [segment_membership, membership_changes, intercom_tags]

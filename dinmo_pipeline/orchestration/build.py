@@ -14,6 +14,7 @@ from dinmo_pipeline.orchestration.naming import (
     activation_resource,
     destination_resource,
 )
+from dinmo_pipeline.orchestration.reconcile import build_drift_check, build_reconcile_job
 from dinmo_pipeline.orchestration.resources import (
     ActivationResource,
     IntercomResource,
@@ -23,6 +24,7 @@ from dinmo_pipeline.orchestration.resources import (
 from dinmo_pipeline.orchestration.schedules import build_schedules
 from dinmo_pipeline.orchestration.sensor import build_sensor
 from dinmo_pipeline.orchestration.staleness import build_staleness_check, build_staleness_sensor
+from dinmo_pipeline.orchestration.upstream import build_upstream_sensors
 
 
 def build_definitions(project: Project, environment: Mapping[str, str]) -> dg.Definitions:
@@ -31,10 +33,17 @@ def build_definitions(project: Project, environment: Mapping[str, str]) -> dg.De
     enabled = [a.key for a in project.activations.values() if a.enabled]
     return dg.Definitions(
         assets=build_assets(project, partitions),
-        jobs=build_jobs(),
+        jobs=[*build_jobs(), build_reconcile_job(project, partitions)],
         schedules=build_schedules(project.activations.values()),
-        sensors=[build_sensor(enabled), build_staleness_sensor(project.activations.values())],
-        asset_checks=[build_staleness_check(project.activations, partitions)],
+        sensors=[
+            build_sensor(enabled),
+            build_staleness_sensor(project.activations.values()),
+            *build_upstream_sensors(project),
+        ],
+        asset_checks=[
+            build_staleness_check(project.activations, partitions),
+            build_drift_check(project, partitions),
+        ],
         resources=_resources(project, environment),
     )
 

@@ -12,8 +12,10 @@ from dinmo_pipeline.orchestration.naming import (
     SEGMENT_MEMBERSHIP,
 )
 from dinmo_pipeline.state.membership import Membership
+from dinmo_pipeline.state.stuck import FAILED_SYNCS
 from dinmo_pipeline.sync.apply import SyncResult
 from dinmo_pipeline.sync.changes import ComputedChanges
+from dinmo_pipeline.sync.reviewed import NOT_AS_REVIEWED
 
 # A membership that halves or doubles against the median of its last sizes is worth a look.
 _SIZE_FACTOR = 2.0
@@ -33,6 +35,11 @@ def check_specs(asset: str, partitions: dg.PartitionsDefinition[str]) -> list[dg
             dg.AssetCheckSpec(name, asset=asset, description=text, partitions_def=partitions)
             for name, text in _CHECKS[asset].items()
         ]
+
+
+def check_keys(asset: str) -> list[dg.AssetCheckKey]:
+    """The keys of those checks."""
+    return [dg.AssetCheckKey(dg.AssetKey(asset), name) for name in _CHECKS[asset]]
 
 
 _CHECKS = {
@@ -106,13 +113,35 @@ HOW_TO_RELEASE = (
 )
 
 
-def changes_carried_out(result: SyncResult) -> dg.AssetCheckResult:
-    """Warn when Intercom refused changes or gave no definite answer."""
+def how_to_go_on(result: SyncResult) -> str:
+    """What a person can do about a sync that is held; empty for any other."""
+    if result.status != "held":
+        return ""
+    if (result.reason or "").startswith(NOT_AS_REVIEWED):
+        return " Nothing was applied. Make a new plan and review it."
+    return f" {HOW_TO_RELEASE}"
+
+
+def changes_carried_out(result: SyncResult, stuck: int = 0) -> dg.AssetCheckResult:
+    """Warn when Intercom refused changes or gave no definite answer.
+
+    `stuck` members were refused in several syncs in a row.
+    """
     return dg.AssetCheckResult(
         check_name="changes_carried_out",
         passed=not (result.numbers.failed or result.numbers.pending),
         severity=dg.AssetCheckSeverity.WARN,
-        metadata={"failed": result.numbers.failed, "pending": result.numbers.pending},
+        description=(
+            f"{stuck:,} members are stuck: Intercom refused their change in each of the last"
+            f" {FAILED_SYNCS} syncs. `dinmo.change_log` has reason and request_id."
+            if stuck
+            else None
+        ),
+        metadata={
+            "failed": result.numbers.failed,
+            "pending": result.numbers.pending,
+            "stuck": stuck,
+        },
     )
 
 

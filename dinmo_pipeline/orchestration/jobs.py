@@ -4,12 +4,14 @@ from typing import Any
 
 import dagster as dg
 
+from dinmo_pipeline.orchestration.checks import check_keys
 from dinmo_pipeline.orchestration.naming import (
     APPLY_TAG_CHANGES,
     INTERCOM_TAGS,
     MEMBERSHIP_CHANGES,
     SEGMENT_MEMBERSHIP,
     SYNC_MEMBERSHIP,
+    UP_TO_DATE,
 )
 
 
@@ -24,7 +26,12 @@ def build_jobs() -> list[Any]:
         ),
         dg.define_asset_job(
             APPLY_TAG_CHANGES,
-            selection=dg.AssetSelection.assets(INTERCOM_TAGS),
+            # Not its check `drift`, which makes a call per 150 contacts: that is for another job.
+            selection=dg.AssetSelection.assets(INTERCOM_TAGS).without_checks()
+            | dg.AssetSelection.checks(
+                *check_keys(INTERCOM_TAGS),
+                dg.AssetCheckKey(dg.AssetKey(INTERCOM_TAGS), UP_TO_DATE),
+            ),
             description="Tag who entered and untag who left, in Intercom.",
             executor_def=dg.in_process_executor,
         ),

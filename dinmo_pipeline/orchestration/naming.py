@@ -6,10 +6,14 @@ INTERCOM_TAGS = "intercom_tags"
 
 SYNC_MEMBERSHIP = "sync_membership"
 APPLY_TAG_CHANGES = "apply_tag_changes"
+RECONCILE_TAGS = "reconcile_tags"
+RECONCILE = "reconcile"  # its op; Dagster wants another name than the job's
 TAG_CHANGES_SENSOR = "tag_changes_sensor"
+UPSTREAM_SENSOR = "upstream_sensor"
 STALENESS_SENSOR = "staleness_sensor"
 
 UP_TO_DATE = "up_to_date"
+DRIFT = "drift"
 
 SOURCE = "source"
 STATE = "state"

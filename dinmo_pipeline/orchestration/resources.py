@@ -22,6 +22,7 @@ from dinmo_pipeline.config.declarations import (
 from dinmo_pipeline.config.problems import Place
 from dinmo_pipeline.intercom.client import REGION_HOSTS, IntercomClient
 from dinmo_pipeline.state.database import StateDatabase
+from dinmo_pipeline.state.lock_folder import budget_folder, lock_folder
 
 # Where a value stands matters to errors of the declarations only; those were reported before.
 _NOWHERE = Place("resource", 0, 0)
@@ -57,11 +58,14 @@ class StateResource(DuckDBResource):
         return StateDatabase(self.database, on_wait=log.info)
 
     @property
+    def budgets(self) -> Path:
+        """The folder through which all runs of this machine share Intercom's call budget."""
+        return budget_folder(self.database)
+
+    @property
     def locks(self) -> Path:
         """The folder of the activation locks."""
-        if self.database.startswith(("md:", "motherduck:")):
-            return Path.home() / ".dinmo" / "locks"
-        return Path(f"{self.database}.locks")
+        return lock_folder(self.database)
 
     @contextmanager
     def get_connection(self) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -81,8 +85,8 @@ class IntercomResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     api_version: str = Field(description="The Intercom-Version sent with each call.")
     rate_limit_share: float = Field(description="The part of the API budget to use, 0 to 1.")
 
-    def client(self) -> IntercomClient:
-        """A client of the workspace; close it, or use it in a `with`."""
+    def client(self, budgets: Path) -> IntercomClient:
+        """A client of the workspace, sharing its call budget in a folder; use it in a `with`."""
         return IntercomClient(
             self.access_token,
             self.base_url or REGION_HOSTS[self.region],
@@ -92,6 +96,7 @@ class IntercomResource(dg.ConfigurableResource):  # type: ignore[type-arg]
             ),
             version=self.api_version,
             rate_limit_share=self.rate_limit_share,
+            budget_folder=budgets,
         )
 
 
@@ -104,7 +109,7 @@ class ActivationResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     name: str = Field(description="Name of the tag in Intercom.")
     match_by: MatchBy = Field(description="How members are found in Intercom.")
     column: str = Field(description="Column of the segment with the identifier.")
-    schedule: str = Field(description="Cron expression, or manual.")
+    schedule: str = Field(description="Cron expression, manual, or after_upstream.")
     timezone: str = Field(description="Time zone of the schedule and of days in conditions.")
     enabled: bool = Field(description="Whether schedule and sensor run it.")
     on_multiple_users: Literal["all", "skip"] = Field(

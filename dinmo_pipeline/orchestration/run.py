@@ -32,10 +32,12 @@ def sync_activation(
     *,
     allow_large_removal: bool,
     log_level: str,
+    expected_changes: str = "",
 ) -> SyncOutcome:
     """Compute the membership and changes of an activation and apply them; two runs in the instance.
 
-    An unsuccessful sync is an outcome, not an exception.
+    With `expected_changes`, the fingerprint of a reviewed plan, other changes are held. An unsuccessful
+    sync is an outcome, not an exception.
     """
     started = time.monotonic()
     loggers = {"loggers": {"console": {"config": {"log_level": log_level}}}}
@@ -45,13 +47,16 @@ def sync_activation(
     if not membership.success:
         seconds = round(time.monotonic() - started, 3)
         return SyncOutcome("failed", _failure(membership).reason, SyncNumbers(seconds=seconds))
+    decided: dict[str, Any] = {"allow_large_removal": allow_large_removal}
+    if expected_changes:
+        decided["expected_changes"] = expected_changes
     look_calls = _metadata_of(membership, MEMBERSHIP_CHANGES)["api_calls"]
     applied = definitions.resolve_job_def(APPLY_TAG_CHANGES).execute_in_process(
         instance=instance,
         partition_key=activation,
         run_config={
             **loggers,
-            "ops": {INTERCOM_TAGS: {"config": {"allow_large_removal": allow_large_removal}}},
+            "ops": {INTERCOM_TAGS: {"config": decided}},
         },
         raise_on_error=False,
     )

@@ -4,11 +4,12 @@ Everything starts from what is stored, so a sync that ended anywhere is complete
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
-from dinmo_pipeline.intercom.errors import IntercomError, UnavailableError
+from dinmo_pipeline.intercom.errors import IntercomError
 from dinmo_pipeline.intercom.tags import BULK_SIZE, Tag
 from dinmo_pipeline.state.changes import (
     ChangeSet,
@@ -19,11 +20,11 @@ from dinmo_pipeline.state.changes import (
 )
 from dinmo_pipeline.state.directory import count_ambiguous, count_missing
 from dinmo_pipeline.state.ledger import (
-    AppliedChange,
     Change,
     PlannedChange,
+    is_tagged,
+    mark_unconfirmed,
     planned_changes,
-    record_outcomes,
 )
 from dinmo_pipeline.state.locks import activation_lock
 from dinmo_pipeline.state.sql import members_of
@@ -34,19 +35,16 @@ from dinmo_pipeline.state.syncs import (
     finish_sync,
     start_sync,
 )
-from dinmo_pipeline.sync.calls import batches, in_parallel
+from dinmo_pipeline.sync.calls import batches
+from dinmo_pipeline.sync.carrying_out import work_off
 from dinmo_pipeline.sync.guard import reason_to_hold
 from dinmo_pipeline.sync.lookup import look_for_unknown
+from dinmo_pipeline.sync.reviewed import difference_from_reviewed
 from dinmo_pipeline.sync.session import Session
 from dinmo_pipeline.sync.tag import current_tag, make_tag
 from dinmo_pipeline.sync.tagging import Tagger, TagVanishedError
 
 _CHANGES_A_PAGE = 10_000
-# Outcomes are recorded together, but none waits longer than this for its record.
-_OUTCOMES_A_RECORD = 2_000
-_SECONDS_A_RECORD = 2.0
-# After so many calls in a row without a definite answer the sync stops: Intercom is down.
-_FAILURES_IN_A_ROW = 5
 _LOCK_WAIT_SECONDS = 3_600.0
 
 
@@ -70,11 +68,16 @@ class _Judged:
 
 
 def apply_changes(
-    session: Session, locks: Path, *, allow_large_removal: bool = False
+    session: Session,
+    locks: Path,
+    *,
+    allow_large_removal: bool = False,
+    expected_changes: str | None = None,
 ) -> SyncResult:
     """Make Intercom right for one activation, as far as its stored membership says.
 
-    `locks` is the folder of the activation locks. An unsuccessful sync is a result, not an exception.
+    `locks` is the folder of the activation locks. With `expected_changes` (see reviewed.py) another change
+    set than the reviewed one is held. An unsuccessful sync is a result, not an exception.
 
     Raises:
         StateError: the state cannot be used, or another sync of the activation does not end.
@@ -89,7 +92,9 @@ def apply_changes(
         calls_before = session.intercom.calls
         with session.state.transaction() as connection:
             start_sync(connection, session.sync_id, session.activation.key, now=session.clock())
-        judged, status, reason = _carry_out(session, allow_large_removal=allow_large_removal)
+        judged, status, reason = _carry_out(
+            session, allow_large_removal=allow_large_removal, expected_changes=expected_changes
+        )
         return _finish(
             session,
             judged,
@@ -101,9 +106,14 @@ def apply_changes(
 
 
 def _carry_out(
-    session: Session, *, allow_large_removal: bool
+    session: Session, *, allow_large_removal: bool, expected_changes: str | None
 ) -> tuple[_Judged, SyncStatus, str | None]:
     judged: _Judged | None = None
+    if expected_changes:
+        # Before anything is written to Intercom: also a new name is part of what was reviewed.
+        reason = difference_from_reviewed(session.state, session.activation, expected_changes)
+        if reason:
+            return _judge(session), "held", reason
     try:
         tag = current_tag(session)
         judged = _resolve(session)
@@ -144,18 +154,25 @@ def _resolve(session: Session) -> _Judged:
 
 
 def _change_tags(session: Session, tag: Tag, changes: ChangeSet) -> None:
-    tagger = Tagger(session.intercom.tags, tag)
+    tagger = Tagger(session.intercom.tags, tag, is_tagged=partial(_is_tagged, session))
     entered = changes.entered - changes.unknown
-    _work_off(
+    work_off(
         session, "tagging", entered, _batches_of(session, "entered", BULK_SIZE), tagger.tag_users
     )
-    _work_off(
+    work_off(
         session,
         "untagging",
         changes.left,
         _batches_of(session, "left", 1),
         lambda batch: [tagger.untag(change) for change in batch],
     )
+
+
+def _is_tagged(session: Session, contact_id: str) -> bool:
+    with session.state.reading() as connection:
+        return is_tagged(
+            connection, session.activation.key, session.activation.destination, contact_id
+        )
 
 
 def _batches_of(session: Session, change: Change, size: int) -> Iterator[list[PlannedChange]]:
@@ -171,63 +188,12 @@ def _planned(session: Session, change: Change) -> Iterator[PlannedChange]:
             )
         if not page:
             return
+        with session.state.transaction() as connection:
+            mark_unconfirmed(
+                connection, session.activation.key, session.activation.destination, page
+            )
         yield from page
         after = page[-1].position
-
-
-def _work_off(
-    session: Session,
-    label: str,
-    total: int,
-    work: Iterator[list[PlannedChange]],
-    call: Callable[[list[PlannedChange]], list[AppliedChange]],
-) -> None:
-    """Make the calls side by side, and record their outcomes in batches, whatever happens."""
-    recorder = _Recorder(session)
-    done = failures = 0
-    try:
-        for outcomes in in_parallel(call, work):
-            recorder.add(outcomes)
-            done += len(outcomes)
-            session.progress(label, done, total)
-            failures = failures + 1 if all(o.outcome == "pending" for o in outcomes) else 0
-            if failures >= _FAILURES_IN_A_ROW:
-                raise UnavailableError(
-                    f"Intercom gave no answer to {failures} calls in a row"
-                    f" ({outcomes[0].reason}); the next sync does the rest."
-                )
-    finally:
-        recorder.flush()
-
-
-class _Recorder:
-    """Keeps outcomes until there are many or the oldest has waited long enough."""
-
-    def __init__(self, session: Session) -> None:
-        self._session = session
-        self._waiting: list[AppliedChange] = []
-        self._flushed = time.monotonic()
-
-    def add(self, outcomes: list[AppliedChange]) -> None:
-        self._waiting.extend(outcomes)
-        due = time.monotonic() - self._flushed >= _SECONDS_A_RECORD
-        if due or len(self._waiting) >= _OUTCOMES_A_RECORD:
-            self.flush()
-
-    def flush(self) -> None:
-        session = self._session
-        if self._waiting:
-            with session.state.transaction() as connection:
-                record_outcomes(
-                    connection,
-                    session.activation.key,
-                    session.activation.destination,
-                    session.sync_id,
-                    self._waiting,
-                    now=session.clock(),
-                )
-        self._waiting = []
-        self._flushed = time.monotonic()
 
 
 def _finish(

@@ -6,14 +6,16 @@ from math import ceil
 import pyarrow as pa
 
 from dinmo_pipeline.config.declarations import Activation
-from dinmo_pipeline.intercom.contacts import LOOKUP_SIZE
 from dinmo_pipeline.intercom.tags import BULK_SIZE
 from dinmo_pipeline.state.changes import ChangeSet, compute_changes
 from dinmo_pipeline.state.database import StateDatabase
 from dinmo_pipeline.state.directory import count_ambiguous
+from dinmo_pipeline.state.fingerprint import fingerprint_changes
 from dinmo_pipeline.state.ledger import activation_tag
 from dinmo_pipeline.state.membership import USABLE_INCOMING, stage_members
 from dinmo_pipeline.sync.guard import reason_to_hold
+from dinmo_pipeline.sync.lookup import most_lookup_calls
+from dinmo_pipeline.sync.reviewed import new_salt, written
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +36,17 @@ class CallEstimate:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a sync of an activation would change; `held` is the guard's reason to apply nothing."""
+    """What a sync of an activation would change; `held` is the guard's reason to apply nothing.
+
+    `fingerprint` (see reviewed.py) tells this change set from any other.
+    """
 
     activation: str
     changes: ChangeSet
     ambiguous: int
     held: str | None
     calls: CallEstimate
+    fingerprint: str
 
 
 def plan_sync(state: StateDatabase, activation: Activation, rows: pa.RecordBatchReader) -> Plan:
@@ -56,6 +62,7 @@ def plan_sync(state: StateDatabase, activation: Activation, rows: pa.RecordBatch
             ambiguous = count_ambiguous(
                 connection, USABLE_INCOMING, activation.destination, activation.match_by
             )
+            fingerprint = written(fingerprint_changes(connection, activation, new_salt()))
             tag = activation_tag(connection, activation.key, activation.destination)
     return Plan(
         activation.key,
@@ -63,6 +70,7 @@ def plan_sync(state: StateDatabase, activation: Activation, rows: pa.RecordBatch
         ambiguous,
         reason_to_hold(changes, activation.guards),
         estimate_calls(changes, has_tag=tag is not None),
+        fingerprint,
     )
 
 
@@ -70,7 +78,7 @@ def estimate_calls(changes: ChangeSet, *, has_tag: bool) -> CallEstimate:
     """The calls of a change set: 50 members a lookup, 50 contacts a tagging, one contact a removal."""
     return CallEstimate(
         tag=1 if has_tag or not changes.entered else 2,
-        lookups=ceil(changes.unknown / LOOKUP_SIZE),
+        lookups=most_lookup_calls(changes.unknown),
         taggings=ceil(changes.entered / BULK_SIZE),
         removals=changes.leaving_contacts,
         signups=1 if changes.not_in_intercom else 0,

@@ -294,7 +294,7 @@ def test_what_intercom_refused_comes_back_by_itself(company):
         {
             "match": {"method": "POST", "route": "/tags"},
             "kind": "status",
-            "status": 422,
+            "status": 409,
             "after": 1,
             "times": 1,
         }

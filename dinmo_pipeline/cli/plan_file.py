@@ -1,0 +1,113 @@
+"""The file of a reviewed plan: numbers, settings and fingerprints; no identifier of anybody."""
+
+import json
+import tempfile
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import click
+
+from dinmo_pipeline.config.declarations import Activation, Project
+
+_FORMAT = 1
+# What decides where a change goes and what it does, besides who is in it.
+_SETTINGS = ("name", "destination", "match_by", "on_multiple_users")
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewedPlan:
+    """A plan as it was reviewed, by activation: the settings then, and the fingerprint of the changes."""
+
+    settings: Mapping[str, Mapping[str, str]]
+    fingerprints: Mapping[str, str]
+
+    def changed_settings(self, activation: Activation) -> str | None:
+        """Which settings are others now, in words; None when none is."""
+        then, now = self.settings[activation.key], settings_of(activation)
+        differing = [
+            f"{name} was {then.get(name)!r} and is {now[name]!r}"
+            for name in _SETTINGS
+            if then.get(name) != now[name]
+        ]
+        return "; ".join(differing) or None
+
+
+def settings_of(activation: Activation) -> dict[str, str]:
+    """The settings that a plan file holds."""
+    return {name: getattr(activation, name) for name in _SETTINGS}
+
+
+def write_plan_file(
+    path: Path,
+    project: Project,
+    planned: Mapping[str, Mapping[str, Any]],
+    fingerprints: Mapping[str, str],
+) -> None:
+    """Write a plan, whole or not at all; `planned` are the objects that `plan --json` prints.
+
+    Raises:
+        click.ClickException: it cannot be written.
+    """
+    content = {
+        "dinmo_plan": _FORMAT,
+        "dinmo_version": version("dinmo-pipeline"),
+        "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "activations": {
+            key: {
+                "settings": settings_of(project.activations[key]),
+                "fingerprint": fingerprints[key],
+                "planned": numbers,
+            }
+            for key, numbers in planned.items()
+        },
+    }
+    text = json.dumps(content, ensure_ascii=False, indent=2, default=str) + "\n"
+    try:
+        with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False) as aside:
+            aside.write(text)
+        Path(aside.name).replace(path)
+    except OSError as error:
+        raise click.ClickException(f"The plan cannot be written to {path}: {error}.") from error
+
+
+def read_plan_file(path: Path) -> ReviewedPlan:
+    """The plan in a file.
+
+    Raises:
+        click.UsageError: it is no plan, or one of another release's format.
+    """
+    try:
+        content = json.loads(path.read_text())
+        if content["dinmo_plan"] != _FORMAT:
+            raise click.UsageError(
+                f"{path} is a plan of format {content['dinmo_plan']!r}; this release reads {_FORMAT}."
+                " Make it again with `dinmo plan --out`."
+            )
+        activations = content["activations"].items()
+        return ReviewedPlan(
+            {key: dict(found["settings"]) for key, found in activations},
+            {key: str(found["fingerprint"]) for key, found in activations},
+        )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise click.UsageError(
+            f"{path} is no plan of `dinmo plan --out`: {type(error).__name__}."
+        ) from error
+
+
+def chosen_of_plan(plan: ReviewedPlan, path: Path, named: Iterable[str]) -> list[str]:
+    """The activations to sync: all that the plan has, or those named of them.
+
+    Raises:
+        click.UsageError: one that is not in the plan.
+    """
+    wanted = list(named)
+    missing = [key for key in wanted if key not in plan.fingerprints]
+    if missing:
+        raise click.UsageError(
+            f"{path} has no plan for {missing[0]!r}; it has: {', '.join(plan.fingerprints) or 'none'}."
+        )
+    return wanted or list(plan.fingerprints)

@@ -1,0 +1,186 @@
+"""Drift in the UI: a check of `intercom_tags` per activation, and a job to schedule that evaluates it.
+
+A job that selects a check alone has no partitions in Dagster 1.13 ("There is no PartitionsDefinition
+shared by all the provided assets"), so the job is an op that reports the check's evaluation itself.
+"""
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import dagster as dg
+
+from dinmo_pipeline.config.declarations import Activation, Project
+from dinmo_pipeline.orchestration.naming import (
+    DRIFT,
+    INTERCOM_TAGS,
+    RECONCILE,
+    RECONCILE_TAGS,
+    SOURCE,
+    STATE,
+    activation_resource,
+)
+from dinmo_pipeline.orchestration.resources import ActivationResource, SourceResource, StateResource
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from dinmo_pipeline.sync.reconcile import Reconciled
+
+DRIFT_CHECK = dg.AssetCheckKey(dg.AssetKey(INTERCOM_TAGS), DRIFT)
+
+
+class ReconcileConfig(dg.Config):
+    """What a person may decide for one reconciliation."""
+
+    repair: bool = False
+    recent_minutes: float = 10.0
+
+
+def build_drift_check(
+    project: Project, partitions: dg.PartitionsDefinition[str]
+) -> dg.AssetChecksDefinition:
+    """The check `drift` of `intercom_tags`, by activation; a person may run it, too."""
+    with warnings.catch_warnings():
+        # Partitioned checks are a preview feature; see checks.py for why they are needed.
+        warnings.simplefilter("ignore", dg.PreviewWarning)
+
+        @dg.asset_check(
+            name=DRIFT,
+            asset=INTERCOM_TAGS,
+            partitions_def=partitions,
+            required_resource_keys=_resources(project),
+            description="Whether Intercom's contacts carry the tag as we put it there.",
+        )
+        def drift(
+            context: dg.AssetCheckExecutionContext, config: ReconcileConfig
+        ) -> dg.AssetCheckResult:
+            found = _reconciled(context.op_execution_context, project, config)
+            return dg.AssetCheckResult(
+                passed=found.status != "drift",
+                severity=dg.AssetCheckSeverity.WARN,
+                description=_description(found),
+                metadata=_metadata(found),
+            )
+
+    return drift
+
+
+def build_reconcile_job(
+    project: Project, partitions: dg.PartitionsDefinition[str]
+) -> dg.JobDefinition:
+    """The job `reconcile_tags`, partitioned by activation; no schedule launches it by itself."""
+
+    @dg.op(
+        name=RECONCILE,
+        required_resource_keys=_resources(project),
+        description="Read who carries the tag in Intercom, and tell or repair what differs.",
+    )
+    def compare(context: dg.OpExecutionContext, config: ReconcileConfig) -> None:
+        found = _reconciled(context, project, config)
+        # Dagster takes any of its events here; its annotation leaves this one out.
+        context.log_event(
+            dg.AssetCheckEvaluation(  # type: ignore[arg-type]
+                asset_key=DRIFT_CHECK.asset_key,
+                check_name=DRIFT_CHECK.name,
+                partition=context.partition_key,
+                passed=found.status != "drift",
+                severity=dg.AssetCheckSeverity.WARN,
+                description=_description(found),
+                metadata={
+                    name: dg.MetadataValue.float(float(value))
+                    if isinstance(value, float)
+                    else dg.MetadataValue.int(value)
+                    for name, value in _metadata(found).items()
+                },
+            )
+        )
+
+    @dg.job(
+        name=RECONCILE_TAGS,
+        partitions_def=partitions,
+        executor_def=dg.in_process_executor,
+        description="Compare who carries the tag in Intercom with what we put there; see its `drift` check.",
+    )
+    def job() -> None:
+        compare()
+
+    return job
+
+
+def _resources(project: Project) -> set[str]:
+    return {SOURCE, STATE, *(activation_resource(key) for key in project.activations)}
+
+
+def _reconciled(
+    context: dg.OpExecutionContext, project: Project, config: ReconcileConfig
+) -> "Reconciled":
+    """Reconcile the activation of the run's partition.
+
+    Raises:
+        dg.Failure: Intercom does not answer, or does not let us.
+    """
+    from dinmo_pipeline.sync.reconcile import reconcile  # noqa: PLC0415  # slow to import
+    from dinmo_pipeline.sync.session import Session  # noqa: PLC0415
+
+    resource: ActivationResource = getattr(
+        context.resources, activation_resource(context.partition_key)
+    )
+    state: StateResource = context.resources.state
+    activation = resource.declared()
+    with resource.destination.client(state.budgets) as client:
+        found = reconcile(
+            Session(
+                activation,
+                state.opened_by(context.log),
+                client,
+                context.log,
+                sync_id=context.run_id,
+            ),
+            state.locks,
+            lambda: _members(context, project, activation),
+            repair=config.repair,
+            recent=timedelta(minutes=config.recent_minutes),
+        )
+    if found.status == "failed":
+        raise dg.Failure(
+            f"{activation.key}: {found.reason}", metadata=_metadata(found), allow_retries=False
+        )
+    return found
+
+
+@contextmanager
+def _members(
+    context: dg.OpExecutionContext, project: Project, activation: Activation
+) -> "Iterator[pa.RecordBatchReader]":
+    from dinmo_pipeline.segments import open_source, select_members  # noqa: PLC0415  # slow
+
+    source: SourceResource = context.resources.source
+    with open_source(source.declared(), uri=source.uri or None, on_wait=context.log.info) as opened:
+        sql = select_members(
+            project,
+            activation.segment,
+            activation.column,
+            opened,
+            now=datetime.now(UTC),
+            timezone=activation.timezone,
+        )
+        yield opened.batches(sql)
+
+
+def _metadata(found: "Reconciled") -> dict[str, int | float]:
+    """The numbers of `dinmo reconcile --json`."""
+    return {name: value for name, value in asdict(found).items() if isinstance(value, int | float)}
+
+
+def _description(found: "Reconciled") -> str | None:
+    if found.status != "drift":
+        return None
+    return found.reason or (
+        f"Of {found.expected:,} contacts that should carry the tag {found.missing:,} do not, and"
+        f" {found.unexpected:,} carry it without a record of ours; {found.repaired:,} were repaired."
+        f" `dinmo reconcile {found.activation} --repair`, or launch {RECONCILE_TAGS} with repair: true."
+    )

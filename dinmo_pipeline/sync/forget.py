@@ -1,0 +1,94 @@
+"""Forget a person: take our tags off, then erase them from the state, its history and its file."""
+
+import logging
+import time
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from dinmo_pipeline.intercom.client import IntercomClient
+from dinmo_pipeline.intercom.errors import NotFoundError
+from dinmo_pipeline.intercom.tags import Tags
+from dinmo_pipeline.state.compacting import compact
+from dinmo_pipeline.state.database import StateDatabase
+from dinmo_pipeline.state.forget import CarriedTag, Person, erase, find_person
+from dinmo_pipeline.state.locks import activation_lock
+
+_LOCK_WAIT_SECONDS = 3_600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """What was done: rows erased by table (in change_log: masked), tags taken off.
+
+    `kept_tags` are those left on; `rewritten` tells that no byte is left in the file.
+    """
+
+    erased: Mapping[str, int]
+    untagged: int
+    kept_tags: int
+    rewritten: bool
+    api_calls: int
+    seconds: float
+
+
+def person_of(state: StateDatabase, identifier: str) -> Person:
+    """Who the identifier stands for.
+
+    Raises:
+        StateError: the state cannot be read.
+    """
+    with state.reading() as connection:
+        return find_person(connection, identifier)
+
+
+def forget(
+    state: StateDatabase,
+    locks: Path,
+    identifier: str,
+    activations: set[str],
+    clients: Mapping[str, IntercomClient],
+    *,
+    keep_tags: bool,
+    log: logging.Logger,
+) -> Forgotten:
+    """Erase a person while no sync of any of the activations runs; `clients` are by destination.
+
+    Their tags go first: without its ledger row nobody would ever take a tag off. Running it again after
+    any failure is harmless, and completes it.
+
+    Raises:
+        IntercomError: a tag could not be taken off; nothing was erased.
+        StateError: the state cannot be used, or a sync does not end.
+    """
+    started = time.monotonic()
+    with ExitStack() as held:
+        # All in one order, so that two of these never wait for each other.
+        for key in sorted(activations):
+            held.enter_context(
+                activation_lock(locks, key, wait_seconds=_LOCK_WAIT_SECONDS, on_wait=log.info)
+            )
+        person = person_of(state, identifier)
+        untagged = 0 if keep_tags else sum(_untag(clients, tag) for tag in person.tags)
+        with state.transaction() as connection:
+            erased = erase(connection, person)
+        rewritten = compact(state)
+    return Forgotten(
+        erased=erased,
+        untagged=untagged,
+        kept_tags=len(person.tags) if keep_tags else 0,
+        rewritten=rewritten,
+        api_calls=sum(client.calls for client in clients.values()),
+        seconds=round(time.monotonic() - started, 3),
+    )
+
+
+def _untag(clients: Mapping[str, IntercomClient], carried: CarriedTag) -> int:
+    """Take a tag off; 0 when contact or tag is gone from Intercom, so that there is nothing to do."""
+    tags: Tags = clients[carried.destination].tags
+    try:
+        tags.untag_contact(carried.contact_id, carried.tag_id)
+    except NotFoundError:
+        return 0
+    return 1

@@ -1,0 +1,137 @@
+"""Forget: a person is erased from tables, history and the bytes of the file; the rest stays."""
+
+import json
+
+import duckdb
+import pytest
+
+ANA, BEN, CLEO = (f"{name}@example.com" for name in ("ana.the.first", "ben", "cleo"))
+ANA_ID = "customer-4711"
+TABLES = (
+    *("segment_membership", "membership_departures", "membership_changes", "missing_members"),
+    *("contacts", "tagged_contacts", "change_log"),
+)
+
+
+@pytest.fixture
+def known(company):
+    """Ana and Ben carry the tags of an activation by email and of one by user id; Cleo carries none."""
+    company.people(
+        {"email": ANA, "external_id": ANA_ID}, {"email": BEN, "external_id": "customer-2"}
+    )
+    company.activate("ids", match_by="user_id", column="customer_id")
+    company.members([(ANA, ANA_ID), (BEN, "customer-2")], "ids")
+    company.members([ANA, BEN, CLEO])
+    company.synced("ids")
+    company.synced()
+    company.calls()
+
+
+def rows_naming(company, *words):
+    """How many rows of each table hold one of the words in any column."""
+    found = {}
+    for table in TABLES:
+        anywhere = " OR ".join(f"contains(lower(row::VARCHAR), lower('{word}'))" for word in words)
+        ((count,),) = company.rows(f"SELECT count(*) FROM dinmo.{table} AS row WHERE {anywhere}")
+        found[table] = count
+    return {table: count for table, count in found.items() if count}
+
+
+def bytes_of(company):
+    """All files of the state, and what lies beside them."""
+    files = [path for path in company.folder.glob("state.duckdb*") if path.is_file()]
+    return b"".join(path.read_bytes() for path in files)
+
+
+@pytest.mark.parametrize("given", [f"  {ANA.upper()} ", ANA_ID])
+@pytest.mark.usefixtures("known")
+def test_a_person_is_erased_by_email_or_user_id(company, dinmo, given):
+    """Tags come off first; no table, no byte and no line of output names the person."""
+    assert rows_naming(company, ANA, ANA_ID)
+    assert ANA.encode() in bytes_of(company)
+    assert ANA_ID.encode() in bytes_of(company)
+    printed = dinmo("forget", given, "--json")
+    assert printed.code == 0
+    done = json.loads(printed.out)
+    assert done["untagged"] == 2
+    assert done["rewritten"]
+    assert done["erased"]["segment_membership"] == 2
+    assert done["erased"]["tagged_contacts"] == 2
+    assert done["erased"]["contacts"] == 1
+    assert done["erased"]["change_log"] == 2
+    assert company.calls() == {"DELETE /contacts/{id}/tags/{tag_id}": 2}
+    assert company.tagged() == company.tagged("IDS") == {BEN}
+    assert rows_naming(company, ANA, ANA_ID) == {}
+    assert ANA.encode() not in bytes_of(company)
+    assert ANA_ID.encode() not in bytes_of(company)
+    assert "ana.the" not in (printed.out + printed.err).lower()
+    assert "comes back with the next sync" in printed.err
+
+
+@pytest.mark.usefixtures("known")
+def test_a_person_who_only_left_or_was_never_found_is_erased_from_history(company, dinmo):
+    """Cleo has left, and Intercom never had her."""
+    company.members([ANA, BEN])
+    company.synced()
+    assert set(rows_naming(company, CLEO)) == {"membership_departures", "missing_members"}
+    assert CLEO.encode() in bytes_of(company)
+    done = json.loads(dinmo("forget", CLEO, "--json").out)
+    assert done["erased"]["membership_departures"] == 1
+    assert (done["untagged"], done["api_calls"]) == (0, 0)
+    assert rows_naming(company, CLEO) == {}
+    assert CLEO.encode() not in bytes_of(company)
+
+
+@pytest.mark.usefixtures("known")
+def test_the_rest_of_the_state_is_as_before(company, dinmo):
+    """Comments, keys and numbering included; the file is private, and the next sync goes on."""
+    describe = (
+        "SELECT table_name, comment FROM duckdb_tables() WHERE schema_name = 'dinmo' ORDER BY ALL"
+    )
+    before = company.rows(describe)
+    ((number,),) = company.rows("SELECT max(touched) FROM dinmo.contacts")
+    assert dinmo("forget", CLEO).code == 0
+    assert company.rows(describe) == before
+    path = company.folder / "state.duckdb"
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert [p.name for p in company.folder.glob(".dinmo-*")] == []
+    with duckdb.connect(str(path)) as connection:
+        ((following,),) = connection.execute("SELECT nextval('dinmo.touches')").fetchall()
+    assert following > number
+    company.members([ANA, BEN])
+    outcome = company.synced()
+    assert (outcome.numbers.entered, outcome.numbers.left, outcome.numbers.api_calls) == (0, 0, 1)
+
+
+@pytest.mark.usefixtures("known")
+def test_who_is_still_in_the_warehouse_comes_back(company, dinmo):
+    """So they are to be deleted there first."""
+    dinmo("forget", ANA)
+    company.synced()
+    assert company.tagged() == {ANA, BEN}
+
+
+@pytest.mark.usefixtures("known")
+def test_tags_can_be_kept(company, dinmo):
+    """Nobody will ever take them off then."""
+    done = json.loads(dinmo("forget", ANA, "--keep-tags", "--json").out)
+    assert (done["untagged"], done["kept_tags"]) == (0, 2)
+    assert company.calls() == {}
+    assert company.tagged() == {ANA, BEN}
+    assert rows_naming(company, ANA) == {}
+
+
+@pytest.mark.usefixtures("known")
+def test_nothing_is_erased_when_a_tag_cannot_be_taken_off(company, dinmo):
+    """Its ledger row is all that knows of it."""
+    company.faults({"match": {"method": "DELETE"}, "kind": "status", "status": 422})
+    printed = dinmo("forget", ANA)
+    assert printed.code == 1
+    assert "Traceback" not in printed.err
+    assert rows_naming(company, ANA)["tagged_contacts"] == 1
+
+
+def test_nobody_is_forgotten_harmlessly(dinmo):
+    """Zero rows, said so."""
+    done = json.loads(dinmo("forget", "nobody@example.com", "--json").out)
+    assert set(done["erased"].values()) == {0}

@@ -1,0 +1,119 @@
+"""Retire: our tag comes off the contacts we tagged, and the activation is closed."""
+
+import json
+
+import pytest
+
+ANA, BEN, CLEO, EVE = (f"{name}@example.com" for name in ("ana", "ben", "cleo", "eve"))
+
+
+@pytest.fixture
+def orphan(company):
+    """Ana and Ben carry the tag of `vip`, Eve carries it by hand, and `vip` is declared no longer."""
+    *_, eve = company.people(ANA, BEN, CLEO, EVE)
+    company.members([ANA, BEN])
+    company.synced()
+    (tag,) = company.intercom_call("GET", "/tags")["data"]
+    company.intercom_call("POST", f"/contacts/{eve}/tags", json={"id": tag["id"]})
+    company.declared["segments"], company.declared["activations"] = {}, {}
+    company.activate("other")
+    company.calls()
+
+
+@pytest.mark.usefixtures("orphan")
+def test_an_orphan_is_retired_and_no_longer_listed(company, dinmo):
+    """One call per contact of ours; the tag itself and a stranger's stay, and so does the history."""
+    assert "dinmo retire vip" in dinmo("status").out
+    printed = dinmo("retire", "vip", "--yes", "--json")
+    assert printed.code == 0
+    done = json.loads(printed.out)["vip"]
+    assert (done["status"], done["untagged"], done["api_calls"]) == ("ok", 2, 3)
+    assert company.calls() == {"GET /tags/{id}": 1, "DELETE /contacts/{id}/tags/{tag_id}": 2}
+    assert company.tagged() == {EVE}
+    assert set(json.loads(dinmo("status", "--json").out)) == {"other"}
+    assert company.rows(
+        "SELECT count(*), count(left_at) FROM dinmo.membership_history WHERE activation = 'vip'"
+    ) == [(2, 2)]
+    assert company.rows('SELECT status, "left", untagged FROM dinmo.syncs ORDER BY started_at') == [
+        ("ok", 0, 0),
+        ("ok", 2, 2),
+    ]
+
+
+@pytest.mark.usefixtures("orphan")
+def test_nothing_happens_without_a_yes(company, dinmo):
+    """Nobody can be asked here."""
+    printed = dinmo("retire", "vip")
+    assert printed.code == 2
+    assert "Take 'VIP' of activation 'vip' off 2 contacts?" in printed.err
+    assert "say --yes" in printed.err
+    assert company.calls() == {}
+
+
+def test_an_activation_in_use_is_refused_until_it_is_disabled(company, dinmo):
+    """Its next sync would undo it."""
+    company.people(ANA)
+    company.members([ANA])
+    company.synced()
+    printed = dinmo("retire", "vip", "--yes")
+    assert printed.code == 2
+    assert "set `enabled: false`" in printed.err
+    assert company.tagged() == {ANA}
+    company.declared["activations"]["vip"] = {"enabled": False}
+    assert dinmo("retire", "vip", "--yes").code == 0
+    assert company.tagged() == set()
+
+
+def test_an_unknown_activation_is_wrong_usage(dinmo):
+    """With where to look."""
+    printed = dinmo("retire", "nobody", "--yes")
+    assert printed.code == 2
+    assert "`dinmo status` lists them" in printed.err
+
+
+@pytest.mark.usefixtures("orphan")
+def test_a_destination_that_is_gone_is_a_clear_error(company, dinmo):
+    """Nobody knows its token any more."""
+    company.declared["destinations"]["renamed"] = company.declared["destinations"].pop("main")
+    printed = dinmo("retire", "vip", "--yes")
+    assert printed.code == 1
+    assert "destination 'main' carry the tag 'VIP'" in printed.err
+    assert "Traceback" not in printed.err
+    assert company.tagged() == {ANA, BEN, EVE}
+
+
+@pytest.mark.usefixtures("orphan")
+def test_what_failed_is_done_when_it_is_run_again(company, dinmo):
+    """The activation stays listed until then."""
+    company.faults({"match": {"method": "DELETE"}, "kind": "status", "status": 422, "times": 1})
+    printed = dinmo("retire", "vip", "--yes", "--json")
+    done = json.loads(printed.out)["vip"]
+    assert (printed.code, done["status"]) == (1, "failed")
+    assert (done["untagged"], done["failed"]) == (1, 1)
+    assert json.loads(dinmo("status", "--json").out)["vip"]["tagged_contacts"] == 1
+    assert json.loads(dinmo("retire", "vip", "--yes", "--json").out)["vip"]["untagged"] == 1
+    assert company.tagged() == {EVE}
+
+
+def test_another_activation_of_the_same_tag_keeps_its_contacts(company, dinmo):
+    """As after the key of an activation was changed in the declarations."""
+    company.people(ANA, BEN)
+    company.members([ANA, BEN])
+    company.synced()
+    company.declared["activations"] = {"important": {"segment": "vip", "name": "VIP"}}
+    company.members([ANA])
+    company.synced("important")
+    done = json.loads(dinmo("retire", "vip", "--yes", "--json").out)["vip"]
+    assert (done["untagged"], done["kept"]) == (1, 1)
+    assert company.tagged() == {ANA}
+
+
+@pytest.mark.usefixtures("orphan")
+def test_a_tag_deleted_in_intercom_leaves_nothing_to_take_off(company, dinmo):
+    """One call sees it."""
+    (tag,) = company.intercom_call("GET", "/tags")["data"]
+    company.intercom_call("DELETE", f"/tags/{tag['id']}")
+    company.calls()
+    assert dinmo("retire", "vip", "--yes").code == 0
+    assert company.calls() == {"GET /tags/{id}": 1}
+    assert "vip" not in json.loads(dinmo("status", "--json").out)
