@@ -167,6 +167,7 @@ def build_assets(
             "tagged_contacts",
             {
                 "activation": ("VARCHAR", "Key of the activation"),
+                "destination": ("VARCHAR", "Key of the Intercom workspace"),
                 "contact_id": ("VARCHAR", "Intercom's contact that carries the tag"),
                 "identifier": ("VARCHAR", "The member it carries it for"),
                 "tagged_at": ("TIMESTAMP WITH TIME ZONE", "When Intercom confirmed it"),
