@@ -7,7 +7,7 @@ INSTALLED := $(VENV)/.installed
 # Two test processes: a Dagster run and the emulator keep two cores busy.
 WORKERS ?= 2
 
-.PHONY: demo dev test lint bench clean
+.PHONY: demo dev test lint bench soak soak-kill live-test clean
 
 demo: $(INSTALLED)   ## the whole story in the terminal: a sample shop, two days, a local Intercom
 	$(BIN)/dinmo demo
@@ -27,6 +27,19 @@ lint: $(INSTALLED)   ## linter, formatter, type checker, Dagster's own check of 
 bench: $(INSTALLED)  ## speed and memory, beside raw DuckDB doing the same
 	$(BIN)/python -m dinmo_pipeline_tests.bench
 
+# Longer proofs, for as long as one likes: make soak MINUTES=60, make soak-kill KILLS=300.
+MINUTES ?= 10
+KILLS ?= 300
+
+soak: $(INSTALLED)   ## a state machine of people, faults and interrupted syncs
+	$(BIN)/python -m dinmo_pipeline_tests.soak --minutes $(MINUTES)
+
+soak-kill: $(INSTALLED)  ## syncs killed at random moments
+	$(BIN)/python -m dinmo_pipeline_tests.soak.kill --kills $(KILLS)
+
+live-test: $(INSTALLED)  ## what only Intercom itself can tell, on a test workspace of yours
+	$(BIN)/python -m dinmo_pipeline_tests.live
+
 $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
@@ -35,4 +48,4 @@ $(INSTALLED): pyproject.toml constraints.txt
 	touch $@
 
 clean:               ## remove everything that was made here
-	rm -rf $(VENV) .dagster .demo .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info
+	rm -rf $(VENV) .dagster .demo .pytest_cache .mypy_cache .ruff_cache .hypothesis
