@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
+from itertools import chain
 from typing import Any, Literal
 from urllib.parse import quote
 
@@ -14,6 +15,7 @@ from dinmo_pipeline.intercom.transport import Transport
 PAGE_SIZE = 150  # the most that Intercom gives; more is refused
 LOOKUP_SIZE = 50  # `IN` has no documented limit; production code has used 100
 GROUP_SIZE = 15  # filters in one AND or OR, as documented
+_SORTED_FROM = (2, 16)  # the version that documents `sort` in a search
 
 LookupField = Literal["email", "external_id"]
 
@@ -65,8 +67,13 @@ class Contacts:
             users |= {contact.id: contact for contact in found if contact.is_user}
         return list(users.values())
 
-    def users_created_since(self, moment: datetime) -> Iterator[list[Contact]]:
-        """Pages of users, the newest first, down to those created at `moment`.
+    def users_created_since(
+        self, moment: datetime, *, overlap: timedelta = timedelta(0)
+    ) -> Iterator[list[Contact]]:
+        """Pages of users, the newest first, down to the one that reaches back to `moment`.
+
+        On those pages the users created within `overlap` before it come, too: Intercom's index may not have
+        shown them at the time. The overlap adds no page, so with nobody new it is one call.
 
         Intercom compares dates by whole days, in a time zone that documentation and measurement
         disagree on, so the search begins two days early and stops reading at the moment itself.
@@ -74,19 +81,24 @@ class Contacts:
         Raises:
             IntercomError: see errors.py.
         """
-        earliest = int(moment.timestamp())
+        since = moment.timestamp()
+        earliest = (moment - overlap).timestamp()
         query = {
             "operator": "AND",
             "value": [
                 {"field": "role", "operator": "=", "value": "user"},
-                {"field": "created_at", "operator": ">", "value": str(earliest - 2 * 86_400)},
+                {"field": "created_at", "operator": ">", "value": str(int(earliest) - 2 * 86_400)},
             ],
         }
-        for page in self._newest_first(query):
-            recent = [c for c in page if c.created_at is None or c.created_at >= earliest]
-            yield [contact for contact in recent if contact.is_user]
-            # Before 2.16 the order is undocumented and `sort` may be ignored: then read on.
-            if len(recent) < len(page) and _descending(page):
+        for page, is_sorted in self._newest_first(query):
+            yield [
+                contact
+                for contact in page
+                if contact.is_user
+                and (contact.created_at is None or contact.created_at >= int(earliest))
+            ]
+            reached = any(c.created_at is not None and c.created_at < since for c in page)
+            if reached and is_sorted:
                 return
 
     def search(
@@ -124,16 +136,21 @@ class Contacts:
 
         return _walk("GET /contacts", ask)
 
-    def _newest_first(self, query: dict[str, Any]) -> Iterator[list[Contact]]:
-        """Pages of a search in the order of creation, or in any where Intercom refuses to sort."""
+    def _newest_first(self, query: dict[str, Any]) -> Iterator[tuple[list[Contact], bool]]:
+        """Pages of a search and whether they are known to come in the order of creation.
+
+        Sorting is documented from 2.16 on; before, `sort` may be ignored or refused.
+        """
+        documented = _number(self.transport.version) >= _SORTED_FROM
         pages = self.search(query, sort={"field": "created_at", "order": "descending"})
         try:
             first = next(pages)
         except RefusedError:
-            yield from self.search(query)
+            for page in self.search(query):
+                yield page, False
             return
-        yield first
-        yield from pages
+        for page in chain([first], pages):
+            yield page, documented or _descending(page)
 
     def _find(self, by: LookupField, identifiers: list[str]) -> tuple[list[Contact], int]:
         """The contacts of a batch, and how many of its identifiers were refused."""
@@ -228,6 +245,11 @@ def _may_be_the_query(error: UnavailableError) -> bool:
 def _halves(identifiers: list[str]) -> tuple[list[str], list[str]]:
     middle = (len(identifiers) + 1) // 2
     return identifiers[:middle], identifiers[middle:]
+
+
+def _number(version: str) -> tuple[int, ...]:
+    """`(2, 16)` of `2.16`."""
+    return tuple(int(part) for part in version.split(".") if part.isdigit())
 
 
 def _descending(page: Sequence[Contact]) -> bool:

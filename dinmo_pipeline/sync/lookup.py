@@ -94,7 +94,7 @@ def look_again(session: Session) -> None:
     with session.state.reading() as connection:
         since = signups_unseen_since(connection, activation.destination)
     if since is not None:
-        for page in session.intercom.contacts.users_created_since(since - _INDEX_LAG):
+        for page in session.intercom.contacts.users_created_since(since, overlap=_INDEX_LAG):
             _record(session, [_Looked([], page)], now, by_email=False)
         with session.state.transaction() as connection:
             record_signup_look(connection, activation.destination, now=now)

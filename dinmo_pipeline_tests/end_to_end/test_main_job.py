@@ -332,3 +332,16 @@ def test_history_tells_who_was_in_the_segment_when(company):
         "SELECT identifier, left_at IS NULL FROM dinmo.membership_history ORDER BY ALL"
     )
     assert stays == [(ANA, False), (ANA, True), (BEN, True)]
+
+
+def test_the_look_for_sign_ups_is_one_page_also_right_after_many_were_created(company):
+    """Who was created before the last look has been looked for: only what is newer adds pages."""
+    company.people(*(f"stranger{i}@example.com" for i in range(400)), ANA)
+    company.members([ANA, BEN])
+    company.synced()
+    company.calls()
+    assert company.synced().numbers.api_calls == 2
+    company.people(BEN)
+    outcome = company.synced()
+    assert company.tagged() == {ANA, BEN}
+    assert outcome.numbers.api_calls == 3
