@@ -1,0 +1,58 @@
+"""`python -m dinmo_pipeline_tests.bench`: all benchmarks, or those that are named."""
+
+import argparse
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from rich.console import Console
+
+from dinmo_pipeline_tests.bench import (
+    alternatives,
+    api_calls,
+    apply_memory,
+    membership,
+    pacing,
+    peer,
+    segments,
+)
+
+# A benchmark is called with a console, a folder of its own, and the options.
+BENCHES: dict[str, Callable[[Console, Path, argparse.Namespace], None]] = {
+    "membership": lambda console, folder, chosen: membership.bench(
+        console, folder, chosen.members, chosen.memory_limit
+    ),
+    "alternatives": lambda console, folder, chosen: alternatives.bench(
+        console, folder, chosen.members
+    ),
+    "segments": lambda console, folder, _: segments.bench(console, folder),
+    "api_calls": lambda console, folder, _: api_calls.bench(console, folder),
+    "pacing": lambda console, folder, _: pacing.bench(console, folder),
+    "peer": lambda console, folder, chosen: peer.bench(console, folder, chosen.peer_latency_ms),
+    "apply_memory": lambda console, folder, chosen: apply_memory.bench(
+        console, folder, [*apply_memory.ENTERING, *chosen.also_enter]
+    ),
+}
+
+
+def main() -> None:
+    """Run benchmarks in a temporary folder; nothing is left behind."""
+    parser = argparse.ArgumentParser(prog="bench", description=__doc__)
+    parser.add_argument("names", nargs="*", help=f"of {', '.join(BENCHES)}; default: all")
+    parser.add_argument("--members", type=int, default=10_000_000, help="of the large segment")
+    parser.add_argument("--memory-limit", default="1GB", help="DuckDB's, for the limited runs")
+    parser.add_argument("--peer-latency-ms", type=float, default=20, help="of a call, for peer")
+    parser.add_argument(
+        "--also-enter", type=int, action="append", default=[], help="another size for apply_memory"
+    )
+    chosen = parser.parse_args()
+    unknown = set(chosen.names) - set(BENCHES)
+    if unknown:
+        parser.error(f"no benchmark {', '.join(sorted(unknown))}; there are {', '.join(BENCHES)}")
+    for name in chosen.names or BENCHES:
+        with tempfile.TemporaryDirectory(prefix="dinmo-bench-") as folder:
+            BENCHES[name](Console(), Path(folder), chosen)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,168 @@
+"""An activation and an emulated workspace of any size, for the benchmarks of syncs."""
+
+import logging
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import requests
+
+from dinmo_pipeline.config.declarations import Activation, Guards
+from dinmo_pipeline.config.problems import Place
+from dinmo_pipeline.emulator import EmulatorSettings, running_process
+from dinmo_pipeline.intercom.client import IntercomClient
+from dinmo_pipeline.state.changes import compute_changes, store_changes
+from dinmo_pipeline.state.database import StateDatabase
+from dinmo_pipeline.state.directory import SeenContact, record_contacts
+from dinmo_pipeline.state.ledger import (
+    ActivationTag,
+    AppliedChange,
+    record_outcomes,
+    record_tag,
+)
+from dinmo_pipeline.state.membership import refresh_membership
+from dinmo_pipeline.state.syncs import SyncNumbers
+from dinmo_pipeline.sync.apply import apply_changes
+from dinmo_pipeline.sync.changes import refresh_changes
+from dinmo_pipeline.sync.session import Session, utc_now
+
+TAG_NAME = "VIP"
+# For benchmarks that measure something else than pacing.
+UNLIMITED = 1_000_000
+_SEEDED_A_CALL = 20_000
+_A_YEAR_AGO = int(datetime(2025, 1, 1, tzinfo=UTC).timestamp())
+
+
+def email(number: int) -> str:
+    """The address of a user, and of the member that stands for them."""
+    return f"user{number:07}@example.com"
+
+
+class Intercom:
+    """The control endpoints of an emulator that runs in a process of its own."""
+
+    def __init__(self, base_url: str) -> None:
+        self.base_url = base_url
+
+    def reset(self) -> None:
+        """Empty the workspace, and set the counters to zero."""
+        self._control("POST", "reset", json={})
+
+    def seed(
+        self, emails: Iterable[str], *, tags: Iterable[str] = (), since: int = _A_YEAR_AGO
+    ) -> list[str]:
+        """Create users, one a second since a time in Unix seconds; their ids, in the order given."""
+        rows = (
+            {"email": one, "tags": [*tags], "created_at": since + number}
+            for number, one in enumerate(emails)
+        )
+        ids: list[str] = []
+        while part := list(islice(rows, _SEEDED_A_CALL)):
+            ids += self._control("POST", "contacts", json=part)["ids"]
+        return ids
+
+    def stats(self) -> dict[str, Any]:
+        """Calls by method and route, and by status, since the last time this was asked."""
+        return self._control("GET", "stats", params={"reset": "1"})
+
+    def _control(self, method: str, path: str, **options: Any) -> Any:
+        answer = requests.request(
+            method, f"{self.base_url}/_emulator/{path}", timeout=120, **options
+        )
+        answer.raise_for_status()
+        return answer.json()
+
+
+@contextmanager
+def intercom(**settings: Any) -> Iterator[Intercom]:
+    """An emulator in a process of its own."""
+    with running_process(EmulatorSettings(**settings)) as process:
+        yield Intercom(process.base_url)
+
+
+@contextmanager
+def session(
+    folder: Path, base_url: str, key: str = "vip", *, memory_limit: str | None = None
+) -> Iterator[Session]:
+    """A session of one activation, its state in the folder, with the client's default settings."""
+    activation = Activation(
+        key=key,
+        segment=key,
+        destination="main",
+        name=TAG_NAME if key == "vip" else key,
+        match_by="email",
+        column="email",
+        schedule="manual",
+        timezone="UTC",
+        enabled=True,
+        on_multiple_users="all",
+        guards=Guards(),
+        place=Place("bench", 1, 1),
+    )
+    with IntercomClient("token-of-the-benchmark", base_url) as client:
+        state = StateDatabase(str(folder / "state.duckdb"), memory_limit=memory_limit)
+        yield Session(activation, state, client, logging.getLogger("dinmo.bench"))
+
+
+def declare_members(session: Session, members: Iterable[str]) -> None:
+    """Make them the segment's members."""
+    reader = pa.table({"identifier": pa.array(members, pa.string())}).to_reader()
+    activation = session.activation
+    refresh_membership(
+        session.state, activation.key, activation.match_by, reader, now=session.clock()
+    )
+
+
+def sync(session: Session, folder: Path) -> SyncNumbers:
+    """Compute the changes and apply them, as both jobs do it; the numbers, with all calls.
+
+    Raises:
+        RuntimeError: the sync was not carried through.
+    """
+    looked = refresh_changes(session)
+    return apply(session, folder, calls=looked.api_calls)
+
+
+def apply(session: Session, folder: Path, *, calls: int = 0) -> SyncNumbers:
+    """The second job alone; `calls` were made before it.
+
+    Raises:
+        RuntimeError: the sync was not carried through.
+    """
+    result = apply_changes(session, folder / "locks", allow_large_removal=True)
+    if result.status != "ok" or result.numbers.failed or result.numbers.pending:
+        raise RuntimeError(f"the sync is {result.status}: {result.reason}; {result.numbers}")
+    numbers: dict[str, Any] = {
+        name: getattr(result.numbers, name) for name in SyncNumbers.__slots__
+    }
+    return SyncNumbers(**numbers | {"api_calls": result.numbers.api_calls + calls})
+
+
+def know(session: Session, contacts: Iterable[tuple[str, str]]) -> None:
+    """As if a sync had found these (contact id, email) before."""
+    seen = [SeenContact(contact_id, address, None) for contact_id, address in contacts]
+    with session.state.transaction() as connection:
+        record_contacts(connection, "main", seen, by_email=True, now=utc_now())
+
+
+def have_tagged(session: Session, contacts: Iterable[tuple[str, str]]) -> None:
+    """As if a sync had tagged these (contact id, email) before, in the workspace as it is."""
+    tag = session.intercom.tags.find(session.activation.name)
+    if tag is None:
+        raise LookupError(session.activation.name)
+    key = session.activation.key
+    done = [AppliedChange("entered", address, one, "applied") for one, address in contacts]
+    with session.state.transaction() as connection:
+        record_tag(connection, key, "main", ActivationTag(tag.id, tag.name))
+        record_outcomes(connection, key, "main", "earlier", done, now=utc_now())
+
+
+def compare(session: Session) -> None:
+    """Compute and store the change set, without a call."""
+    with session.state.transaction() as connection:
+        compute_changes(connection, session.activation)
+        store_changes(connection, session.activation)

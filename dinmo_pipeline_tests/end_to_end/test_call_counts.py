@@ -1,0 +1,126 @@
+"""What a sync costs: exact numbers of API calls for change sets of every kind, counted by the emulator."""
+
+from collections import Counter
+from math import ceil
+
+import pytest
+
+from dinmo_pipeline.emulator import NewContact, running
+from dinmo_pipeline.sync.apply import apply_changes
+from dinmo_pipeline.sync.changes import refresh_changes
+from dinmo_pipeline_tests.intercom.syncing import declare_members, session_on
+from dinmo_pipeline_tests.intercom.workspace import Clock, Workspace
+
+LIST, SEARCH = "GET /contacts", "POST /contacts/search"
+TAGS, SEE_TAG, TAG = "GET /tags", "GET /tags/{id}", "POST /tags"
+UNTAG = "DELETE /contacts/{id}/tags/{tag_id}"
+DAY = 86_400
+
+
+def email(number: int) -> str:
+    return f"u{number}@example.com"
+
+
+@pytest.fixture(scope="module")
+def server_and_clock():
+    """An emulator on a clock that waiting moves, so that no test waits."""
+    clock = Clock()
+    with running(clock=clock) as server:
+        yield server, clock
+
+
+@pytest.fixture
+def workspace(server_and_clock):
+    """An empty workspace whose budget is no matter: pacing is proven elsewhere."""
+    with Workspace(*server_and_clock) as workspace:
+        workspace.reset(rate_limit=1_000_000)
+        yield workspace
+
+
+@pytest.fixture
+def sync(workspace, tmp_path):
+    """A whole sync of an activation, as both jobs do it; the calls that it made."""
+
+    def run(members, **settings) -> Counter[str]:
+        before = workspace.calls.copy()
+        session = session_on(workspace, tmp_path, **settings)
+        declare_members(session, members)
+        looked = refresh_changes(session)
+        result = apply_changes(session, tmp_path / "locks", allow_large_removal=True)
+        assert (result.status, looked.look_failed) == ("ok", None)
+        made = workspace.calls - before
+        assert looked.api_calls + result.numbers.api_calls == made.total()
+        return made
+
+    return run
+
+
+def old_users(workspace, count: int) -> None:
+    """Users who signed up a year ago."""
+    workspace.users(count, created_at=int(workspace.clock.now) - 365 * DAY)
+
+
+def test_ten_thousand_enter_and_all_are_unknown(workspace, sync):
+    """403: the tag 2, one page that tells the price of listing, 200 searches and 200 taggings."""
+    old_users(workspace, 40_000)
+    calls = sync(map(email, range(10_000)))
+    assert calls == {TAGS: 1, TAG: 1 + 200, LIST: 1, SEARCH: 200}
+    assert calls.total() <= 410
+    assert len(workspace.tagged("VIP")) == 10_000
+
+
+def test_ten_thousand_enter_a_second_activation_and_all_are_known(workspace, sync):
+    """202: no lookup, though the first activation looked them up in 67 pages of the list."""
+    old_users(workspace, 10_000)
+    assert sync(map(email, range(10_000))) == {TAGS: 1, TAG: 1 + 200, LIST: 67}
+    calls = sync(map(email, range(10_000)), key="second", name="Second")
+    assert calls == {TAGS: 1, TAG: 1 + 200}
+    assert calls.total() <= 210
+    assert len(workspace.tagged("Second")) == 10_000
+
+
+def test_whoever_leaves_costs_one_call(workspace, sync):
+    """And one for the tag: 2,000 here, 10,000 in the benchmark."""
+    old_users(workspace, 2_001)
+    sync(map(email, range(2_001)))
+    assert sync([email(2_000)]) == {SEE_TAG: 1, UNTAG: 2_000}
+    assert len(workspace.tagged("VIP")) == 1
+
+
+def test_nothing_changed_costs_one_call(workspace, sync):
+    """It sees whether the tag is still there."""
+    old_users(workspace, 1_000)
+    sync(map(email, range(1_000)))
+    assert sync(map(email, range(1_000))) == {SEE_TAG: 1}
+
+
+@pytest.mark.parametrize(("missing", "signed_up"), [(400, 0), (6_000, 120)])
+def test_many_missing_members_cost_tens_of_calls_a_day(workspace, sync, missing, signed_up):
+    """1 + ceil(new / 150) + min(20, ceil(due / 50)) + ceil(signed up / 50), whatever the size.
+
+    `new` are the contacts created since the last look, and up to 15 minutes before it; `due` the missing
+    members whose turn to be looked for has come, at most 1,000 a sync; `signed up` the new contacts who are
+    members.
+    """
+    members = [email(number) for number in range(8_000 + missing)]
+    old_users(workspace, 8_000)
+    sync(members)
+    workspace.clock.now += DAY
+    joined = members[8_000 : 8_000 + signed_up]
+    sign_up(workspace, [*joined, *(f"n{n}@example.com" for n in range(1_000 - signed_up))])
+    calls = sync(members)
+    looks = min(20, ceil((missing - signed_up) / 50))
+    assert calls == {
+        SEE_TAG: 1,
+        SEARCH: ceil(1_000 / 150) + looks,
+        **({TAG: ceil(signed_up / 50)} if signed_up else {}),
+    }
+    assert calls.total() <= 31
+
+
+def sign_up(workspace, emails) -> None:
+    """New users, one a minute up to now."""
+    now = int(workspace.clock.now)
+    workspace.create(
+        NewContact(email=address, created_at=now - 60 * n) for n, address in enumerate(emails)
+    )

@@ -1,0 +1,71 @@
+"""Headers, versions, and how a call is refused."""
+
+from collections.abc import Iterator
+
+from dinmo_pipeline_tests.live.api import VERSION, Answer, reset_in
+from dinmo_pipeline_tests.live.findings import Finding
+from dinmo_pipeline_tests.live.scene import Scene
+
+_CLIENT_ERRORS = range(400, 500)
+
+
+def probe_headers(me: Answer) -> Iterator[Finding]:
+    """What every answer tells; no call."""
+    served = me.headers.get("Intercom-Version")
+    yield Finding(
+        "Is the version that was asked for echoed?", VERSION, str(served), served == VERSION
+    )
+    app = me.body.get("app") or {}
+    region = app.get("region") if isinstance(app, dict) else None
+    yield Finding(
+        "How is the region spelled?", "US, EU or AU", str(region), region in ("US", "EU", "AU")
+    )
+    limit, remaining = (me.headers.get(f"X-RateLimit-{name}") for name in ("Limit", "Remaining"))
+    seconds = reset_in(me.headers)
+    yield Finding(
+        "What does the rate limit say?",
+        "a limit, and a reset 0 to 60 s ahead",
+        f"limit {limit}, remaining {remaining}, reset in {seconds} s",
+        limit is not None and seconds is not None and 0 < seconds <= 60,
+    )
+
+
+def probe_refusals(scene: Scene) -> Iterator[Finding]:
+    """A bad token, an unknown version, an invalid body."""
+    bad_token = scene.api.get("/me", token="no-token-of-anybody")
+    headers = "with" if "X-RateLimit-Limit" in bad_token.headers else "without"
+    yield Finding(
+        "How is a bad token refused?",
+        "401 unauthorized",
+        f"{bad_token.words}, {headers} rate headers",
+        (bad_token.status, bad_token.code) == (401, "unauthorized"),
+    )
+    unknown = scene.api.get("/me", version="9.99")
+    yield Finding(
+        "How is an unknown version refused?",
+        "400 intercom_version_invalid",
+        f"{unknown.words}, served {unknown.headers.get('Intercom-Version')}",
+        unknown.status == 400 and "version" in unknown.code,
+    )
+    invalid = scene.api.post("/tags", {"users": []})
+    yield Finding(
+        "How is an invalid body refused?",
+        "400 parameter_invalid",
+        invalid.words,
+        (invalid.status, invalid.code) == (400, "parameter_invalid"),
+    )
+
+
+def rate_refusal(scene: Scene) -> Finding:
+    """A 429, which is not provoked: there is one to show only if another app spent the budget."""
+    refused = scene.api.refused
+    found = "none came"
+    if refused is not None:
+        kept = {name: refused.headers.get(name) for name in ("Retry-After", "X-RateLimit-Reset")}
+        found = f"{refused.words}, {kept}"
+    return Finding(
+        "How is a call over the rate limit refused?",
+        "429 rate_limit_exceeded, no Retry-After",
+        found,
+        None if refused is None else refused.code == "rate_limit_exceeded",
+    )

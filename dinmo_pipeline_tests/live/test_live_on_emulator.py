@@ -1,0 +1,136 @@
+"""The live test itself, on the emulator: it finds what is there, and leaves nothing behind."""
+
+import pytest
+import requests
+
+from dinmo_pipeline.emulator import EmulatorSettings, running
+from dinmo_pipeline_tests.intercom.workspace import Clock
+from dinmo_pipeline_tests.live import __main__ as live
+
+TEST_TOKEN = "token-of-a-test-workspace"
+WORKSPACE = "emul8tor"
+
+
+class Workspace:
+    """An emulated test workspace, and what a run on it printed."""
+
+    def __init__(self, server, clock):
+        self.server = server
+        self.clock = clock
+        self.printed = []
+
+    def reset(self, **settings):
+        self.server.emulator.reset(EmulatorSettings(token=TEST_TOKEN, **settings))
+
+    def run(self, *words, **environment):
+        given = {live.TOKEN: TEST_TOKEN, live.BASE_URL: self.server.base_url, **environment}
+        return live.main(words, given, sleep=self.clock.sleep, say=self.printed.append)
+
+    def confirmed_run(self):
+        return self.run("--workspace", WORKSPACE)
+
+    @property
+    def differing(self):
+        """The questions whose answer is another one than we assume."""
+        return [line[12:] for line in self.printed if line.startswith("DIFFERS")]
+
+    @property
+    def is_empty(self):
+        stats = requests.get(f"{self.server.base_url}/_emulator/stats", timeout=10).json()
+        return (stats["contacts"], stats["tags"]) == (0, 0)
+
+    @property
+    def calls(self):
+        return self.server.emulator.stats.calls.total()
+
+
+@pytest.fixture(scope="module")
+def server_and_clock():
+    clock = Clock()
+    with running(clock=clock) as server:
+        yield server, clock
+
+
+@pytest.fixture
+def workspace(server_and_clock):
+    """A workspace whose search lags by three minutes; waiting moves the clock."""
+    workspace = Workspace(*server_and_clock)
+    workspace.reset(index_lag_s=180.0)
+    return workspace
+
+
+def test_the_emulator_is_as_assumed(workspace):
+    """Every question but the 429, which is not provoked; within a bounded number of calls."""
+    assert workspace.confirmed_run() == live.AS_ASSUMED, workspace.differing
+    assert workspace.printed[-2].startswith("40 as assumed, 0 differ, 1 unsettled")
+    assert workspace.printed[-1] == f"{workspace.calls} calls."
+    assert workspace.calls <= 75
+    assert workspace.is_empty
+
+
+@pytest.mark.parametrize(
+    ("settings", "differing"),
+    [
+        ({"in_cap": 15}, ["How many values does IN take?"]),
+        ({"untag_missing": "not_found"}, ["Taking off a tag that a contact does not carry?"]),
+        ({"untag_true": "honour"}, ['What does "untag": true do to a user in POST /tags?']),
+    ],
+)
+def test_a_workspace_that_differs_is_told(workspace, settings, differing):
+    """One question each; everything is deleted all the same."""
+    workspace.reset(**settings)
+    assert workspace.confirmed_run() == live.DIFFERS
+    assert workspace.differing == differing
+    assert workspace.is_empty
+
+
+@pytest.mark.parametrize("after", [1, 4, 12, 30])
+def test_what_was_made_is_deleted_when_a_run_is_broken_off(workspace, after):
+    """The connection is lost at a call, and is back for the next one."""
+    rule = {"kind": "drop_before", "after": after, "times": 1}
+    requests.post(f"{workspace.server.base_url}/_emulator/faults", json=[rule], timeout=10)
+    assert workspace.confirmed_run() == live.DIFFERS
+    assert "Broken off: " in workspace.printed[-1]
+    assert workspace.is_empty
+
+
+def test_what_could_not_be_deleted_is_told(workspace):
+    """By its path, for a person to delete."""
+    rule = {"kind": "status", "status": 503, "match": {"method": "DELETE", "route": "/tags/{id}"}}
+    requests.post(f"{workspace.server.base_url}/_emulator/faults", json=[rule], timeout=10)
+    workspace.confirmed_run()
+    left = [line for line in workspace.printed if line.startswith("Not deleted: DELETE /tags/")]
+    assert len(left) == len(workspace.server.store.tags()) > 10
+
+
+def test_a_full_budget_is_waited_for_and_shown(workspace):
+    """Another app has spent it; the 429 that came is a finding."""
+    workspace.reset(rate_limit=5)
+    assert workspace.confirmed_run() == live.AS_ASSUMED, workspace.differing
+    assert any("429 rate_limit_exceeded" in line for line in workspace.printed)
+
+
+@pytest.mark.parametrize(
+    ("words", "environment", "said"),
+    [
+        ((), {live.TOKEN: ""}, "INTERCOM_TEST_ACCESS_TOKEN is not set"),
+        ((), {}, "Say which one by its id"),
+        ((), {live.WORKSPACE: "other"}, "opens the workspace 'emul8tor', not 'other'"),
+        (("--workspace", "prod1234"), {}, "not 'prod1234'. Nothing was written."),
+        (("--workspace", WORKSPACE), {live.REGION: "mars"}, "there are us, eu, au"),
+        (("--workspace", WORKSPACE), {live.TOKEN: "wrong"}, "401 unauthorized"),
+    ],
+)
+def test_nothing_is_written_without_a_confirmed_workspace(workspace, words, environment, said):
+    """Not one call but the one that tells which workspace it is."""
+    assert workspace.run(*words, **environment) == live.REFUSED
+    assert said in workspace.printed[-1]
+    assert dict(workspace.server.emulator.stats.calls) in ({}, {"GET /me": 1})
+
+
+def test_the_token_is_never_printed(workspace):
+    """Also when no answer comes."""
+    workspace.confirmed_run()
+    workspace.run("--workspace", WORKSPACE, **{live.BASE_URL: "http://127.0.0.1:1"})
+    assert "no answer (ConnectionError)" in workspace.printed[-1]
+    assert not any(TEST_TOKEN in line for line in workspace.printed)
