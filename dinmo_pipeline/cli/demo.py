@@ -75,12 +75,14 @@ def _open_ui(emulator: str) -> int:
         f"Dagster: http://127.0.0.1:{_UI_PORT}   Intercom (emulated): {emulator}/   Ctrl-C ends both."
     )
     command = [sys.executable, "-m", "dagster_dg_cli.cli", "dev", "--port", str(_UI_PORT)]
-    # Being told to stop ends the UI and the emulator too, whether by Ctrl-C or by `kill`.
+    # Being told to stop ends the UI's processes and the emulator, whether by Ctrl-C or by `kill`.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with subprocess.Popen(command, env=os.environ) as process:  # noqa: S603  # no shell, our words
+    with subprocess.Popen(  # noqa: S603  # no shell, our words
+        command, env=os.environ, start_new_session=True
+    ) as process:
         try:
             return process.wait()
         except KeyboardInterrupt:
-            process.send_signal(signal.SIGINT)
+            os.killpg(process.pid, signal.SIGTERM)
             process.wait()
             return DONE

@@ -1,6 +1,5 @@
 """Between the two days people enter and leave each declared segment."""
 
-
 import re
 from dataclasses import replace
 from datetime import datetime, time

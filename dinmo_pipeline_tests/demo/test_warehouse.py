@@ -1,6 +1,5 @@
 """The warehouse is the same at each build, and holds what a shop's warehouse holds."""
 
-
 import os
 import subprocess
 import sys
