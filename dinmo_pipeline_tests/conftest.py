@@ -1,5 +1,6 @@
 """One emulated Intercom for all end-to-end tests, emptied before each; a company around it."""
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,8 +8,15 @@ from pathlib import Path
 import dagster as dg
 import pytest
 import requests
+from hypothesis import settings
 
 from dinmo_pipeline_tests.company import TOKEN, TOKEN_VARIABLE, Company, intercom_of_tests
+
+# The same examples on every machine, so that a change is judged by itself; HYPOTHESIS_PROFILE=explore and
+# `make soak` look for new ones. No deadline: a busy machine is no failure.
+settings.register_profile("repeatable", derandomize=True, deadline=None)
+settings.register_profile("explore", deadline=None)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
 
 
 @pytest.fixture(scope="session")
