@@ -77,11 +77,11 @@ class Expectations:
         self.unclear |= self.by_hand & self.ours
         self.by_hand -= self.ours
 
-    def state_lost(self, contacts: list[Contact], carriers: set[str]) -> None:
-        """Who carries the tag and stands for no member is a stranger to a new state."""
+    def state_lost(self, carriers: set[str]) -> None:
+        """Who carries the tag is a stranger to a new state, until a sync finds it to be a member."""
         self.tag_deleted()
         self.ours = set()
-        self.by_hand = carriers - self.reached(contacts)
+        self.by_hand = set(carriers)
 
     def wrong(
         self, contacts: list[Contact], carriers: set[str], doubtful: set[str]
@@ -94,9 +94,13 @@ class Expectations:
             "tag on nobody's member": (carriers - desired - doubtful - self.by_hand - self.unclear),
             "a stranger's tag taken off": (self.by_hand & live) - carriers - doubtful,
         }
+        return {name: contact_ids for name, contact_ids in found.items() if contact_ids}
+
+    def checked(self, contacts: list[Contact], carriers: set[str], doubtful: set[str]) -> None:
+        """All is right: who carries the tag as a member does so because of us."""
+        desired = self.desired(contacts)
         self.taken_off &= desired - carriers
         self.unclear &= carriers - (desired - doubtful)
-        return {name: contact_ids for name, contact_ids in found.items() if contact_ids}
 
     def _members(self, contacts: Iterable[Contact]) -> list[Contact]:
         wanted = self.identifiers

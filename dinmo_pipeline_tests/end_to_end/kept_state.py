@@ -50,6 +50,8 @@ class KeptState(StateDatabase):
         connection.execute("SET enable_progress_bar = false")
         connection.execute("SET TimeZone = 'UTC'")
         connection.execute("SET threads = 1")
+        # Planning a query takes longer than these few rows.
+        connection.execute("PRAGMA disable_optimizer")
         connection.execute("ATTACH ':memory:' AS state")
         connection.execute("USE state")
         migrate(connection, self.database)

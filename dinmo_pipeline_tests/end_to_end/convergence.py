@@ -1,0 +1,401 @@
+"""A world that changes at random, with faults and deaths, and syncs that make Intercom right in the end."""
+
+from collections import Counter
+from dataclasses import replace
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from dinmo_pipeline.emulator import EmulatorSettings, NewContact
+from dinmo_pipeline.emulator.faults import Fault, Faults
+from dinmo_pipeline.emulator.records import Contact, Tag
+from dinmo_pipeline_tests.end_to_end.expectations import Expectations, identifier_of
+from dinmo_pipeline_tests.end_to_end.mortal_pipeline import MortalPipeline
+from dinmo_pipeline_tests.state.declaring import activation
+
+PEOPLE = range(5)
+KEYS = ("by_email", "by_id")
+QUIET_SECONDS = (
+    31 * 86_400
+)  # the longest interval between two looks for a missing member is 30 days
+HARMLESS_CALLS = {
+    "GET /tags",
+    "GET /tags/{id}",
+    "GET /contacts",
+    "GET /contacts/{id}",
+    "GET /contacts/{id}/tags",
+    "POST /contacts/search",
+    "POST /contacts/{id}/tags",
+    "DELETE /contacts/{id}/tags/{tag_id}",
+    "POST /tags",
+}
+FAULTS = [
+    Fault(kind="status", status=429),
+    Fault(kind="status", status=500),
+    Fault(kind="status", status=422),
+    Fault(kind="html"),
+    Fault(kind="drop_before"),
+    Fault(kind="drop_after"),
+    # Where a 404 is no lie about what a contact carries.
+    Fault(kind="status", status=404, method="POST", route="/tags"),
+    Fault(kind="status", status=404, method="POST", route="/contacts/{id}/tags"),
+    Fault(kind="status", status=404, method="GET", route="/tags/{id}"),
+]
+
+keys = st.sampled_from(KEYS)
+persons = st.sampled_from(PEOPLE)
+groups = st.sets(persons)
+picks = st.integers(0, 11)
+
+
+def convergence(pipeline: MortalPipeline) -> type[RuleBasedStateMachine]:
+    """The machine on a pipeline, which it empties at each start."""
+
+    class Convergence(World):
+        def __init__(self) -> None:
+            super().__init__(pipeline)
+
+    return Convergence
+
+
+class World(RuleBasedStateMachine):
+    """One workspace and two activations, one by email and one by user id."""
+
+    def __init__(self, pipeline: MortalPipeline) -> None:
+        super().__init__()
+        self.pipeline = pipeline
+        pipeline.server.emulator.reset(EmulatorSettings())
+        pipeline.state.lose()
+        self.named = 0
+        self.doubtful: set[str] = set()
+        # Who had an identifier since the state began to know anything: it may know it still.
+        self.had: dict[str, set[str]] = {}
+        self.expected = {
+            "by_email": Expectations(activation("by_email", name="By email")),
+            "by_id": Expectations(activation("by_id", name="By id", match_by="user_id")),
+        }
+
+    # What people do in Intercom.
+
+    @initialize(people=groups, members=groups)
+    def start(self, people: set[int], members: set[int]) -> None:
+        """Some users are there already, and some of them are members."""
+        for person in sorted(people):
+            self.user_signs_up(person, with_id=True)
+        for expected in self.expected.values():
+            expected.people = members
+
+    @rule(person=persons, with_id=st.booleans())
+    def user_signs_up(self, person: int, with_id: bool) -> None:  # noqa: FBT001
+        """With an email, and with a user id if it is free."""
+        external_id = identifier_of(person, "user_id")
+        if self.store.live.with_external_id(external_id) or not with_id:
+            external_id = None
+        self.create(NewContact(identifier_of(person, "email"), external_id))
+
+    @rule(person=persons)
+    def twins_sign_up(self, person: int) -> None:
+        """Two users with one email."""
+        email = identifier_of(person, "email")
+        twins = [self.store.create(NewContact(email)) for _ in range(2)]
+        known = bool(self.had.get(email))
+        for twin in twins:
+            self.identified(twin, doubt=known)
+
+    @rule(person=persons)
+    def lead_writes(self, person: int) -> None:
+        """A visitor left an email."""
+        self.store.create(NewContact(identifier_of(person, "email"), role="lead"))
+
+    @rule(pick=picks)
+    def lead_becomes_user(self, pick: int) -> None:
+        """With the same contact id."""
+        if lead := self.pick(pick, "lead"):
+            self.identified(self.store.replace(lead, role="user", external_id=None))
+
+    @rule(pick=picks)
+    def user_is_archived(self, pick: int) -> None:
+        """Or deleted."""
+        if user := self.pick(pick):
+            self.store.replace(user, state="archived")
+            self.identity_left(user)
+
+    @rule(pick=picks)
+    def user_is_restored(self, pick: int) -> None:
+        """With the tags of before."""
+        archived = [c for c in self.contacts(state="archived") if c.role == "user"]
+        if archived:
+            user = self.store.replace(archived[pick % len(archived)], state="live")
+            self.identified(user)
+            if any(self.carries(user, key) for key in KEYS):
+                self.doubtful.add(user.id)
+
+    @rule(pick=picks, into=picks)
+    def lead_is_merged_into_user(self, pick: int, into: int) -> None:
+        """The user gets the tags that people put on the lead."""
+        lead, user = self.pick(pick, "lead"), self.pick(into)
+        if lead and user:
+            gained = [k for k in KEYS if self.carries(lead, k) and not self.carries(user, k)]
+            self.store.merge(lead, user)
+            for key in gained:
+                self.expected[key].put_on_by_hand(user.id)
+
+    @rule(pick=picks, into=picks)
+    def user_is_merged_into_user(self, pick: int, into: int) -> None:
+        """The other one gets our tags."""
+        source, target = self.pick(pick), self.pick(into)
+        if source and target and source.id != target.id:
+            self.store.merge(source, target)
+            self.identity_left(source)
+            self.doubtful.add(target.id)
+
+    @rule(pick=picks, person=persons)
+    def user_changes_email(self, pick: int, person: int) -> None:
+        """Which nobody who knows the user will look for."""
+        user = self.pick(pick)
+        if user and user.email != identifier_of(person, "email"):
+            self.identity_left(user)
+            self.identified(
+                self.store.replace(user, email=identifier_of(person, "email")), doubt=True
+            )
+
+    # What people do to tags.
+
+    @rule(key=keys, pick=picks, role=st.sampled_from(["user", "lead"]))
+    def tag_is_put_on_by_hand(self, key: str, pick: int, role: str) -> None:
+        """On whoever does not carry it."""
+        contact = self.pick(pick, role)
+        if contact and not self.carries(contact, key):
+            tag = self.tag(key) or self.store.ensure_tag(self.expected[key].activation.name)
+            self.store.tag(contact, tag)
+            self.expected[key].put_on_by_hand(contact.id)
+
+    @rule(key=keys, pick=picks)
+    def tag_is_taken_off_by_hand(self, key: str, pick: int) -> None:
+        """Off whoever carries it."""
+        tag = self.tag(key)
+        if tag and (carriers := self.store.tagged(tag)):
+            contact = carriers[pick % len(carriers)]
+            self.store.untag(contact, tag)
+            self.expected[key].taken_off_by_hand(contact.id)
+
+    @rule(key=keys)
+    def tag_is_deleted(self, key: str) -> None:
+        """In Intercom."""
+        if tag := self.tag(key):
+            self.store.delete_tag(tag)
+            self.expected[key].tag_deleted()
+
+    @rule(key=keys)
+    def tag_is_renamed_by_hand(self, key: str) -> None:
+        """In Intercom; one that we know by its id."""
+        if self.known_tag_id(key) and (tag := self.tag(key)):
+            self.named += 1
+            self.store.rename_tag(tag, f"renamed by hand {self.named}")
+
+    # What people declare.
+
+    @rule(key=keys, people=groups)
+    def members_move(self, key: str, people: set[int]) -> None:
+        """The segment has other members."""
+        self.expected[key].people = people
+
+    @rule(key=keys, person=persons)
+    def member_moves(self, key: str, person: int) -> None:
+        """One enters, or leaves."""
+        self.expected[key].people ^= {person}
+
+    @rule(key=keys, setting=st.sampled_from(["name", "match_by", "on_multiple_users"]))
+    def setting_is_changed(self, key: str, setting: str) -> None:
+        """In the declarations."""
+        expected = self.expected[key]
+        self.named += 1
+        others = {
+            "email": "user_id",
+            "user_id": "email",
+            "all": "skip",
+            "skip": "all",
+        }
+        tag = self.tag(key)
+        before = getattr(expected.activation, setting)
+        after = others.get(before, f"name {self.named}")
+        expected.activation = replace(expected.activation, **{setting: after})  # type: ignore[arg-type]
+        if self.tag(key) != tag:
+            # No sync knew the tag of the old name, so it is none of ours.
+            expected.tag_deleted()
+
+    # What goes wrong.
+
+    @rule(fault=st.sampled_from(FAULTS), times=st.integers(1, 8), after=st.integers(0, 5))
+    def calls_fail(self, fault: Fault, times: int, after: int) -> None:
+        """Some of the next calls."""
+        fault = replace(fault, times=times, after=after)
+        self.pipeline.server.emulator.faults = Faults([fault])
+
+    @precondition(lambda self: any(e.ours for e in self.expected.values()))
+    @rule(share=st.integers(0, 3))
+    def state_is_lost(self, share: int) -> None:
+        """Seldom: what is known of doubtful contacts is lost with it."""
+        if share:
+            return
+        self.pipeline.state.lose()
+        self.doubtful, self.had = set(), {}
+        for contact in self.users():
+            self.identified(contact)
+        self.doubtful = set()
+        for key in KEYS:
+            self.expected[key].state_lost(self.carriers(key))
+
+    # Syncs.
+
+    @rule(key=keys)
+    def sync(self, key: str) -> None:
+        """It ends as it ends."""
+        self.begin(key)
+        self.pipeline.sync(self.expected[key].activation, self.expected[key].identifiers)
+
+    @rule(key=keys, ticks=st.integers(0, 24))
+    def sync_dies(self, key: str, ticks: int) -> None:
+        """Somewhere on the way."""
+        self.begin(key)
+        with self.pipeline.dying_after(ticks):
+            self.pipeline.sync(self.expected[key].activation, self.expected[key].identifiers)
+
+    @rule(key=keys)
+    def reconcile(self, key: str) -> None:
+        """Repair what people did to members' tags."""
+        self.no_faults()
+        # What was written at this very instant would count as too recent to judge.
+        self.pipeline.clock.sleep(1)
+        self.begin(key)
+        done = self.pipeline.repair(self.expected[key].activation, self.expected[key].identifiers)
+        assert done.status in {"ok", "repaired"}, done
+        self.expected[key].reconciled()
+
+    @rule(key=keys, often=st.integers(0, 2))
+    def quiet(self, key: str, often: int) -> None:
+        """Sometimes nothing goes wrong for a while."""
+        if not often:
+            self.comes_right(key)
+
+    def comes_right(self, key: str) -> None:
+        """A sync without faults makes everything right, or a second one that follows up what it found."""
+        self.no_faults()
+        self.pipeline.clock.sleep(QUIET_SECONDS)
+        self.quiet_sync(key)
+        if self.wrong(key):
+            self.quiet_sync(key)
+        assert not self.wrong(key), f"{key}: {self.wrong(key)}"
+        self.expected[key].checked(self.contacts(), self.carriers(key), self.doubtful)
+
+    def teardown(self) -> None:
+        """The world ends at a quiet point."""
+        for key in KEYS:
+            self.comes_right(key)
+
+    @invariant()
+    def nobody_is_created(self) -> None:
+        """And no call is made that is not safe to make twice."""
+        stats = self.pipeline.server.emulator.stats
+        assert stats.contacts_created == 0
+        assert set(stats.calls) <= HARMLESS_CALLS
+
+    # How it is done.
+
+    def quiet_sync(self, key: str) -> None:
+        """A sync of which every change of Intercom is logged as applied, once."""
+        before = self.carriers(key)
+        tag_before = self.tag(key)
+        self.begin(key)
+        done = self.pipeline.sync(self.expected[key].activation, self.expected[key].identifiers)
+        assert done.status == "ok", done.reason
+        if self.tag(key) != tag_before:
+            before &= self.carriers(key)
+        logged = Counter(
+            self.rows(
+                "SELECT change, contact_id FROM dinmo.change_log"
+                " WHERE activation = ? AND outcome = 'applied' AND sync_id ="
+                " (SELECT arg_max(sync_id, rowid) FROM dinmo.syncs WHERE activation = ?)",
+                key,
+                key,
+            )
+        )
+        after = self.carriers(key)
+        assert set(logged.values()) <= {1}
+        entered, left = ({c for change, c in logged if change == w} for w in ("entered", "left"))
+        assert after - before <= entered
+        assert entered <= after
+        assert not left & after
+
+    def wrong(self, key: str) -> dict[str, set[str]]:
+        """Where the tag is not membership ∩ users, but for what people did by hand."""
+        return self.expected[key].wrong(self.contacts(), self.carriers(key), self.doubtful)
+
+    def begin(self, key: str) -> None:
+        """A sync begins."""
+        self.expected[key].sync_begins(self.contacts(), self.doubtful)
+
+    def no_faults(self) -> None:
+        """Intercom works."""
+        self.pipeline.server.emulator.faults = Faults([])
+
+    @property
+    def store(self):
+        """The workspace."""
+        return self.pipeline.server.store
+
+    def create(self, new: NewContact) -> None:
+        """A user is there."""
+        self.identified(self.store.create(new))
+
+    def identified(self, contact: Contact, *, doubt: bool = False) -> None:
+        """A user has identifiers now; those who had one of them before are doubtful with it."""
+        for identifier in filter(None, (contact.email, contact.external_id)):
+            sharing = self.had.setdefault(identifier, set())
+            sharing.add(contact.id)
+            if doubt or len(sharing) > 1:
+                self.doubtful |= sharing
+
+    def identity_left(self, user: Contact) -> None:
+        """A user has its identifiers no more; others may be known to share them."""
+        for identifier in filter(None, (user.email, user.external_id)):
+            self.doubtful |= self.had[identifier]
+
+    def contacts(self, state: str = "live") -> list[Contact]:
+        """Contacts in the order of their creation."""
+        found = self.store.live.created(None, None)
+        return [c for c in map(self.store.live.at, sorted(found)) if c.state == state]
+
+    def users(self) -> list[Contact]:
+        """Live users."""
+        return [contact for contact in self.contacts() if contact.role == "user"]
+
+    def pick(self, number: int, role: str = "user") -> Contact | None:
+        """One of the live contacts of a role."""
+        found = [contact for contact in self.contacts() if contact.role == role]
+        return found[number % len(found)] if found else None
+
+    def known_tag_id(self, key: str) -> str | None:
+        """The tag that the pipeline remembers."""
+        found = self.rows("SELECT tag_id FROM dinmo.activation_tags WHERE activation = ?", key)
+        return found[0][0] if found else None
+
+    def tag(self, key: str) -> Tag | None:
+        """The activation's tag: the known one while it exists, else the one of its name."""
+        known = self.store.get_tag(self.known_tag_id(key) or "")
+        return known or self.store.tag_named(self.expected[key].activation.name)
+
+    def carriers(self, key: str) -> set[str]:
+        """Live contacts that carry the activation's tag."""
+        tag = self.tag(key)
+        return {contact.id for contact in self.store.tagged(tag)} if tag else set()
+
+    def carries(self, contact: Contact, key: str) -> bool:
+        """Whether a contact carries the activation's tag, live or not."""
+        tag = self.tag(key)
+        return tag is not None and tag.id in contact.tags
+
+    def rows(self, query: str, *values: object) -> list[tuple]:
+        """Rows of the state."""
+        with self.pipeline.state.reading() as connection:
+            return connection.execute(query, list(values)).fetchall()

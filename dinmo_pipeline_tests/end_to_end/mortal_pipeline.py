@@ -1,0 +1,113 @@
+"""The sync layer on an emulated workspace, in a process that can be made to die at any tick."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from dinmo_pipeline.config.declarations import Activation
+from dinmo_pipeline.emulator import EmulatorServer
+from dinmo_pipeline.intercom.client import IntercomClient
+from dinmo_pipeline.intercom.pacing import Pacer
+from dinmo_pipeline.intercom.retry import RetryPolicy
+from dinmo_pipeline.state.membership import refresh_membership
+from dinmo_pipeline.sync.apply import SyncResult, apply_changes
+from dinmo_pipeline.sync.changes import refresh_changes
+from dinmo_pipeline.sync.reconcile import Reconciled, reconcile
+from dinmo_pipeline.sync.session import Session
+from dinmo_pipeline_tests.end_to_end.kept_state import KeptState
+from dinmo_pipeline_tests.intercom.workspace import Clock
+from dinmo_pipeline_tests.state.declaring import rows_of
+
+# Nobody reads the warnings of thousands of syncs.
+LOG = logging.getLogger("dinmo.tests.mortal")
+LOG.setLevel(logging.CRITICAL)
+
+
+class Died(BaseException):
+    """The process is dead: nothing of it does anything any more."""
+
+
+@dataclass
+class MortalPipeline:
+    """Syncs one workspace with one state; time is the clock's, which waiting moves on.
+
+    Each call to Intercom and each look at the clock is a tick; when there are no more, the process dies:
+    calls under way may be carried out, but nothing is recorded.
+    """
+
+    server: EmulatorServer
+    clock: Clock
+    locks: Path
+    state: KeptState = field(default_factory=KeptState)
+    _ticks: int | None = field(default=None, init=False)
+
+    def __post_init__(self) -> None:
+        self.client = IntercomClient(
+            "made-up-token-of-tests",
+            self.server.base_url,
+            pacer=Pacer(0.8, clock=self._ticking_clock, sleep=self.clock.sleep),
+            retry=RetryPolicy(attempts=3, random=lambda: 0.0),
+            sleep=self.clock.sleep,
+        )
+
+    @contextmanager
+    def dying_after(self, ticks: int) -> Iterator[None]:
+        """What runs in the block dies after so many ticks, if it lasts that long."""
+        self._ticks = ticks
+        try:
+            yield
+        except Died:
+            pass
+        finally:
+            self._ticks = None
+
+    def sync(self, activation: Activation, members: set[str]) -> SyncResult:
+        """Read the segment, compute the changes and apply them; no guard holds."""
+        session = self._session(activation)
+        refresh_membership(
+            self.state,
+            activation.key,
+            activation.match_by,
+            rows_of(sorted(members)),
+            now=session.clock(),
+        )
+        refresh_changes(session)
+        return apply_changes(session, self.locks, allow_large_removal=True)
+
+    def repair(self, activation: Activation, members: set[str]) -> Reconciled:
+        """Reconcile, and repair what differs."""
+
+        @contextmanager
+        def rows() -> Iterator[object]:
+            yield rows_of(sorted(members))
+
+        return reconcile(
+            self._session(activation),
+            self.locks,
+            rows,  # type: ignore[arg-type]
+            repair=True,
+            recent=timedelta(0),
+        )
+
+    def _session(self, activation: Activation) -> Session:
+        return Session(
+            activation,
+            self.state,
+            self.client,
+            LOG,
+            clock=lambda: datetime.fromtimestamp(self._ticking_clock(), UTC),
+        )
+
+    def _ticking_clock(self) -> float:
+        self._tick()
+        return self.clock()
+
+    def _tick(self) -> None:
+        if self._ticks is None:
+            return
+        if self._ticks <= 0:
+            raise Died
+        self._ticks -= 1

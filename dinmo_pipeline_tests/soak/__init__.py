@@ -1,0 +1,1 @@
+"""What takes too long for every day: the state machine for minutes, and hundreds of kills."""

@@ -1,0 +1,132 @@
+"""Real syncs in a process of their own, killed with SIGKILL at a moment of choice."""
+
+import os
+import random
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import dagster as dg
+import duckdb
+import requests
+
+from dinmo_pipeline.emulator import EmulatorSettings, running_process
+from dinmo_pipeline_tests.company import TOKEN, TOKEN_VARIABLE, Company
+
+_POLL_SECONDS = 0.005
+
+
+@dataclass
+class KilledSyncs:
+    """A company of so many users, about half of them members, and others after each move."""
+
+    company: Company
+    users: Sequence[str]
+    choice: random.Random
+    members: frozenset[str] = frozenset()
+
+    def move(self, changes: int) -> None:
+        """So many users enter or leave the segment."""
+        moved = frozenset(self.choice.sample(self.users, changes))
+        self.members = self.members ^ moved
+        self.company.members(sorted(self.members))
+
+    def flood(self, strangers: int) -> None:
+        """So many more members, whom Intercom does not have."""
+        with duckdb.connect(str(self.company.folder / "warehouse.duckdb")) as connection:
+            connection.execute(
+                "INSERT INTO vip SELECT format('stranger{}@example.com', n), NULL"
+                " FROM range(?) AS numbers(n)",
+                [strangers],
+            )
+
+    def kill_after_calls(self, calls: int) -> bool:
+        """Kill a sync when Intercom saw so many calls of it; False if it ended before."""
+        before = self._calls()
+        return self._kill_when(lambda: self._calls() - before >= calls)
+
+    def kill_while_it_writes(self) -> bool:
+        """Kill a sync as soon as it writes to the state; False if it ended before."""
+        files = [self.company.folder / f"state.duckdb{end}" for end in ("", ".wal")]
+        before = _marks(files)
+        return self._kill_when(lambda: _marks(files) != before)
+
+    def finish(self) -> None:
+        """The next sync does the rest, in this process."""
+        self.company.synced()
+
+    def wrong(self) -> set[str]:
+        """Who carries the tag and should not, or should and does not."""
+        return self.company.tagged() ^ self.members
+
+    def statuses(self) -> list[str]:
+        """How each sync so far ended; a file that a kill damaged would not open."""
+        return [
+            row[0] for row in self.company.rows("SELECT status FROM dinmo.syncs ORDER BY rowid")
+        ]
+
+    def _calls(self) -> int:
+        stats = requests.get(f"{self.company.intercom}/_emulator/stats", timeout=30).json()
+        return sum(stats["calls"].values())
+
+    def _kill_when(self, reached: Callable[[], bool]) -> bool:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "dinmo_pipeline.cli", "sync", "vip", "--json"],
+            env={**os.environ, "DINMO_CONFIG": str(self.company.declarations)},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        try:
+            while not reached():
+                if _ended(process):
+                    return False
+        finally:
+            process.kill()
+            process.wait()
+        return True
+
+
+def _ended(process: "subprocess.Popen[bytes]") -> bool:
+    try:
+        process.wait(_POLL_SECONDS)
+    except subprocess.TimeoutExpired:
+        return False
+    return True
+
+
+def _marks(files: Sequence[Path]) -> list[tuple[int, int] | None]:
+    found: list[tuple[int, int] | None] = []
+    for file in files:
+        try:
+            status = file.stat()
+        except FileNotFoundError:
+            found.append(None)
+        else:
+            found.append((status.st_mtime_ns, status.st_size))
+    return found
+
+
+@contextmanager
+def killed_syncs(
+    folder: Path, *, users: int, latency_ms: float, seed: int
+) -> Iterator[KilledSyncs]:
+    """A company whose Intercom is a process of its own, with no guard and a large call budget.
+
+    The environment must name the token (`TOKEN_VARIABLE`), and a `DAGSTER_HOME`.
+    """
+    assert os.environ[TOKEN_VARIABLE] == TOKEN
+    assert os.environ["DAGSTER_HOME"]
+    settings = EmulatorSettings(token=TOKEN, rate_limit=100_000, latency_ms=latency_ms)
+    with running_process(settings) as server, dg.DagsterInstance.ephemeral() as instance:
+        company = Company(folder, server.base_url, instance)
+        company.declared["activations"]["vip"] = {"guards": {"max_removed_share": 1.0}}
+        everybody = [f"user{n:05}@example.com" for n in range(users)]
+        company.people(*everybody)
+        # Not for secrets: the same seed kills at the same calls.
+        killed = KilledSyncs(company, everybody, random.Random(seed))  # noqa: S311
+        killed.move(users // 2)
+        killed.finish()
+        yield killed
