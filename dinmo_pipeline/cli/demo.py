@@ -17,6 +17,7 @@ from dinmo_pipeline.config import load_project
 
 _DEV_PORT = 8055  # what the demo's declarations name
 _UI_PORT = 3000
+_PATIENCE_SECONDS = 10.0
 
 
 @click.command()
@@ -83,6 +84,14 @@ def _open_ui(emulator: str) -> int:
         try:
             return process.wait()
         except KeyboardInterrupt:
-            os.killpg(process.pid, signal.SIGTERM)
-            process.wait()
+            _stop(process)
             return DONE
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    """End a process and all it has started: as Ctrl-C would, and by force if that takes too long."""
+    os.killpg(process.pid, signal.SIGINT)
+    try:
+        process.wait(timeout=_PATIENCE_SECONDS)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
