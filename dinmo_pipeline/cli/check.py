@@ -63,21 +63,14 @@ def check(*, online: bool, as_json: bool) -> int:
 
 def _count_segments(project: Project) -> tuple[dict[str, int], list[str]]:
     """The rows of each activation's segment, and what is wrong with those that cannot be counted."""
-    from dinmo_pipeline.segments import SegmentError, select_members  # noqa: PLC0415  # slow
+    from dinmo_pipeline.segments import SegmentError, select_activated  # noqa: PLC0415  # slow
 
     sizes: dict[str, int] = {}
     problems: list[str] = []
     with open_declared_source(project) as source:
         for activation in project.activations.values():
             try:
-                sql = select_members(
-                    project,
-                    activation.segment,
-                    activation.column,
-                    source,
-                    now=datetime.now(UTC),
-                    timezone=activation.timezone,
-                )
+                sql = select_activated(project, activation, source, now=datetime.now(UTC))
             except SegmentError as error:
                 problems.append(render(error.problems))
             else:

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 @json_option
 def plan(activations: tuple[str, ...], *, out: Path | None, as_json: bool) -> int:
     """Show what a sync would change and how many API calls it would take; nothing is written."""
-    from dinmo_pipeline.segments import select_members  # noqa: PLC0415  # slow to import
+    from dinmo_pipeline.segments import select_activated  # noqa: PLC0415  # slow to import
     from dinmo_pipeline.sync.plan import plan_sync  # noqa: PLC0415
 
     project = declared_project()
@@ -45,14 +45,7 @@ def plan(activations: tuple[str, ...], *, out: Path | None, as_json: bool) -> in
     with open_declared_source(project) as source:
         for activation in wanted:
             started = monotonic()
-            sql = select_members(
-                project,
-                activation.segment,
-                activation.column,
-                source,
-                now=datetime.now(UTC),
-                timezone=activation.timezone,
-            )
+            sql = select_activated(project, activation, source, now=datetime.now(UTC))
             planned = plan_sync(state, activation, source.batches(sql))
             plans.append((planned, round(monotonic() - started, 3)))
     shown = {planned.activation: _as_json(planned, seconds) for planned, seconds in plans}

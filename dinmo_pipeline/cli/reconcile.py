@@ -87,17 +87,10 @@ def _reconciled(
 
 @contextmanager
 def _members(project: "Project", activation: "Activation") -> "Iterator[pa.RecordBatchReader]":
-    from dinmo_pipeline.segments import select_members  # noqa: PLC0415  # slow to import
+    from dinmo_pipeline.segments import select_activated  # noqa: PLC0415  # slow to import
 
     with open_declared_source(project) as source:
-        sql = select_members(
-            project,
-            activation.segment,
-            activation.column,
-            source,
-            now=datetime.now(UTC),
-            timezone=activation.timezone,
-        )
+        sql = select_activated(project, activation, source, now=datetime.now(UTC))
         yield source.batches(sql)
 
 

@@ -65,7 +65,7 @@ def build_assets(
         ),
     )
     def segment_membership(context: dg.AssetExecutionContext) -> Iterator[Any]:
-        from dinmo_pipeline.segments import open_source, select_members  # noqa: PLC0415  # slow
+        from dinmo_pipeline.segments import open_source, select_activated  # noqa: PLC0415  # slow
         from dinmo_pipeline.state.membership import earlier_sizes, refresh_membership  # noqa: PLC0415
 
         activation = _activation(context).declared()
@@ -75,14 +75,7 @@ def build_assets(
         with open_source(
             source.declared(), uri=source.uri or None, on_wait=context.log.info
         ) as opened:
-            sql = select_members(
-                project,
-                activation.segment,
-                activation.column,
-                opened,
-                now=now,
-                timezone=activation.timezone,
-            )
+            sql = select_activated(project, activation, opened, now=now)
             found = refresh_membership(
                 state, activation.key, activation.match_by, opened.batches(sql), now=now
             )

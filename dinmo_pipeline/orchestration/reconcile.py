@@ -156,18 +156,11 @@ def _reconciled(
 def _members(
     context: dg.OpExecutionContext, project: Project, activation: Activation
 ) -> "Iterator[pa.RecordBatchReader]":
-    from dinmo_pipeline.segments import open_source, select_members  # noqa: PLC0415  # slow
+    from dinmo_pipeline.segments import open_source, select_activated  # noqa: PLC0415  # slow
 
     source: SourceResource = context.resources.source
     with open_source(source.declared(), uri=source.uri or None, on_wait=context.log.info) as opened:
-        sql = select_members(
-            project,
-            activation.segment,
-            activation.column,
-            opened,
-            now=datetime.now(UTC),
-            timezone=activation.timezone,
-        )
+        sql = select_activated(project, activation, opened, now=datetime.now(UTC))
         yield opened.batches(sql)
 
 

@@ -11,7 +11,6 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import dagster as dg
-from dagster import DagsterRunStatus as RunStatus
 
 from dinmo_pipeline.orchestration.metadata import CHANGES_TO_APPLY, HELD
 from dinmo_pipeline.orchestration.naming import (
@@ -20,17 +19,10 @@ from dinmo_pipeline.orchestration.naming import (
     MEMBERSHIP_CHANGES,
     TAG_CHANGES_SENSOR,
 )
+from dinmo_pipeline.orchestration.runs import activations_under_way
 
 INTERVAL_SECONDS = 30
 _EVENTS_A_FETCH = 500
-_PARTITION_TAG = "dagster/partition"
-_UNDER_WAY = [
-    RunStatus.QUEUED,
-    RunStatus.NOT_STARTED,
-    RunStatus.STARTING,
-    RunStatus.STARTED,
-    RunStatus.CANCELING,
-]
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +99,7 @@ def _tick(context: dg.SensorEvaluationContext, enabled: Collection[str]) -> dg.S
     decision = decide(
         newest.values(),
         enabled=enabled,
-        under_way=_activations_under_way(context.instance) if newest else (),
+        under_way=activations_under_way(context.instance, APPLY_TAG_CHANGES) if newest else (),
         applied=_newest_applied(context.instance, newest),
     )
     return dg.SensorResult(
@@ -151,11 +143,6 @@ def _change_sets(instance: dg.DagsterInstance, after: int) -> Iterator[ChangeSet
 def _value(metadata: Mapping[str, dg.MetadataValue], key: str) -> int:
     value = metadata[key].value if key in metadata else 0
     return int(value) if isinstance(value, int | float) else 0
-
-
-def _activations_under_way(instance: dg.DagsterInstance) -> set[str]:
-    runs = instance.get_runs(dg.RunsFilter(job_name=APPLY_TAG_CHANGES, statuses=_UNDER_WAY))
-    return {run.tags[_PARTITION_TAG] for run in runs if _PARTITION_TAG in run.tags}
 
 
 def _newest_applied(instance: dg.DagsterInstance, activations: Iterable[str]) -> dict[str, int]:

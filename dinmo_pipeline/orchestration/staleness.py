@@ -22,6 +22,7 @@ from dinmo_pipeline.orchestration.naming import (
     STALENESS_SENSOR,
     UP_TO_DATE,
 )
+from dinmo_pipeline.orchestration.runs import PARTITION_TAG
 
 INTERVAL_SECONDS = 300
 
@@ -138,7 +139,7 @@ def _evaluation(found: Staleness) -> dg.AssetCheckEvaluation:
 def _found(instance: dg.DagsterInstance, activation: Activation, now: datetime) -> Staleness:
     synced = max(_times_in_sync(instance, activation.key), default=None)
     runs = instance.get_run_records(
-        dg.RunsFilter(tags={"dagster/partition": activation.key}), limit=1, ascending=True
+        dg.RunsFilter(tags={PARTITION_TAG: activation.key}), limit=1, ascending=True
     )
     return judge(
         activation,

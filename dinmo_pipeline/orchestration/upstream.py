@@ -14,21 +14,13 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import dagster as dg
-from dagster import DagsterRunStatus as RunStatus
 
 from dinmo_pipeline.config.declarations import Project
 from dinmo_pipeline.config.lineage import upstream_of
 from dinmo_pipeline.orchestration.naming import SYNC_MEMBERSHIP, UPSTREAM_SENSOR
+from dinmo_pipeline.orchestration.runs import UNDER_WAY, activations_under_way
 
 INTERVAL_SECONDS = 30
-_PARTITION_TAG = "dagster/partition"
-_UNDER_WAY = [
-    RunStatus.QUEUED,
-    RunStatus.NOT_STARTED,
-    RunStatus.STARTING,
-    RunStatus.STARTED,
-    RunStatus.CANCELING,
-]
 
 UpstreamKeys = Mapping[str, Sequence[dg.AssetKey]]
 """The upstream assets of each activation's segment."""
@@ -150,7 +142,7 @@ def _tick(context: dg.SensorEvaluationContext, following: UpstreamKeys) -> dg.Se
         },
         _newest(context.instance, assets),
         json.loads(context.cursor) if context.cursor else {},
-        under_way=_activations_under_way(context.instance),
+        under_way=activations_under_way(context.instance, SYNC_MEMBERSHIP),
     )
     return dg.SensorResult(
         run_requests=[
@@ -173,14 +165,9 @@ def _newest(instance: dg.DagsterInstance, assets: Iterable[dg.AssetKey]) -> dict
             record = fetched.records[0]
             # An external system may report a materialization without a run of this instance.
             run = instance.get_run_by_id(record.run_id)
-            going_on = run is not None and run.status in _UNDER_WAY
+            going_on = run is not None and run.status in UNDER_WAY
             newest[asset.to_user_string()] = Newest(record.storage_id, going_on)
     return newest
-
-
-def _activations_under_way(instance: dg.DagsterInstance) -> set[str]:
-    runs = instance.get_runs(dg.RunsFilter(job_name=SYNC_MEMBERSHIP, statuses=_UNDER_WAY))
-    return {run.tags[_PARTITION_TAG] for run in runs if _PARTITION_TAG in run.tags}
 
 
 def _run_key(activation: str, seen: Seen) -> str:

@@ -2,7 +2,7 @@
 
 from dinmo_pipeline.segments.columns import ColumnKind, ColumnType, Table
 from dinmo_pipeline.segments.errors import MissingTableError, SegmentError, SourceError
-from dinmo_pipeline.segments.members import IDENTIFIER, select_members
+from dinmo_pipeline.segments.members import IDENTIFIER, select_activated, select_members
 from dinmo_pipeline.segments.source import OpenSource, open_source
 
 __all__ = [
@@ -15,5 +15,6 @@ __all__ = [
     "SourceError",
     "Table",
     "open_source",
+    "select_activated",
     "select_members",
 ]

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from sqlglot import exp
 
-from dinmo_pipeline.config.declarations import Project
+from dinmo_pipeline.config.declarations import Activation, Project
 from dinmo_pipeline.segments.clock import Clock
 from dinmo_pipeline.segments.conditions import SegmentCompiler
 from dinmo_pipeline.segments.errors import SegmentError
@@ -50,3 +50,17 @@ def select_members(
     as_text = exp.cast(chosen.expression, exp.DataType.Type.TEXT)
     query = rows.select(exp.alias_(as_text, identifier(IDENTIFIER)))
     return write(query, source.dialect)
+
+
+def select_activated(
+    project: Project, activation: Activation, source: OpenSource, *, now: datetime
+) -> str:
+    """The SELECT of an activation's members: of its segment, column and time zone; see `select_members`."""
+    return select_members(
+        project,
+        activation.segment,
+        activation.column,
+        source,
+        now=now,
+        timezone=activation.timezone,
+    )
