@@ -1,12 +1,10 @@
-"""Headers, versions, and how a call is refused."""
+"""Headers, and how a call is refused."""
 
 from collections.abc import Iterator
 
 from dinmo_pipeline_tests.live.api import VERSION, Answer, reset_in
 from dinmo_pipeline_tests.live.findings import Finding
 from dinmo_pipeline_tests.live.scene import Scene
-
-_CLIENT_ERRORS = range(400, 500)
 
 
 def probe_headers(me: Answer) -> Iterator[Finding]:
@@ -31,7 +29,7 @@ def probe_headers(me: Answer) -> Iterator[Finding]:
 
 
 def probe_refusals(scene: Scene) -> Iterator[Finding]:
-    """A bad token, an unknown version, an invalid body."""
+    """A bad token and an invalid body."""
     bad_token = scene.api.get("/me", token="no-token-of-anybody")
     headers = "with" if "X-RateLimit-Limit" in bad_token.headers else "without"
     yield Finding(
@@ -39,13 +37,6 @@ def probe_refusals(scene: Scene) -> Iterator[Finding]:
         "401 unauthorized",
         f"{bad_token.words}, {headers} rate headers",
         (bad_token.status, bad_token.code) == (401, "unauthorized"),
-    )
-    unknown = scene.api.get("/me", version="9.99")
-    yield Finding(
-        "How is an unknown version refused?",
-        "400 intercom_version_invalid",
-        f"{unknown.words}, served {unknown.headers.get('Intercom-Version')}",
-        unknown.status == 400 and "version" in unknown.code,
     )
     invalid = scene.api.post("/tags", {"users": []})
     yield Finding(

@@ -13,7 +13,14 @@ from dinmo_pipeline_tests.live.gone_probes import probe_gone
 from dinmo_pipeline_tests.live.people import create_people
 from dinmo_pipeline_tests.live.scene import Scene
 from dinmo_pipeline_tests.live.search_probes import probe_search
-from dinmo_pipeline_tests.live.tag_probes import probe_bulk, probe_many, probe_names
+from dinmo_pipeline_tests.live.tag_probes import (
+    probe_bulk,
+    probe_deletion,
+    probe_many,
+    probe_names,
+    probe_unseen,
+    probe_untagging,
+)
 
 
 def confirmed_workspace(api: Api, workspace_id: str) -> Answer:
@@ -54,9 +61,13 @@ def _probe(scene: Scene, me: Answer) -> Iterator[Finding]:
     yield from probe_headers(me)
     yield from findings
     yield from probe_names(scene, people.upper)
+    plain = scene.tag("plain", people.upper)
+    yield from probe_untagging(scene, people.namesake, plain)
     yield from probe_bulk(scene, people)
-    yield from probe_many(scene, people.upper)
     yield from probe_search(scene, people)
-    yield from probe_gone(scene, people)
+    yield from probe_unseen(scene, people, plain)
+    yield from probe_gone(scene, people, plain)
+    yield from probe_many(scene, people.upper)
     yield from probe_refusals(scene)
     yield rate_refusal(scene)
+    yield from probe_deletion(scene, plain)
