@@ -4,10 +4,11 @@ import os
 import random
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 import duckdb
 
@@ -21,6 +22,12 @@ from dinmo_pipeline.state.sql import literal
 _BUSY = ("Could not set lock on file", "Unique file handle conflict")
 _FIRST_PAUSE_SECONDS = 0.02
 _LONGEST_PAUSE_SECONDS = 0.5
+# 64 MB suffice for 10 million members and an empty ledger, 512 MB for one as large.
+_SPARING = "64MB"
+_MORE_MEMORY: Mapping[str | None, str | None] = {_SPARING: "512MB", "512MB": None}
+_THREADS_WITH_A_LIMIT = 2
+
+Made = TypeVar("Made")
 
 
 @dataclass(frozen=True)
@@ -29,13 +36,17 @@ class StateDatabase:
 
     `wait_seconds` bounds the wait for another process; `on_wait` hears once, in words, that we wait.
     `memory_limit` is DuckDB's setting, such as `1GB`; DuckDB's own default is 80 % of the machine. What
-    does not fit goes to a temporary folder.
+    does not fit goes to a temporary folder. With a limit there are two threads, since each takes its part.
     """
 
     database: str
     wait_seconds: float = 120.0
     on_wait: Callable[[str], None] = lambda _message: None
     memory_limit: str | None = None
+
+    def sparing(self) -> "StateDatabase":
+        """The same state for work that goes on for long beside others: DuckDB takes 64 MB of memory."""
+        return replace(self, memory_limit=_SPARING)
 
     @contextmanager
     def scratch(self) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -54,6 +65,7 @@ class StateDatabase:
                 connection.execute("SET preserve_insertion_order = false")
                 if self.memory_limit:
                     connection.execute(f"SET memory_limit = {literal(self.memory_limit)}")
+                    connection.execute(f"SET threads = {_THREADS_WITH_A_LIMIT}")
                 yield connection
             finally:
                 connection.close()
@@ -99,6 +111,20 @@ class StateDatabase:
                 connection.execute("ROLLBACK")
                 raise
             connection.execute("COMMIT")
+
+    def transact(self, work: Callable[[duckdb.DuckDBPyConnection], Made]) -> Made:
+        """What `work` makes of the state, in a transaction of its own.
+
+        Where the memory of a sparing state does not suffice, such as for a join of many millions, it begins
+        again with more.
+        """
+        try:
+            with self.transaction() as connection:
+                return work(connection)
+        except duckdb.OutOfMemoryException:
+            if self.memory_limit not in _MORE_MEMORY:
+                raise
+        return replace(self, memory_limit=_MORE_MEMORY[self.memory_limit]).transact(work)
 
     @contextmanager
     def reading(self) -> Iterator[duckdb.DuckDBPyConnection]:

@@ -9,6 +9,9 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+import duckdb
+
+from dinmo_pipeline.config.declarations import Guards
 from dinmo_pipeline.intercom.errors import IntercomError
 from dinmo_pipeline.intercom.tags import BULK_SIZE, Tag
 from dinmo_pipeline.state.changes import (
@@ -44,7 +47,8 @@ from dinmo_pipeline.sync.session import Session
 from dinmo_pipeline.sync.tag import current_tag, make_tag
 from dinmo_pipeline.sync.tagging import Tagger, TagVanishedError
 
-_CHANGES_A_PAGE = 10_000
+# Each is marked in the ledger before its call; where rows lie scattered, that takes DuckDB 20 KB each.
+_CHANGES_A_PAGE = 2_000
 _LOCK_WAIT_SECONDS = 3_600.0
 
 
@@ -82,6 +86,8 @@ def apply_changes(
     Raises:
         StateError: the state cannot be used, or another sync of the activation does not end.
     """
+    # It goes on for as long as Intercom's limits make it: beside other runs, so in little memory.
+    session = replace(session, state=session.state.sparing())
     with activation_lock(
         locks,
         session.activation.key,
@@ -134,11 +140,14 @@ def _carry_out(
 
 def _judge(session: Session) -> _Judged:
     """Compare anew, since the stored change set may be older than the ledger; keep the result."""
-    with session.state.transaction() as connection:
+
+    def judged(connection: duckdb.DuckDBPyConnection) -> _Judged:
         changes = compute_changes(connection, session.activation)
         store_changes(connection, session.activation)
         touched = newest_touch(connection, session.activation.destination)
-    return _Judged(changes, touched, changes.entered)
+        return _Judged(changes, touched, changes.entered)
+
+    return session.state.transact(judged)
 
 
 def _resolve(session: Session) -> _Judged:
@@ -188,10 +197,14 @@ def _planned(session: Session, change: Change) -> Iterator[PlannedChange]:
             )
         if not page:
             return
-        with session.state.transaction() as connection:
-            mark_unconfirmed(
-                connection, session.activation.key, session.activation.destination, page
+        session.state.transact(
+            partial(
+                mark_unconfirmed,
+                activation=session.activation.key,
+                destination=session.activation.destination,
+                planned=page,
             )
+        )
         yield from page
         after = page[-1].position
 
@@ -207,35 +220,62 @@ def _finish(
 ) -> SyncResult:
     """Close the sync with its numbers; it counts as failed, too, when too many of its changes did."""
     activation = session.activation
+
+    def finished(connection: duckdb.DuckDBPyConnection) -> SyncResult:
+        numbers = _numbers(connection, session, judged, carried_through=status == "ok")
+        numbers = replace(numbers, api_calls=calls, seconds=round(time.monotonic() - started, 3))
+        too_many = _too_many_failed(judged, numbers, activation.guards) if status == "ok" else None
+        if status == "ok" and not too_many:
+            settle(connection, activation.key, judged.touched)
+        result = SyncResult(
+            activation.key, "failed" if too_many else status, too_many or reason, numbers
+        )
+        finish_sync(
+            connection,
+            session.sync_id,
+            result.status,
+            result.reason,
+            numbers,
+            now=session.clock(),
+        )
+        return result
+
+    return session.state.transact(finished)
+
+
+def _numbers(
+    connection: duckdb.DuckDBPyConnection,
+    session: Session,
+    judged: _Judged,
+    *,
+    carried_through: bool,
+) -> SyncNumbers:
+    activation = session.activation
     members = members_of(activation.key)
     where = (activation.destination, activation.match_by)
-    with session.state.transaction() as connection:
-        outcomes = count_outcomes(connection, session.sync_id)
-        wanted = judged.entered + judged.changes.left
-        tried = outcomes.tagged + outcomes.untagged + outcomes.failed + outcomes.pending
-        missing = count_missing(connection, members, *where)
-        untried = judged.changes.entered + judged.changes.left - tried if status != "ok" else 0
-        numbers = SyncNumbers(
-            members=judged.changes.members,
-            entered=judged.entered,
-            left=judged.changes.left,
-            tagged=outcomes.tagged,
-            untagged=outcomes.untagged,
-            not_in_intercom=missing,
-            ambiguous=count_ambiguous(connection, members, *where),
-            failed=outcomes.failed,
-            pending=outcomes.pending + max(untried, 0),
-            api_calls=calls,
-            seconds=round(time.monotonic() - started, 3),
-        )
-        unsuccessful = outcomes.failed + outcomes.pending
-        if status == "ok" and unsuccessful > wanted * activation.guards.max_failed_share:
-            status = "failed"
-            reason = (
-                f"{unsuccessful:,} of {wanted:,} changes were not carried out; max_failed_share"
-                f" allows {activation.guards.max_failed_share:.0%}. `dinmo.change_log` has each reason."
-            )
-        if status == "ok":
-            settle(connection, activation.key, judged.touched)
-        finish_sync(connection, session.sync_id, status, reason, numbers, now=session.clock())
-    return SyncResult(activation.key, status, reason, numbers)
+    outcomes = count_outcomes(connection, session.sync_id)
+    tried = outcomes.tagged + outcomes.untagged + outcomes.failed + outcomes.pending
+    untried = 0 if carried_through else judged.changes.entered + judged.changes.left - tried
+    return SyncNumbers(
+        members=judged.changes.members,
+        entered=judged.entered,
+        left=judged.changes.left,
+        tagged=outcomes.tagged,
+        untagged=outcomes.untagged,
+        not_in_intercom=count_missing(connection, members, *where),
+        ambiguous=count_ambiguous(connection, members, *where),
+        failed=outcomes.failed,
+        pending=outcomes.pending + max(untried, 0),
+    )
+
+
+def _too_many_failed(judged: _Judged, numbers: SyncNumbers, guards: Guards) -> str | None:
+    """Why a sync that was carried through failed all the same, in words; None when it did not."""
+    unsuccessful = numbers.failed + numbers.pending
+    wanted = judged.entered + judged.changes.left
+    if unsuccessful <= wanted * guards.max_failed_share:
+        return None
+    return (
+        f"{unsuccessful:,} of {wanted:,} changes were not carried out; max_failed_share"
+        f" allows {guards.max_failed_share:.0%}. `dinmo.change_log` has each reason."
+    )

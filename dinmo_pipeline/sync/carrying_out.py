@@ -3,6 +3,7 @@
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from functools import partial
 
 from dinmo_pipeline.intercom.errors import UnavailableError
 from dinmo_pipeline.state.ledger import AppliedChange, Outcome, PlannedChange, record_outcomes
@@ -74,14 +75,15 @@ class _Recorder:
     def flush(self) -> None:
         session = self._session
         if self._waiting:
-            with session.state.transaction() as connection:
-                record_outcomes(
-                    connection,
-                    session.activation.key,
-                    session.activation.destination,
-                    session.sync_id,
-                    self._waiting,
+            session.state.transact(
+                partial(
+                    record_outcomes,
+                    activation=session.activation.key,
+                    destination=session.activation.destination,
+                    sync_id=session.sync_id,
+                    outcomes=self._waiting,
                     now=session.clock(),
                 )
+            )
         self._waiting = []
         self._flushed = time.monotonic()

@@ -7,6 +7,8 @@ from itertools import chain, islice
 from math import ceil
 from typing import NamedTuple, Protocol
 
+import duckdb
+
 from dinmo_pipeline.config.declarations import MatchBy
 from dinmo_pipeline.intercom.contact import ContactPage
 from dinmo_pipeline.intercom.contacts import LOOKUP_SIZE, PAGE_SIZE, LookupField
@@ -217,7 +219,10 @@ def _record(session: Session, looked: Sequence[_Looked], now: datetime, *, by_em
         for contact in answer.found
     ]
     asked = [identifier for answer in looked for identifier in answer.identifiers]
-    with session.state.transaction() as connection:
+
+    def record(connection: duckdb.DuckDBPyConnection) -> None:
         record_contacts(connection, activation.destination, seen, by_email=by_email, now=now)
         if asked:
             record_missing(connection, activation.destination, activation.match_by, asked, now=now)
+
+    session.state.transact(record)
