@@ -1,30 +1,17 @@
 """`dinmo reconcile`: who carries the tag in Intercom, against the ledger; repaired on request."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import os
 from dataclasses import asdict
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from dinmo_pipeline.cli.destinations import log_to_person, open_client
 from dinmo_pipeline.cli.failures import DONE, FAILED, HELD
-from dinmo_pipeline.cli.project import (
-    chosen,
-    declared_project,
-    declared_state,
-    json_option,
-    open_declared_source,
-    print_json,
-    tell,
-)
+from dinmo_pipeline.cli.instance import ensure_dagster_home
+from dinmo_pipeline.cli.project import chosen, declared_project, json_option, print_json, tell
 from dinmo_pipeline.cli.tables import print_table
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
-    from dinmo_pipeline.config.declarations import Activation, Project
     from dinmo_pipeline.sync.reconcile import Reconciled
 
 
@@ -38,15 +25,39 @@ if TYPE_CHECKING:
     show_default=True,
     help="Leave out what was written since: Intercom's search may not show it yet.",
 )
+@click.option("-v", "--verbose", is_flag=True, help="Show what Dagster logs.")
 @json_option
 def reconcile(
-    activations: tuple[str, ...], *, repair: bool, recent_minutes: float, as_json: bool
+    activations: tuple[str, ...],
+    *,
+    repair: bool,
+    recent_minutes: float,
+    verbose: bool,
+    as_json: bool,
 ) -> int:
     """Read who carries the tag in Intercom, and tell what differs from what we put there."""
     project = declared_project()
-    wanted = chosen(project, activations)
-    recent = timedelta(minutes=recent_minutes)
-    found = {a.key: _reconciled(project, a, repair=repair, recent=recent) for a in wanted}
+    keys = [activation.key for activation in chosen(project, activations)]
+    ensure_dagster_home()
+    import dagster as dg  # noqa: PLC0415  # seconds to import: only after the declarations are right
+
+    from dinmo_pipeline.cli.watching import progress_bar  # noqa: PLC0415
+    from dinmo_pipeline.orchestration.build import build_definitions  # noqa: PLC0415
+    from dinmo_pipeline.orchestration.run import reconcile_activation  # noqa: PLC0415
+
+    definitions = build_definitions(project, os.environ)
+    found = {}
+    with dg.DagsterInstance.get() as instance:
+        for key in keys:
+            with progress_bar(key):
+                found[key] = reconcile_activation(
+                    definitions,
+                    instance,
+                    key,
+                    repair=repair,
+                    recent_minutes=recent_minutes,
+                    log_level="INFO" if verbose else "WARNING",
+                )
     if as_json:
         print_json({key: as_object(result) for key, result in found.items()})
     else:
@@ -62,36 +73,6 @@ def as_object(result: Any) -> dict[str, Any]:
     values = asdict(result)
     del values["activation"]
     return {key: value for key, value in values.items() if key != "reason" or value}
-
-
-def _reconciled(
-    project: "Project", activation: "Activation", *, repair: bool, recent: timedelta
-) -> "Reconciled":
-    from dinmo_pipeline.cli.watching import progress_bar  # noqa: PLC0415  # slow to import
-    from dinmo_pipeline.state.lock_folder import lock_folder  # noqa: PLC0415
-    from dinmo_pipeline.sync.reconcile import reconcile as reconcile_tag  # noqa: PLC0415
-    from dinmo_pipeline.sync.session import Session  # noqa: PLC0415
-
-    with (
-        open_client(project, activation.destination) as client,
-        progress_bar(activation.key),
-    ):
-        return reconcile_tag(
-            Session(activation, declared_state(project), client, log_to_person()),
-            lock_folder(project.state.database),
-            lambda: _members(project, activation),
-            repair=repair,
-            recent=recent,
-        )
-
-
-@contextmanager
-def _members(project: "Project", activation: "Activation") -> "Iterator[pa.RecordBatchReader]":
-    from dinmo_pipeline.segments import select_activated  # noqa: PLC0415  # slow to import
-
-    with open_declared_source(project) as source:
-        sql = select_activated(project, activation, source, now=datetime.now(UTC))
-        yield source.batches(sql)
 
 
 def _print(found: "dict[str, Reconciled]") -> None:

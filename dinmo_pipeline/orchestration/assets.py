@@ -189,7 +189,9 @@ def build_assets(
             tagged_contacts = count_tagged(connection, context.partition_key)
             stuck = count_stuck(connection).get(context.partition_key, 0)
         metadata = sync_metadata(result, tagged_contacts)
+        carried_out = checks.changes_carried_out(result, stuck)
         if result.status != "ok":
+            yield carried_out
             raise dg.Failure(
                 f"{context.partition_key}: {result.status}. {result.reason}{checks.how_to_go_on(result)}",
                 metadata=metadata,
@@ -197,7 +199,7 @@ def build_assets(
             )
         yield dg.MaterializeResult(
             metadata=metadata,
-            check_results=[checks.changes_carried_out(result, stuck), checks.match_rate(result)],
+            check_results=[carried_out, checks.match_rate(result)],
         )
 
     return [segment_membership, membership_changes, intercom_tags]

@@ -123,20 +123,22 @@ def how_to_go_on(result: SyncResult) -> str:
 
 
 def changes_carried_out(result: SyncResult, stuck: int = 0) -> dg.AssetCheckResult:
-    """Warn when Intercom refused changes or gave no definite answer.
+    """Warn when Intercom refused changes or gave no definite answer; fail when the sync did not succeed.
 
     `stuck` members were refused in several syncs in a row.
     """
-    return dg.AssetCheckResult(
-        check_name="changes_carried_out",
-        passed=not (result.numbers.failed or result.numbers.pending),
-        severity=dg.AssetCheckSeverity.WARN,
-        description=(
+    told = [result.reason] if result.reason else []
+    if stuck:
+        told.append(
             f"{stuck:,} members are stuck: Intercom refused their change in each of the last"
             f" {FAILED_SYNCS} syncs. `dinmo.change_log` has reason and request_id."
-            if stuck
-            else None
-        ),
+        )
+    succeeded = result.status == "ok"
+    return dg.AssetCheckResult(
+        check_name="changes_carried_out",
+        passed=succeeded and not (result.numbers.failed or result.numbers.pending),
+        severity=dg.AssetCheckSeverity.WARN if succeeded else dg.AssetCheckSeverity.ERROR,
+        description=" ".join(told) or None,
         metadata={
             "failed": result.numbers.failed,
             "pending": result.numbers.pending,

@@ -5,11 +5,11 @@ shared by all the provided assets"), so the job is an op that reports the check'
 """
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
@@ -82,22 +82,7 @@ def build_reconcile_job(
     def compare(context: dg.OpExecutionContext, config: ReconcileConfig) -> None:
         found = _reconciled(context, project, config)
         # Dagster takes any of its events here; its annotation leaves this one out.
-        context.log_event(
-            dg.AssetCheckEvaluation(  # type: ignore[arg-type]
-                asset_key=DRIFT_CHECK.asset_key,
-                check_name=DRIFT_CHECK.name,
-                partition=context.partition_key,
-                passed=found.status != "drift",
-                severity=dg.AssetCheckSeverity.WARN,
-                description=_description(found),
-                metadata={
-                    name: dg.MetadataValue.float(float(value))
-                    if isinstance(value, float)
-                    else dg.MetadataValue.int(value)
-                    for name, value in _metadata(found).items()
-                },
-            )
-        )
+        context.log_event(_evaluation(found))  # type: ignore[arg-type]
 
     @dg.job(
         name=RECONCILE_TAGS,
@@ -109,6 +94,19 @@ def build_reconcile_job(
         compare()
 
     return job
+
+
+def _evaluation(found: "Reconciled") -> dg.AssetCheckEvaluation:
+    """The check `drift` of an activation, as an event."""
+    return dg.AssetCheckEvaluation(
+        asset_key=DRIFT_CHECK.asset_key,
+        check_name=DRIFT_CHECK.name,
+        partition=found.activation,
+        passed=found.status != "drift",
+        severity=dg.AssetCheckSeverity.WARN,
+        description=_description(found),
+        metadata=_metadata(found),
+    )
 
 
 def _resources(project: Project) -> set[str]:
@@ -164,9 +162,20 @@ def _members(
         yield opened.batches(sql)
 
 
-def _metadata(found: "Reconciled") -> dict[str, int | float]:
-    """The numbers of `dinmo reconcile --json`."""
-    return {name: value for name, value in asdict(found).items() if isinstance(value, int | float)}
+def _metadata(found: "Reconciled") -> dict[str, dg.MetadataValue]:
+    """What `dinmo reconcile --json` prints, which is made of it."""
+    return {
+        name: _METADATA_TYPES[type(value)](value)
+        for name, value in asdict(found).items()
+        if name != "activation" and value is not None
+    }
+
+
+_METADATA_TYPES: Mapping[type, Callable[[Any], dg.MetadataValue]] = {
+    str: dg.MetadataValue.text,
+    int: dg.MetadataValue.int,
+    float: dg.MetadataValue.float,
+}
 
 
 def _description(found: "Reconciled") -> str | None:

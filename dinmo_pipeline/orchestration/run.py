@@ -1,9 +1,10 @@
-"""One sync of an activation through the same jobs and Dagster instance as the UI, in this process."""
+"""A sync or a reconciliation through the same jobs and Dagster instance as the UI, in this process."""
 
 import re
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
@@ -11,9 +12,14 @@ from dinmo_pipeline.orchestration.naming import (
     APPLY_TAG_CHANGES,
     INTERCOM_TAGS,
     MEMBERSHIP_CHANGES,
+    RECONCILE,
+    RECONCILE_TAGS,
     SYNC_MEMBERSHIP,
 )
 from dinmo_pipeline.state.syncs import SyncNumbers, SyncStatus
+
+if TYPE_CHECKING:
+    from dinmo_pipeline.sync.reconcile import Reconciled
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +46,7 @@ def sync_activation(
     sync is an outcome, not an exception.
     """
     started = time.monotonic()
-    loggers = {"loggers": {"console": {"config": {"log_level": log_level}}}}
+    loggers = _console_at(log_level)
     membership = definitions.resolve_job_def(SYNC_MEMBERSHIP).execute_in_process(
         instance=instance, partition_key=activation, run_config=loggers, raise_on_error=False
     )
@@ -74,9 +80,48 @@ def sync_activation(
     )
 
 
+def reconcile_activation(
+    definitions: dg.Definitions,
+    instance: dg.DagsterInstance,
+    activation: str,
+    *,
+    repair: bool,
+    recent_minutes: float,
+    log_level: str,
+) -> "Reconciled":
+    """Compare who carries an activation's tag with what we put there; a run, so that the UI shows it.
+
+    One that could not be carried through is a result, not an exception.
+    """
+    from dinmo_pipeline.sync.reconcile import Reconciled  # noqa: PLC0415  # slow to import
+
+    config = {"repair": repair, "recent_minutes": recent_minutes}
+    run = definitions.resolve_job_def(RECONCILE_TAGS).execute_in_process(
+        instance=instance,
+        partition_key=activation,
+        run_config={**_console_at(log_level), "ops": {RECONCILE: {"config": config}}},
+        raise_on_error=False,
+    )
+    if run.success:
+        (evaluation,) = run.get_asset_check_evaluations()
+        return Reconciled(activation, **_values(evaluation.metadata))
+    told = _told_by_failure(run)
+    if told:
+        return Reconciled(activation, **told)
+    return Reconciled(activation, "failed", _error_of(run))
+
+
+def _console_at(log_level: str) -> dict[str, Any]:
+    return {"loggers": {"console": {"config": {"log_level": log_level}}}}
+
+
 def _metadata_of(result: dg.ExecuteInProcessResult, asset: str) -> dict[str, Any]:
     (materialization,) = result.asset_materializations_for_node(asset)
-    return {key: value.value for key, value in materialization.metadata.items()}
+    return _values(materialization.metadata)
+
+
+def _values(metadata: Mapping[str, dg.MetadataValue]) -> dict[str, Any]:
+    return {key: value.value for key, value in metadata.items()}
 
 
 def _numbers(metadata: dict[str, Any]) -> SyncNumbers:
@@ -85,16 +130,24 @@ def _numbers(metadata: dict[str, Any]) -> SyncNumbers:
 
 def _failure(result: dg.ExecuteInProcessResult) -> SyncOutcome:
     """The outcome that a failed run tells of: a `Failure` of ours, or an error on the way."""
+    told = _told_by_failure(result)
+    if told:
+        return SyncOutcome(told["status"], told["reason"], _numbers(told))
+    return SyncOutcome("failed", _error_of(result), SyncNumbers())
+
+
+def _told_by_failure(result: dg.ExecuteInProcessResult) -> dict[str, Any]:
+    """What a `Failure` of ours says of a failed run; nothing when another error ended it."""
     for event in result.all_events:
         if event.is_step_failure and event.step_failure_data.user_failure_data:
-            metadata: dict[str, Any] = {
-                key: value.value
-                for key, value in event.step_failure_data.user_failure_data.metadata.items()
-            }
-            return SyncOutcome(metadata["status"], metadata["reason"], _numbers(metadata))
+            return _values(event.step_failure_data.user_failure_data.metadata)
+    return {}
+
+
+def _error_of(result: dg.ExecuteInProcessResult) -> str:
     # Of a step that failed, or of the run when it failed before its first step.
     errors = (getattr(event.event_specific_data, "error", None) for event in result.all_events)
-    return SyncOutcome("failed", _said(next(filter(None, errors), None)), SyncNumbers())
+    return _said(next(filter(None, errors), None))
 
 
 def _said(error: Any) -> str:

@@ -214,11 +214,30 @@ def test_the_job_shows_drift_in_dagster_by_activation(company, synced):
             run_config={"ops": {"reconcile": {"config": config}}},
         )
         assert run.success
-        key = dg.AssetCheckKey(dg.AssetKey("intercom_tags"), "drift")
-        (record,) = company.instance.event_log_storage.get_asset_check_execution_history(key, 1)
-        evaluation = record.event.dagster_event.event_specific_data
-        assert evaluation.partition == "vip"
-        values = {name: value.value for name, value in evaluation.metadata.items()}
-        shown.append((evaluation.passed, values["missing"], values["repaired"]))
+        shown.append(newest_drift(company.instance))
     assert shown == [(False, 1, 0), (True, 1, 1)]
     assert company.tagged() == {ANA, BEN}
+
+
+def test_what_the_command_finds_is_shown_in_dagster_too(company, synced, reconcile):
+    """Else the UI would show what an earlier look found; a failed look found nothing."""
+    untag_by_hand(company, synced[ANA])
+    reconcile()
+    with dg.DagsterInstance.get() as instance:
+        assert newest_drift(instance) == (False, 1, 0)
+        company.faults({"match": {}, "kind": "status", "status": 401})
+        assert reconcile()[0] == 1
+        assert newest_drift(instance) == (False, 1, 0)
+        company.faults()
+        reconcile("--repair")
+        assert newest_drift(instance) == (True, 1, 1)
+
+
+def newest_drift(instance):
+    """Whether the newest drift check of `vip` passed, and what it counted missing and repaired."""
+    key = dg.AssetCheckKey(dg.AssetKey("intercom_tags"), "drift")
+    (record,) = instance.event_log_storage.get_asset_check_execution_history(key, 1)
+    evaluation = record.event.dagster_event.event_specific_data
+    assert evaluation.partition == "vip"
+    values = {name: value.value for name, value in evaluation.metadata.items()}
+    return evaluation.passed, values["missing"], values["repaired"]

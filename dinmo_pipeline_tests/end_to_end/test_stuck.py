@@ -57,12 +57,33 @@ def test_the_asset_check_counts_the_stuck(company):
     """In words for a person, and as a number for the plot."""
     for _ in range(3):
         company.synced()
-    key = dg.AssetCheckKey(dg.AssetKey("intercom_tags"), "changes_carried_out")
-    (record,) = company.instance.event_log_storage.get_asset_check_execution_history(key, 1)
-    evaluation = record.event.dagster_event.event_specific_data
+    evaluation = carried_out(company)
     assert not evaluation.passed
+    assert evaluation.severity == dg.AssetCheckSeverity.WARN
     assert evaluation.metadata["stuck"].value == 1
     assert "1 members are stuck" in evaluation.description
+
+
+@pytest.mark.usefixtures("refusing")
+def test_a_failed_sync_shows_its_check_too(company):
+    """The UI would show the check of the last sync that succeeded, and nobody would look."""
+    company.declared["activations"]["vip"] = {"guards": {"max_failed_share": 0}}
+    outcome = company.sync()
+    assert outcome.status == "failed"
+    assert outcome.numbers.failed == 1
+    evaluation = carried_out(company)
+    assert not evaluation.passed
+    assert evaluation.severity == dg.AssetCheckSeverity.ERROR
+    assert evaluation.partition == "vip"
+    assert evaluation.metadata["failed"].value == 1
+    assert evaluation.description == outcome.reason
+
+
+def carried_out(company):
+    """The newest evaluation of the check."""
+    key = dg.AssetCheckKey(dg.AssetKey("intercom_tags"), "changes_carried_out")
+    (record,) = company.instance.event_log_storage.get_asset_check_execution_history(key, 1)
+    return record.event.dagster_event.event_specific_data
 
 
 @pytest.mark.usefixtures("refusing")
