@@ -19,6 +19,10 @@ class KeptState(StateDatabase):
     database: str = "kept in memory"
     _turn: threading.RLock = field(default_factory=threading.RLock)
 
+    def sparing(self) -> "KeptState":
+        """Itself: a few rows take no memory worth sparing, and another connection would see none of them."""
+        return self
+
     @contextmanager
     def scratch(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """The one connection; threads take turns."""

@@ -10,7 +10,7 @@ from dinmo_pipeline_tests.end_to_end.mortal_pipeline import MortalPipeline
 from dinmo_pipeline_tests.intercom.workspace import Clock
 
 PARTS = 2  # of one law, so that two processes prove it
-EXAMPLES_A_PART = 75
+EXAMPLES_A_PART = 150
 STEPS = 50
 
 
