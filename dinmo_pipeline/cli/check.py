@@ -70,7 +70,7 @@ def _count_segments(project: Project) -> tuple[dict[str, int], list[str]]:
     with open_declared_source(project) as source:
         for activation in project.activations.values():
             try:
-                sql = select_activated(project, activation, source, now=datetime.now(UTC))
+                sql = select_activated(project, activation, source, now=datetime.now(UTC)).sql
             except SegmentError as error:
                 problems.append(render(error.problems))
             else:

@@ -45,8 +45,13 @@ def plan(activations: tuple[str, ...], *, out: Path | None, as_json: bool) -> in
     with open_declared_source(project) as source:
         for activation in wanted:
             started = monotonic()
-            sql = select_activated(project, activation, source, now=datetime.now(UTC))
-            planned = plan_sync(state, activation, source.batches(sql))
+            select = select_activated(project, activation, source, now=datetime.now(UTC))
+            planned = plan_sync(
+                state,
+                activation,
+                source.batches(select.sql),
+                identifier_type=select.identifier_type,
+            )
             plans.append((planned, round(monotonic() - started, 3)))
     shown = {planned.activation: _as_json(planned, seconds) for planned, seconds in plans}
     if out:

@@ -28,9 +28,7 @@ if TYPE_CHECKING:
 @click.command()
 @activation_arguments
 @click.option("--all", "every", is_flag=True, help="Sync every enabled activation.")
-@click.option(
-    "--allow-large-removal", is_flag=True, help="Apply also what the removal guard would hold."
-)
+@click.option("--allow-large-removal", is_flag=True, help="Apply also what a guard would hold.")
 @click.option(
     "--plan",
     "plan_path",

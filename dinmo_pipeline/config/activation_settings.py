@@ -75,13 +75,20 @@ MAX_REMOVED_SHARE = Setting(
     "Hold the changes when more than this share of the tagged contacts would lose the tag.",
     default=_BUILT_IN.max_removed_share,
 )
+MAX_UNIDENTIFIED_SHARE = Setting(
+    "max_unidentified_share",
+    share(),
+    "Hold the changes when more than this share of the tagged contacts would lose the tag because rows of"
+    " the segment lost their identifier, or its type changed.",
+    default=_BUILT_IN.max_unidentified_share,
+)
 MAX_FAILED_SHARE = Setting(
     "max_failed_share",
     share(),
     "A sync has failed when more than this share of its changes failed.",
     default=_BUILT_IN.max_failed_share,
 )
-GUARD_SETTINGS = (MAX_REMOVED_SHARE, MAX_FAILED_SHARE)
+GUARD_SETTINGS = (MAX_REMOVED_SHARE, MAX_UNIDENTIFIED_SHARE, MAX_FAILED_SHARE)
 
 MATCH_BY = Setting(
     "match_by",
@@ -141,6 +148,7 @@ class ActivationSettings:
     enabled: bool | None = None
     on_multiple_users: Any = None
     max_removed_share: float | None = None
+    max_unidentified_share: float | None = None
     max_failed_share: float | None = None
 
     def over(self, other: "ActivationSettings") -> "ActivationSettings":
@@ -153,6 +161,9 @@ class ActivationSettings:
             enabled=_first(self.enabled, other.enabled),
             on_multiple_users=_first(self.on_multiple_users, other.on_multiple_users),
             max_removed_share=_first(self.max_removed_share, other.max_removed_share),
+            max_unidentified_share=_first(
+                self.max_unidentified_share, other.max_unidentified_share
+            ),
             max_failed_share=_first(self.max_failed_share, other.max_failed_share),
         )
 
@@ -165,6 +176,7 @@ BUILT_IN = ActivationSettings(
     enabled=True,
     on_multiple_users="all",
     max_removed_share=_BUILT_IN.max_removed_share,
+    max_unidentified_share=_BUILT_IN.max_unidentified_share,
     max_failed_share=_BUILT_IN.max_failed_share,
 )
 
@@ -189,5 +201,6 @@ def activation_settings(found: Found, subject: Subject) -> ActivationSettings | 
         enabled=found.get(ENABLED),
         on_multiple_users=found.get(ON_MULTIPLE_USERS),
         max_removed_share=guards.get(MAX_REMOVED_SHARE) if guards else None,
+        max_unidentified_share=guards.get(MAX_UNIDENTIFIED_SHARE) if guards else None,
         max_failed_share=guards.get(MAX_FAILED_SHARE) if guards else None,
     )

@@ -86,9 +86,10 @@ def read_activation(
 
 def _guards(settings: ActivationSettings) -> Guards:
     removed, failed = settings.max_removed_share, settings.max_failed_share
-    if removed is None or failed is None:
-        raise AssertionError("the built-in settings hold both shares")
-    return Guards(removed, failed)
+    unidentified = settings.max_unidentified_share
+    if removed is None or unidentified is None or failed is None:
+        raise AssertionError("the built-in settings hold every share")
+    return Guards(removed, unidentified, failed)
 
 
 def _segment_key(

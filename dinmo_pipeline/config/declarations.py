@@ -97,6 +97,7 @@ class Guards:
     """Shares, 0 to 1: above them a change set is held, or a sync counts as failed."""
 
     max_removed_share: float = 0.3
+    max_unidentified_share: float = 0.05
     max_failed_share: float = 0.1
 
 

@@ -67,6 +67,7 @@ def build_assets(
     def segment_membership(context: dg.AssetExecutionContext) -> Iterator[Any]:
         from dinmo_pipeline.segments import open_source, select_activated  # noqa: PLC0415  # slow
         from dinmo_pipeline.state.membership import earlier_sizes, refresh_membership  # noqa: PLC0415
+        from dinmo_pipeline.state.readings import applied_reading  # noqa: PLC0415
 
         activation = _activation(context).declared()
         source: SourceResource = context.resources.source
@@ -75,23 +76,29 @@ def build_assets(
         with open_source(
             source.declared(), uri=source.uri or None, on_wait=context.log.info
         ) as opened:
-            sql = select_activated(project, activation, opened, now=now)
+            select = select_activated(project, activation, opened, now=now)
             found = refresh_membership(
-                state, activation.key, activation.match_by, opened.batches(sql), now=now
+                state,
+                activation.key,
+                activation.match_by,
+                opened.batches(select.sql),
+                now=now,
+                identifier_type=select.identifier_type,
             )
         with state.reading() as connection:
             sizes = earlier_sizes(connection, activation.key, limit=checks.SIZES_COMPARED + 1)
+            applied = applied_reading(connection, activation)
         context.log.info(
             "%s: %s members (%s added, %s removed).",
             *(activation.key, found.members, found.added, found.removed),
         )
         yield dg.MaterializeResult(
             metadata={
-                **membership_metadata(found, sql, time.monotonic() - started),
+                **membership_metadata(found, select.sql, time.monotonic() - started),
                 **upstream_metadata(upstream[activation.key]),
             },
             check_results=[
-                checks.usable_identifiers(found),
+                checks.usable_identifiers(found.rows, applied),
                 checks.usual_size(found.members, [members for _, members in sizes[1:]]),
             ],
         )

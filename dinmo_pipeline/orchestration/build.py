@@ -102,5 +102,6 @@ def _activation(activation: Activation, destination: IntercomResource) -> Activa
         enabled=activation.enabled,
         on_multiple_users=activation.on_multiple_users,
         max_removed_share=activation.guards.max_removed_share,
+        max_unidentified_share=activation.guards.max_unidentified_share,
         max_failed_share=activation.guards.max_failed_share,
     )

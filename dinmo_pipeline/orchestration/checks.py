@@ -6,15 +6,17 @@ from statistics import median
 
 import dagster as dg
 
+from dinmo_pipeline.orchestration.metadata import identifier_metadata
 from dinmo_pipeline.orchestration.naming import (
     INTERCOM_TAGS,
     MEMBERSHIP_CHANGES,
     SEGMENT_MEMBERSHIP,
 )
-from dinmo_pipeline.state.membership import Membership
+from dinmo_pipeline.state.readings import Reading, StoredReading
 from dinmo_pipeline.state.stuck import FAILED_SYNCS
 from dinmo_pipeline.sync.apply import SyncResult
 from dinmo_pipeline.sync.changes import ComputedChanges
+from dinmo_pipeline.sync.lost_identifiers import what_changed
 from dinmo_pipeline.sync.reviewed import NOT_AS_REVIEWED
 
 # A membership that halves or doubles against the median of its last sizes is worth a look.
@@ -45,15 +47,17 @@ def check_keys(asset: str) -> list[dg.AssetCheckKey]:
 _CHECKS = {
     SEGMENT_MEMBERSHIP: {
         "usable_identifiers": (
-            "Rows without identifier, malformed emails and duplicate rows. They do no harm, and are"
-            " often a sign of one upstream."
+            "Rows without identifier, malformed emails and duplicate rows, and whether the identifier's"
+            " type changed. They do no harm, and are often a sign of one upstream; what is new since"
+            " the reading last applied is told."
         ),
         "usual_size": "The number of members against the median of its last ten.",
     },
     MEMBERSHIP_CHANGES: {
         "removal_guard": (
-            "Whether a guard holds the changes: the segment became empty, or more than"
-            " max_removed_share of the tagged contacts would lose the tag."
+            "Whether a guard holds the changes: the segment became empty, more than max_removed_share of"
+            " the tagged contacts would lose the tag, or more than max_unidentified_share of them while"
+            " rows lost their identifier or its type changed."
         ),
     },
     INTERCOM_TAGS: {
@@ -63,18 +67,15 @@ _CHECKS = {
 }
 
 
-def usable_identifiers(found: Membership) -> dg.AssetCheckResult:
-    """Warn of rows that are no members, or that Intercom cannot know."""
-    counts = {
-        "null_identifiers": found.null_identifiers,
-        "blank_identifiers": found.blank_identifiers,
-        "malformed_identifiers": found.malformed_identifiers,
-        "duplicate_rows": found.duplicate_rows,
-    }
+def usable_identifiers(rows: Reading, applied: StoredReading | None) -> dg.AssetCheckResult:
+    """Warn of rows that are no members, or that Intercom cannot know, and of another type."""
+    counts = identifier_metadata(rows)
+    news = " ".join(what_changed(rows, applied))
     return dg.AssetCheckResult(
         check_name="usable_identifiers",
-        passed=not any(counts.values()),
+        passed=not news and not any(value for value in counts.values() if isinstance(value, int)),
         severity=dg.AssetCheckSeverity.WARN,
+        description=news or None,
         metadata=counts,
     )
 

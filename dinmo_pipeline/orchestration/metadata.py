@@ -6,6 +6,7 @@ from typing import Any
 import dagster as dg
 
 from dinmo_pipeline.state.membership import Membership
+from dinmo_pipeline.state.readings import Reading
 from dinmo_pipeline.state.syncs import SyncNumbers
 from dinmo_pipeline.sync.apply import SyncResult
 from dinmo_pipeline.sync.changes import ComputedChanges
@@ -37,13 +38,21 @@ def membership_metadata(found: Membership, sql: str, seconds: float) -> Metadata
         "members": found.members,
         "added": found.added,
         "removed": found.removed,
-        "rows_read": found.rows_read,
-        "null_identifiers": found.null_identifiers,
-        "blank_identifiers": found.blank_identifiers,
-        "malformed_identifiers": found.malformed_identifiers,
-        "duplicate_rows": found.duplicate_rows,
+        "rows_read": found.rows.rows_read,
+        **identifier_metadata(found.rows),
         "seconds": round(seconds, 3),
         "query": dg.MetadataValue.md(f"```sql\n{sql}\n```"),
+    }
+
+
+def identifier_metadata(rows: Reading) -> Metadata:
+    """How many rows have no identifier of their own, by kind, and the identifier's type in the source."""
+    return {
+        "null_identifiers": rows.null_identifiers,
+        "blank_identifiers": rows.blank_identifiers,
+        "malformed_identifiers": rows.malformed_identifiers,
+        "duplicate_rows": rows.duplicate_rows,
+        **({"identifier_type": rows.identifier_type} if rows.identifier_type else {}),
     }
 
 

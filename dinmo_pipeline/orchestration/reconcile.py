@@ -158,7 +158,7 @@ def _members(
 
     source: SourceResource = context.resources.source
     with open_source(source.declared(), uri=source.uri or None, on_wait=context.log.info) as opened:
-        sql = select_activated(project, activation, opened, now=datetime.now(UTC))
+        sql = select_activated(project, activation, opened, now=datetime.now(UTC)).sql
         yield opened.batches(sql)
 
 

@@ -118,6 +118,12 @@ class ActivationResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     max_removed_share: float = Field(
         description="Hold a change set that takes the tag off more than this part, 0 to 1."
     )
+    max_unidentified_share: float = Field(
+        description=(
+            "Hold a change set that takes the tag off more than this part, 0 to 1, while rows lost"
+            " their identifier or its type changed."
+        )
+    )
     max_failed_share: float = Field(
         description="A sync counts as failed when more than this part of its changes failed."
     )
@@ -135,6 +141,8 @@ class ActivationResource(dg.ConfigurableResource):  # type: ignore[type-arg]
             timezone=self.timezone,
             enabled=self.enabled,
             on_multiple_users=self.on_multiple_users,
-            guards=Guards(self.max_removed_share, self.max_failed_share),
+            guards=Guards(
+                self.max_removed_share, self.max_unidentified_share, self.max_failed_share
+            ),
             place=_NOWHERE,
         )

@@ -62,7 +62,7 @@ def decide(
         if name not in enabled:
             skipped.append(f"{name} is disabled or no longer declared")
         elif change_set.held:
-            skipped.append(f"{name} is held by its removal guard")
+            skipped.append(f"{name} is held by a guard")
         elif change_set.changes == 0:
             skipped.append(f"{name} has no changes")
         elif applied.get(name, 0) > change_set.event:

@@ -2,11 +2,17 @@
 
 from dinmo_pipeline.segments.columns import ColumnKind, ColumnType, Table
 from dinmo_pipeline.segments.errors import MissingTableError, SegmentError, SourceError
-from dinmo_pipeline.segments.members import IDENTIFIER, select_activated, select_members
+from dinmo_pipeline.segments.members import (
+    IDENTIFIER,
+    ActivatedSelect,
+    select_activated,
+    select_members,
+)
 from dinmo_pipeline.segments.source import OpenSource, open_source
 
 __all__ = [
     "IDENTIFIER",
+    "ActivatedSelect",
     "ColumnKind",
     "ColumnType",
     "MissingTableError",

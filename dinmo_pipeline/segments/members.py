@@ -1,11 +1,14 @@
 """From a declared segment to the SELECT of its members' identifiers."""
 
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlglot import exp
 
-from dinmo_pipeline.config.declarations import Activation, Project
+from dinmo_pipeline.config.declarations import Activation, Project, Segment
+from dinmo_pipeline.config.problems import Problem
 from dinmo_pipeline.segments.clock import Clock
+from dinmo_pipeline.segments.columns import ColumnKind, ColumnType
 from dinmo_pipeline.segments.conditions import SegmentCompiler
 from dinmo_pipeline.segments.errors import SegmentError
 from dinmo_pipeline.segments.names import identifier
@@ -41,26 +44,56 @@ def select_members(
         SourceError: the source does not answer.
         KeyError: there is no such segment.
     """
-    segment = project.segments[segment_key]
-    compiler = SegmentCompiler(project, source, Clock.at(now, timezone))
+    clock = Clock.at(now, timezone)
+    return _selected(project, project.segments[segment_key], column, source, clock)[0]
+
+
+@dataclass(frozen=True, slots=True)
+class ActivatedSelect:
+    """The SELECT of an activation's members; `identifier_type` is the source's word for its column's type."""
+
+    sql: str
+    identifier_type: str
+
+
+def select_activated(
+    project: Project, activation: Activation, source: OpenSource, *, now: datetime
+) -> ActivatedSelect:
+    """The SELECT of an activation's members: of its segment, column and time zone; see `select_members`.
+
+    Raises:
+        SegmentError: also where the column's type cannot identify people.
+    """
+    segment = project.segments[activation.segment]
+    clock = Clock.at(now, activation.timezone)
+    sql, type_ = _selected(project, segment, activation.column, source, clock)
+    if type_.kind not in _IDENTIFYING_KINDS:
+        raise SegmentError([_not_identifying(segment, activation.column, type_.type)])
+    return ActivatedSelect(sql, type_.type)
+
+
+def _selected(
+    project: Project, segment: Segment, column: str, source: OpenSource, clock: Clock
+) -> tuple[str, ColumnType]:
+    compiler = SegmentCompiler(project, source, clock)
     found = compiler.column_of(segment, column, segment.place)
     if found is None or compiler.problems:
         raise SegmentError(compiler.problems)
     rows, chosen = found
     as_text = exp.cast(chosen.expression, exp.DataType.Type.TEXT)
     query = rows.select(exp.alias_(as_text, identifier(IDENTIFIER)))
-    return write(query, source.dialect)
+    return write(query, source.dialect), chosen.type
 
 
-def select_activated(
-    project: Project, activation: Activation, source: OpenSource, *, now: datetime
-) -> str:
-    """The SELECT of an activation's members: of its segment, column and time zone; see `select_members`."""
-    return select_members(
-        project,
-        activation.segment,
-        activation.column,
-        source,
-        now=now,
-        timezone=activation.timezone,
+# Days, moments and truth values tell nobody apart; lists, JSON and bytes have no one way to be written.
+_IDENTIFYING_KINDS: tuple[ColumnKind, ...] = ("text", "integer", "decimal", "float")
+
+
+def _not_identifying(segment: Segment, column: str, type_: str) -> Problem:
+    return Problem(
+        segment.place,
+        f"segment {segment.key!r}",
+        f"the column {column!r} is {type_}, which cannot identify people",
+        allowed=("text", "a number", "UUID"),
+        hint="Choose another `column`, or make it text in a `sql` segment.",
     )

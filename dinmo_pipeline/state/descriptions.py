@@ -60,6 +60,8 @@ DESCRIPTIONS: Mapping[str, Description] = {
             "blank_identifiers": "Rows whose identifier was empty or white space",
             "malformed_identifiers": "Members whose email cannot be an address",
             "duplicate_rows": "Rows beyond the first of an identifier",
+            "identifier_type": "What the source calls the type of the identifier's column",
+            "applied_to": "Key of the destination that was made equal to this reading; NULL while none was",
         },
     ),
     "membership_changes": Description(

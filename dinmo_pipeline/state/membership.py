@@ -1,7 +1,7 @@
 """Who is in a segment: streamed from the source into the state, with history, in one transaction."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 
 import duckdb
@@ -9,31 +9,22 @@ import pyarrow as pa
 
 from dinmo_pipeline.config.declarations import MatchBy
 from dinmo_pipeline.state.database import StateDatabase
+from dinmo_pipeline.state.readings import Reading, count_incoming
 from dinmo_pipeline.state.sql import literal, normalised, one_row
-
-# One @, something before it, a dot somewhere after it, no space: all else cannot be an address.
-# LIKE costs a third of a regular expression.
-_MALFORMED_EMAIL = (
-    "(identifier NOT LIKE '%_@_%._%' OR identifier LIKE '%@%@%' OR contains(identifier, ' '))"
-)
 
 
 @dataclass(frozen=True, slots=True)
 class Membership:
-    """What a materialization of a membership read and found. All counts are rows or identifiers.
+    """What a materialization of a membership found, and the rows it was made of.
 
     `members` are distinct usable identifiers now; `added` and `removed` count against the materialization
-    before. Null and blank identifiers are no members; malformed emails are, but Intercom cannot know them.
+    before.
     """
 
     members: int
     added: int
     removed: int
-    rows_read: int
-    null_identifiers: int
-    blank_identifiers: int
-    malformed_identifiers: int
-    duplicate_rows: int
+    rows: Reading
 
 
 def stage_members(
@@ -85,6 +76,7 @@ def write_membership(
     match_by: MatchBy,
     *,
     now: datetime,
+    identifier_type: str | None = None,
 ) -> Membership:
     """Make `incoming` (see `stage_members`) the activation's membership. Call it inside a transaction.
 
@@ -105,7 +97,7 @@ def write_membership(
         WHERE incoming.identifier IS NULL OR known.identifier IS NULL
         """
     )
-    counted = _count(connection, match_by)
+    counted = Membership(*_count(connection), count_incoming(connection, match_by, identifier_type))
     if counted.removed:
         _let_leave(connection, activation, now=now)
     if counted.added:
@@ -116,14 +108,7 @@ def write_membership(
             """,
             {"activation": activation, "now": now},
         )
-    connection.execute(
-        """
-        INSERT INTO dinmo.membership_sizes
-        VALUES ($activation, $now, $match_by, $members, $added, $removed, $rows_read,
-                $null_identifiers, $blank_identifiers, $malformed_identifiers, $duplicate_rows)
-        """,
-        {"activation": activation, "now": now, "match_by": match_by, **_as_parameters(counted)},
-    )
+    _record_reading(connection, activation, counted, now=now)
     return counted
 
 
@@ -155,27 +140,46 @@ def earlier_sizes(
     ).fetchall()
 
 
-def _count(connection: duckdb.DuckDBPyConnection, match_by: MatchBy) -> Membership:
-    malformed = f"count(*) FILTER (identifier <> '' AND {_MALFORMED_EMAIL})"
-    row = one_row(
+def _count(connection: duckdb.DuckDBPyConnection) -> tuple[int, int, int]:
+    """Members, added and removed."""
+    members, added, removed = one_row(
         connection,
-        f"""
+        """
         SELECT count(*) FILTER (identifier <> ''),
                (SELECT count(*) FROM moves WHERE added),
-               (SELECT count(*) FROM moves WHERE NOT added),
-               coalesce(sum(rows), 0),
-               coalesce(sum(rows) FILTER (identifier IS NULL), 0),
-               coalesce(sum(rows) FILTER (identifier = ''), 0),
-               {malformed if match_by == "email" else 0},
-               coalesce(sum(rows - 1) FILTER (identifier <> ''), 0)
+               (SELECT count(*) FROM moves WHERE NOT added)
         FROM incoming
         """,
     )
-    return Membership(*(int(value) for value in row))
+    return int(members), int(added), int(removed)
 
 
-def _as_parameters(counted: Membership) -> dict[str, int]:
-    return {name: getattr(counted, name) for name in Membership.__slots__}
+def _record_reading(
+    connection: duckdb.DuckDBPyConnection, activation: str, counted: Membership, *, now: datetime
+) -> None:
+    # Readings are told from one another, and ordered, by their time: a clock that was put back must not
+    # make an older one the newest.
+    connection.execute(
+        """
+        INSERT INTO dinmo.membership_sizes BY NAME
+        SELECT $activation AS activation, $members AS members, $added AS added, $removed AS removed,
+               greatest($now, (SELECT max(materialized_at) + INTERVAL 1 MICROSECOND
+                               FROM dinmo.membership_sizes WHERE activation = $activation)
+               ) AS materialized_at,
+               $match_by AS match_by, $rows_read AS rows_read,
+               $null_identifiers AS null_identifiers, $blank_identifiers AS blank_identifiers,
+               $malformed_identifiers AS malformed_identifiers, $duplicate_rows AS duplicate_rows,
+               $identifier_type AS identifier_type
+        """,
+        {
+            "activation": activation,
+            "now": now,
+            "members": counted.members,
+            "added": counted.added,
+            "removed": counted.removed,
+            **asdict(counted.rows),
+        },
+    )
 
 
 def refresh_membership(
@@ -185,11 +189,12 @@ def refresh_membership(
     rows: pa.RecordBatchReader,
     *,
     now: datetime,
+    identifier_type: str | None = None,
 ) -> Membership:
     """Stream a segment's rows (one text column `identifier`) and make them the membership.
 
-    The state is locked for the writing only, not while the source delivers. A source that fails midway
-    changes nothing.
+    `identifier_type` is what the source calls the column's type. The state is locked for the writing only,
+    not while the source delivers. A source that fails midway changes nothing.
 
     Raises:
         StateError: the state cannot be used.
@@ -197,4 +202,6 @@ def refresh_membership(
     with state.scratch() as connection:
         stage_members(connection, rows, match_by)
         with state.transaction(connection):
-            return write_membership(connection, activation, match_by, now=now)
+            return write_membership(
+                connection, activation, match_by, now=now, identifier_type=identifier_type
+            )

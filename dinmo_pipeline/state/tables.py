@@ -123,4 +123,19 @@ MIGRATIONS: Sequence[str] = (
         seconds DOUBLE
     );
     """,
+    # 2: the type of the identifiers, and which reading a destination was last made equal to
+    """
+    ALTER TABLE dinmo.membership_sizes ADD COLUMN identifier_type VARCHAR;
+    ALTER TABLE dinmo.membership_sizes ADD COLUMN applied_to VARCHAR;
+    -- What is known of it: the newest reading that a successful sync came after.
+    UPDATE dinmo.membership_sizes AS sizes SET applied_to = change_sets.destination
+    FROM dinmo.change_sets
+    WHERE change_sets.activation = sizes.activation
+      AND sizes.materialized_at = (
+        SELECT max(earlier.materialized_at)
+        FROM dinmo.membership_sizes AS earlier JOIN dinmo.syncs USING (activation)
+        WHERE earlier.activation = sizes.activation
+          AND syncs.status = 'ok' AND syncs.started_at >= earlier.materialized_at
+      );
+    """,
 )

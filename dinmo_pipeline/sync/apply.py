@@ -30,6 +30,13 @@ from dinmo_pipeline.state.ledger import (
     planned_changes,
 )
 from dinmo_pipeline.state.locks import activation_lock
+from dinmo_pipeline.state.readings import (
+    Readings,
+    StoredReading,
+    applied_reading,
+    mark_applied,
+    newest_reading,
+)
 from dinmo_pipeline.state.sql import members_of
 from dinmo_pipeline.state.syncs import (
     SyncNumbers,
@@ -64,11 +71,18 @@ class SyncResult:
 
 @dataclass(frozen=True, slots=True)
 class _Judged:
-    """The change set to apply, and at which touch it leaves the activation settled."""
+    """The change set to apply, what it was read from, and at which touch it leaves the activation settled."""
 
     changes: ChangeSet
     touched: int
     entered: int
+    reading: StoredReading | None
+    applied: StoredReading | None
+
+    @property
+    def readings(self) -> Readings:
+        """What the guard compares."""
+        return Readings(self.reading.rows if self.reading else None, self.applied)
 
 
 def apply_changes(
@@ -123,7 +137,7 @@ def _carry_out(
     try:
         tag = current_tag(session)
         judged = _resolve(session)
-        reason = reason_to_hold(judged.changes, session.activation.guards)
+        reason = reason_to_hold(judged.changes, judged.readings, session.activation.guards)
         if reason and not allow_large_removal:
             return judged, "held", reason
         if tag is None and judged.changes.entered > judged.changes.unknown:
@@ -144,8 +158,13 @@ def _judge(session: Session) -> _Judged:
     def judged(connection: duckdb.DuckDBPyConnection) -> _Judged:
         changes = compute_changes(connection, session.activation)
         store_changes(connection, session.activation)
-        touched = newest_touch(connection, session.activation.destination)
-        return _Judged(changes, touched, changes.entered)
+        return _Judged(
+            changes,
+            touched=newest_touch(connection, session.activation.destination),
+            entered=changes.entered,
+            reading=newest_reading(connection, session.activation),
+            applied=applied_reading(connection, session.activation),
+        )
 
     return session.state.transact(judged)
 
@@ -227,6 +246,8 @@ def _finish(
         too_many = _too_many_failed(judged, numbers, activation.guards) if status == "ok" else None
         if status == "ok" and not too_many:
             settle(connection, activation.key, judged.touched)
+            if judged.reading:
+                mark_applied(connection, activation, judged.reading)
         result = SyncResult(
             activation.key, "failed" if too_many else status, too_many or reason, numbers
         )

@@ -6,6 +6,12 @@ from dinmo_pipeline.intercom.errors import IntercomError
 from dinmo_pipeline.state.changes import ChangeSet, compute_changes, store_changes
 from dinmo_pipeline.state.directory import count_missing
 from dinmo_pipeline.state.ledger import activation_tag
+from dinmo_pipeline.state.readings import (
+    Readings,
+    applied_reading,
+    mark_applied,
+    newest_reading,
+)
 from dinmo_pipeline.state.sql import members_of
 from dinmo_pipeline.sync.guard import reason_to_hold
 from dinmo_pipeline.sync.lookup import look_again
@@ -14,7 +20,7 @@ from dinmo_pipeline.sync.session import Session
 
 @dataclass(frozen=True, slots=True)
 class ComputedChanges:
-    """A stored change set; `held` is the guard's reason, `rename` that the tag has another name.
+    """A stored change set; `held` is a guard's reason, `rename` that the tag has another name.
 
     `api_calls` were spent on members not in Intercom, and `look_failed` is why that failed.
     """
@@ -46,9 +52,15 @@ def refresh_changes(session: Session) -> ComputedChanges:
         changes = compute_changes(connection, activation)
         store_changes(connection, activation)
         tag = activation_tag(connection, activation.key, activation.destination)
+        reading = newest_reading(connection, activation)
+        applied = applied_reading(connection, activation)
+        if reading and not (changes.entered or changes.left):
+            # The destination is as the reading wants it, and no sync will come to say so.
+            mark_applied(connection, activation, reading)
+    readings = Readings(reading.rows if reading else None, applied)
     return ComputedChanges(
         changes=changes,
-        held=reason_to_hold(changes, activation.guards),
+        held=reason_to_hold(changes, readings, activation.guards),
         rename=tag is not None and tag.name != activation.name,
         api_calls=session.intercom.calls - calls_before,
         look_failed=look_failed,

@@ -13,6 +13,7 @@ from dinmo_pipeline.state.directory import count_ambiguous
 from dinmo_pipeline.state.fingerprint import fingerprint_changes
 from dinmo_pipeline.state.ledger import activation_tag
 from dinmo_pipeline.state.membership import USABLE_INCOMING, stage_members
+from dinmo_pipeline.state.readings import Readings, applied_reading, count_incoming
 from dinmo_pipeline.sync.guard import reason_to_hold
 from dinmo_pipeline.sync.lookup import most_lookup_calls
 from dinmo_pipeline.sync.reviewed import new_salt, written
@@ -36,7 +37,7 @@ class CallEstimate:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a sync of an activation would change; `held` is the guard's reason to apply nothing.
+    """What a sync of an activation would change; `held` is a guard's reason to apply nothing.
 
     `fingerprint` (see reviewed.py) tells this change set from any other.
     """
@@ -49,14 +50,23 @@ class Plan:
     fingerprint: str
 
 
-def plan_sync(state: StateDatabase, activation: Activation, rows: pa.RecordBatchReader) -> Plan:
+def plan_sync(
+    state: StateDatabase,
+    activation: Activation,
+    rows: pa.RecordBatchReader,
+    *,
+    identifier_type: str | None = None,
+) -> Plan:
     """Compare the segment's rows (one text column `identifier`) with the ledger as it is.
+
+    `identifier_type` is what the source calls the column's type.
 
     Raises:
         StateError: the state cannot be read.
     """
     with state.scratch() as connection:
         stage_members(connection, rows, activation.match_by)
+        now = count_incoming(connection, activation.match_by, identifier_type)
         with state.attached(connection, read_only=True):
             changes = compute_changes(connection, activation, members=USABLE_INCOMING)
             ambiguous = count_ambiguous(
@@ -64,11 +74,12 @@ def plan_sync(state: StateDatabase, activation: Activation, rows: pa.RecordBatch
             )
             fingerprint = written(fingerprint_changes(connection, activation, new_salt()))
             tag = activation_tag(connection, activation.key, activation.destination)
+            readings = Readings(now, applied_reading(connection, activation))
     return Plan(
         activation.key,
         changes,
         ambiguous,
-        reason_to_hold(changes, activation.guards),
+        reason_to_hold(changes, readings, activation.guards),
         estimate_calls(changes, has_tag=tag is not None),
         fingerprint,
     )

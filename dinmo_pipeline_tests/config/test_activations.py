@@ -22,6 +22,7 @@ _BUILT_IN = {
     "enabled": True,
     "on_multiple_users": "all",
     "max_removed_share": 0.3,
+    "max_unidentified_share": 0.05,
     "max_failed_share": 0.1,
 }
 _SETTINGS = st.fixed_dictionaries(
@@ -36,6 +37,7 @@ _SETTINGS = st.fixed_dictionaries(
             {},
             optional={
                 "max_removed_share": st.sampled_from([0, 0.25, 0.5, 1]),
+                "max_unidentified_share": st.sampled_from([0, 0.02, 1]),
                 "max_failed_share": st.sampled_from([0, 0.05, 1]),
             },
         ),
@@ -82,7 +84,7 @@ def test_one_line_activates_a_segment(written):
         "email",
         "manual",
     )
-    assert activation.guards == Guards(0.3, 0.1)
+    assert activation.guards == Guards(0.3, 0.05, 0.1)
     assert not activation.is_scheduled
 
 

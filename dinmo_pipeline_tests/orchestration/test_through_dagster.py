@@ -149,7 +149,7 @@ def test_a_held_change_set_is_not_launched_and_its_check_fails(four):
     assert not check.passed
     assert "The segment became empty: all 5 tagged contacts" in check.description
     assert "--allow-large-removal" in check.description
-    assert dagster.sensor_tick()[1] == "Nothing to apply: alpha is held by its removal guard."
+    assert dagster.sensor_tick()[1] == "Nothing to apply: alpha is held by a guard."
     assert not dagster.run("apply_tag_changes", "alpha").success
     assert four.tagged("ALPHA") == set(EVERYBODY[:5])
     allowed = {"ops": {"intercom_tags": {"config": {"allow_large_removal": True}}}}

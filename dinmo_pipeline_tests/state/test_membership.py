@@ -15,6 +15,7 @@ from dinmo_pipeline.state.membership import (
     stage_members,
     write_membership,
 )
+from dinmo_pipeline.state.readings import Reading
 from dinmo_pipeline.state.sql import _WHITESPACE, one_row
 from dinmo_pipeline_tests.state.declaring import NOW, rows_of
 
@@ -44,11 +45,14 @@ def test_every_row_is_counted(state):
         members=8,
         added=8,
         removed=0,
-        rows_read=16,
-        null_identifiers=2,
-        blank_identifiers=3,
-        malformed_identifiers=5,
-        duplicate_rows=3,
+        rows=Reading(
+            "email",
+            rows_read=16,
+            null_identifiers=2,
+            blank_identifiers=3,
+            malformed_identifiers=5,
+            duplicate_rows=3,
+        ),
     )
     assert _members(state) == sorted(
         [
@@ -62,7 +66,8 @@ def test_user_ids_stay_as_they_are(state):
     """Zeros in front, upper case, spaces: all of it is the id. White space alone is none."""
     ids = ["007", "7", "7 ", " 7", "a b", "Ab", "AB", "ß", "😀", "x" * 500, "a\x00b"]
     found = refresh_membership(state, "vip", "user_id", rows_of([*ids, " ", "\u00a0"]), now=NOW)
-    assert (found.members, found.blank_identifiers, found.malformed_identifiers) == (11, 2, 0)
+    assert (found.members, found.rows.blank_identifiers) == (11, 2)
+    assert found.rows.malformed_identifiers == 0
     assert _members(state) == sorted(ids)
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from dinmo_pipeline.state.database import StateDatabase
 from dinmo_pipeline.state.errors import StateError, StateUnusableError, StateVersionError
+from dinmo_pipeline.state.schema import CURRENT_VERSION
 from dinmo_pipeline_tests.state.other_process import INSERT
 
 CHECK = "Check `state: {database: …}` in the declarations."
@@ -40,7 +41,7 @@ def test_file_and_log_are_private(tmp_path):
 
 def test_a_reader_makes_nothing(tmp_path):
     """A state that is not there is empty."""
-    assert _open(tmp_path / "state.duckdb", read_only=True) == [(1,)]
+    assert _open(tmp_path / "state.duckdb", read_only=True) == [(CURRENT_VERSION,)]
     assert list(tmp_path.iterdir()) == []
 
 
@@ -49,8 +50,8 @@ def test_a_reader_of_another_database_sees_an_empty_state(tmp_path):
     path = tmp_path / "mine.duckdb"
     with duckdb.connect(str(path)) as connection:
         connection.execute("CREATE TABLE mine AS SELECT 1 AS number")
-    assert _open(path, read_only=True) == [(1,)]
-    assert _open(path, read_only=False) == [(1,)]
+    assert _open(path, read_only=True) == [(CURRENT_VERSION,)]
+    assert _open(path, read_only=False) == [(CURRENT_VERSION,)]
     with duckdb.connect(str(path)) as connection:
         assert connection.execute("FROM mine").fetchall() == [(1,)]
 
@@ -124,8 +125,8 @@ def test_a_newer_schema_is_refused(tmp_path, read_only):
     with pytest.raises(StateVersionError) as raised:
         _open(path, read_only=read_only)
     assert str(raised.value) == (
-        f"{path} has state schema 99; this release knows up to 1. Upgrade dinmo-pipeline, or point"
-        " `state: {database: …}` at another file."
+        f"{path} has state schema 99; this release knows up to {CURRENT_VERSION}. Upgrade"
+        " dinmo-pipeline, or point `state: {database: …}` at another file."
     )
 
 
@@ -137,7 +138,8 @@ def test_an_older_schema_is_refused_to_a_reader(tmp_path):
     with pytest.raises(StateVersionError) as raised:
         _open(path, read_only=True)
     assert str(raised.value) == (
-        f"{path} has state schema -1, older than 1. The next `dinmo sync` brings it forward."
+        f"{path} has state schema -1, older than {CURRENT_VERSION}. The next `dinmo sync` brings it"
+        " forward."
     )
 
 

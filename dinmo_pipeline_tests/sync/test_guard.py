@@ -1,4 +1,7 @@
-"""The removal guard: when a change set is held, and never for a removal that is not certain."""
+"""The guards: when a change set is held, and never for a removal that is not certain."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
@@ -6,10 +9,19 @@ from hypothesis import strategies as st
 
 from dinmo_pipeline.config.declarations import Guards
 from dinmo_pipeline.state.changes import ChangeSet
+from dinmo_pipeline.state.readings import Reading, Readings, StoredReading
 from dinmo_pipeline.sync.guard import ALWAYS_ALLOWED_REMOVALS, reason_to_hold
 
 COUNTS = st.integers(min_value=0, max_value=100_000)
 SHARES = st.floats(min_value=0, max_value=1)
+
+
+HEALTHY = Readings(Reading("email", 100, 0, 0, 0, 0), None)
+
+
+def reason_of(changes, **guards):
+    """The reason where the source is in order."""
+    return reason_to_hold(changes, HEALTHY, Guards(**guards))
 
 
 def change_set(*, members=100, tagged=100, leaving=0, unknown=0):
@@ -38,21 +50,21 @@ def change_set(*, members=100, tagged=100, leaving=0, unknown=0):
 )
 def test_more_than_the_share_and_more_than_ten_are_held(leaving, tagged, held):
     """The default share is 30 %."""
-    reason = reason_to_hold(change_set(tagged=tagged, leaving=leaving), Guards())
+    reason = reason_of(change_set(tagged=tagged, leaving=leaving))
     assert (reason is not None) is held
 
 
 def test_an_empty_segment_is_held_also_when_it_was_small():
     """One tagged contact is enough; none is nothing to hold."""
-    assert reason_to_hold(change_set(members=0, tagged=1, leaving=1), Guards()) is not None
-    assert reason_to_hold(change_set(members=0, tagged=0), Guards()) is None
+    assert reason_of(change_set(members=0, tagged=1, leaving=1)) is not None
+    assert reason_of(change_set(members=0, tagged=0)) is None
 
 
 def test_members_nobody_looked_for_yet_may_be_those_who_seem_to_leave():
     """A lost directory or a changed match_by is no removal before the lookup."""
     seeming = change_set(tagged=100, leaving=100, unknown=100)
-    assert reason_to_hold(seeming, Guards()) is None
-    assert reason_to_hold(change_set(tagged=100, leaving=100, unknown=50), Guards()) is not None
+    assert reason_of(seeming) is None
+    assert reason_of(change_set(tagged=100, leaving=100, unknown=50)) is not None
 
 
 @given(COUNTS, COUNTS, SHARES)
@@ -60,14 +72,151 @@ def test_a_larger_share_never_holds_more(leaving, tagged, share):
     """The guard is monotonous in its setting."""
     leaving = min(leaving, tagged)
     changes = change_set(tagged=tagged, leaving=leaving)
-    if reason_to_hold(changes, Guards(max_removed_share=share)) is None:
+    if reason_of(changes, max_removed_share=share) is None:
         larger = min(1.0, share * 1.5)
-        assert reason_to_hold(changes, Guards(max_removed_share=larger)) is None
+        assert reason_of(changes, max_removed_share=larger) is None
 
 
 @given(COUNTS, COUNTS)
 def test_what_is_not_held_is_few_or_within_the_share(leaving, tagged):
     """The guarantee that people rely on, told the other way round."""
     leaving = min(leaving, tagged)
-    if reason_to_hold(change_set(tagged=tagged, leaving=leaving), Guards()) is None:
+    if reason_of(change_set(tagged=tagged, leaving=leaving)) is None:
         assert leaving <= ALWAYS_ALLOWED_REMOVALS or leaving <= 0.3 * tagged
+
+
+THEN = StoredReading(
+    datetime(2026, 3, 1, 9, 0, tzinfo=UTC),
+    Reading("email", 1_000, 20, 0, 0, 0, identifier_type="VARCHAR"),
+)
+SINCE = "the reading last applied, of 2026-03-01 09:00 UTC"
+
+
+def hold(leaving, *, applied=THEN, guards=None, **now):
+    """The reason for a segment of 1,000 tagged contacts of which some would lose the tag."""
+    changes = change_set(members=1_000 - leaving, tagged=1_000, leaving=leaving)
+    return reason_to_hold(changes, Readings(replace(THEN.rows, **now), applied), guards or Guards())
+
+
+def test_a_loss_of_identifiers_is_held_far_below_the_share_of_removals():
+    """The whole sentence: who, why, what is allowed, and what the source did."""
+    assert hold(80, null_identifiers=100, malformed_identifiers=5) == (
+        "80 of 1,000 tagged contacts would lose the tag, up to 80 of them (8%) because their rows lost"
+        " the identifier; max_unidentified_share allows 5%. 85 more rows have no identifier of their"
+        f" own than in {SINCE}: 80 NULL, 5 malformed."
+    )
+
+
+@pytest.mark.parametrize(
+    ("leaving", "now", "held"),
+    [
+        (80, {}, False),  # they left: their rows are gone
+        (80, {"null_identifiers": 70}, False),  # 50 of them at most: the share exactly
+        (80, {"null_identifiers": 71}, True),
+        (51, {"null_identifiers": 900}, True),
+        (50, {"null_identifiers": 900}, False),
+        (80, {"null_identifiers": 0, "blank_identifiers": 80}, True),
+        (80, {"null_identifiers": 0, "blank_identifiers": 20}, False),  # NULLs that became blank
+        (80, {"duplicate_rows": 80}, True),  # everybody got one placeholder
+        (80, {"null_identifiers": 100, "rows_read": 920}, True),
+        (
+            80,
+            {"null_identifiers": 100, "rows_read": 1_100},
+            True,
+        ),  # a hundred new members hide nothing
+        (
+            80,
+            {"null_identifiers": 100, "rows_read": 3_000},
+            False,
+        ),  # 40 of 2,000 new rows are usual
+        (80, {"null_identifiers": 120, "rows_read": 3_000}, True),
+    ],
+)
+def test_what_counts_as_a_loss(leaving, now, held):
+    """Rows that stay and have no identifier of their own any more, as many as contacts would leave."""
+    assert (hold(leaving, **now) is not None) is held
+
+
+@pytest.mark.parametrize(
+    ("now", "held"),
+    [
+        ({"null_identifiers": 9_000, "rows_read": 10_000}, False),
+        ({"null_identifiers": 9_500, "rows_read": 10_500}, False),  # more visitors, as many members
+        ({"null_identifiers": 9_080, "rows_read": 10_000}, True),  # more visitors, fewer members
+    ],
+)
+def test_where_most_rows_never_had_an_identifier_new_rows_are_no_sign(now, held):
+    """A table of visitors: NULLs come and go by hundreds every day."""
+    visitors = replace(THEN, rows=replace(THEN.rows, null_identifiers=9_000, rows_read=10_000))
+    assert (hold(80, applied=visitors, **now) is not None) is held
+
+
+def test_ten_contacts_are_never_held_for_it():
+    """As with the other share; of twenty tagged contacts ten may go."""
+    few = change_set(members=10, tagged=20, leaving=10)
+    lost = Readings(replace(THEN.rows, null_identifiers=500), THEN)
+    assert reason_to_hold(few, lost, Guards()) is None
+    assert reason_to_hold(replace(few, leaving_contacts=11), lost, Guards(1.0)) is not None
+
+
+def test_a_new_type_makes_every_removal_suspect():
+    """007 became 7: few enough for the share of removals, and nobody left."""
+    assert hold(80, identifier_type="INTEGER") == (
+        "80 of 1,000 tagged contacts would lose the tag, up to 80 of them (8%) because of the"
+        " identifier's new type; max_unidentified_share allows 5%. The identifier's type changed from"
+        f" VARCHAR to INTEGER since {SINCE}."
+    )
+    assert hold(50, identifier_type="INTEGER") is None
+    assert hold(80, identifier_type=None) is None
+    assert hold(80, identifier_type="INTEGER", match_by="user_id") is None
+
+
+def test_another_reason_tells_what_the_source_did_as_well():
+    """A person who reads that half would go learns why."""
+    reason = hold(500, null_identifiers=520, identifier_type="JSON")
+    assert reason == (
+        "500 of 1,000 tagged contacts (50%) would lose the tag; max_removed_share allows 30%."
+        f" 500 more rows have no identifier of their own than in {SINCE}: 500 NULL."
+        f" The identifier's type changed from VARCHAR to JSON since {SINCE}."
+    )
+
+
+def test_without_an_applied_reading_every_row_without_identifier_counts():
+    """What cannot be compared is not trusted; where nobody leaves there is nothing to hold."""
+    assert hold(80, applied=None, null_identifiers=60) == (
+        "80 of 1,000 tagged contacts would lose the tag, up to 60 of them (6%) because their rows lost"
+        " the identifier; max_unidentified_share allows 5%. 60 rows have no identifier of their own"
+        " (60 NULL), and no reading was applied yet to compare with."
+    )
+    assert hold(0, applied=None, null_identifiers=60) is None
+
+
+def test_a_guard_that_cannot_be_evaluated_holds():
+    """No reading, counts that contradict one another, a share that is no number."""
+    leaving = change_set(members=920, tagged=1_000, leaving=80)
+    assert "has no reading of the rows" in str(
+        reason_to_hold(leaving, Readings(None, None), Guards())
+    )
+    for impossible in (
+        replace(leaving, leaving_contacts=1_001),
+        replace(leaving, leaving_contacts=-1),
+        replace(leaving, tagged_contacts=0),
+        replace(leaving, unknown=-1),
+    ):
+        reason = reason_to_hold(impossible, HEALTHY, Guards(1.0, 1.0, 1.0))
+        assert str(reason).startswith("The guard cannot be evaluated: ")
+    for guards in (Guards(max_removed_share=float("nan")), Guards(0.3, float("nan"))):
+        lost = Readings(replace(THEN.rows, null_identifiers=100), THEN)
+        assert reason_to_hold(leaving, lost, guards) is not None
+
+
+@given(COUNTS, COUNTS, COUNTS, SHARES)
+def test_more_lost_rows_never_release_a_change_set(leaving, tagged, lost, share):
+    """And a larger share never holds more."""
+    changes = change_set(tagged=tagged, leaving=min(leaving, tagged))
+    worse = Readings(replace(THEN.rows, null_identifiers=lost + 1), THEN)
+    better = Readings(replace(THEN.rows, null_identifiers=lost), THEN)
+    guards = Guards(1.0, share)
+    if reason_to_hold(changes, worse, guards) is None:
+        assert reason_to_hold(changes, better, guards) is None
+        assert reason_to_hold(changes, worse, replace(guards, max_unidentified_share=1.0)) is None

@@ -1,0 +1,165 @@
+"""Identifiers that vanish upstream take the tag off nobody before a person has said so."""
+
+from dataclasses import replace
+
+import pytest
+
+from dinmo_pipeline.state.membership import refresh_membership
+from dinmo_pipeline.sync.apply import apply_changes
+from dinmo_pipeline.sync.changes import refresh_changes
+from dinmo_pipeline_tests.intercom.syncing import session_on
+from dinmo_pipeline_tests.state.declaring import rows_of
+
+COUNT = 200
+PEOPLE = [f"u{number}@example.com" for number in range(COUNT)]
+LOST, STAYING = PEOPLE[:20], PEOPLE[20:]  # a tenth: far below max_removed_share
+LOST_AS_NULL = [None] * len(LOST)
+WITHOUT = [None] * 30  # rows that never had an email
+
+
+class Company:
+    """An activation on a workspace whose users are all members, and all tagged."""
+
+    def __init__(self, workspace, folder):
+        self.ids = workspace.users(COUNT)
+        self.workspace = workspace
+        self.session = session_on(workspace, folder)
+        self.locks = folder / "locks"
+        assert self.sync([*PEOPLE, *WITHOUT]).status == "ok"
+
+    def read(self, rows, **options):
+        """Read the segment and compute the changes, as the job `sync_membership` does."""
+        activation = self.session.activation
+        now = self.session.clock()
+        refresh_membership(
+            self.session.state,
+            activation.key,
+            activation.match_by,
+            rows_of(rows),
+            now=now,
+            **options,
+        )
+        return refresh_changes(self.session)
+
+    def apply(self, *, allow_large_removal=False):
+        """As the job `apply_tag_changes` does."""
+        session = replace(self.session, sync_id=f"{self.session.sync_id}+")
+        self.session = session
+        return apply_changes(session, self.locks, allow_large_removal=allow_large_removal)
+
+    def sync(self, rows, **options):
+        """Both."""
+        self.read(rows)
+        return self.apply(**options)
+
+    def held(self, rows):
+        """The reason to hold, which both jobs give, and nobody loses the tag."""
+        computed, result = self.read(rows), self.apply()
+        assert result.status == "held"
+        assert self.workspace.tagged("VIP") == set(self.ids)
+        if not computed.changes.unknown:
+            assert computed.held == result.reason
+        return result.reason
+
+
+@pytest.fixture
+def company(workspace, tmp_path):
+    return Company(workspace, tmp_path)
+
+
+def test_emails_that_turn_null_are_held_however_often_it_runs(company):
+    """The reference is what was applied last, so running again neither releases nor forgets it."""
+    nulled = [*STAYING, *LOST_AS_NULL, *WITHOUT]
+    reason = company.held(nulled)
+    assert reason.startswith(
+        "20 of 200 tagged contacts would lose the tag, up to 20 of them (10%) because their rows lost"
+        " the identifier; max_unidentified_share allows 5%. 20 more rows have no identifier of their"
+        " own than in the reading last applied, of "
+    )
+    assert reason.endswith(" UTC: 20 NULL.")
+    assert [company.held(nulled), company.held(nulled)] == [reason, reason]
+    company.read(nulled)
+    assert company.held(nulled) == reason
+
+
+def test_the_source_being_mended_releases_it(company):
+    """By itself, and then nothing is left to do."""
+    company.held([*STAYING, *LOST_AS_NULL, *WITHOUT])
+    result = company.sync([*PEOPLE, *WITHOUT])
+    assert (result.status, result.numbers.untagged) == ("ok", 0)
+
+
+def test_a_person_releases_it_once_and_for_all(company):
+    """What was released is what the next reading is compared with."""
+    company.held([*STAYING, *LOST_AS_NULL, *WITHOUT])
+    released = company.sync([*STAYING, *LOST_AS_NULL, *WITHOUT], allow_large_removal=True)
+    assert (released.status, released.numbers.untagged) == ("ok", 20)
+    assert company.workspace.tagged("VIP") == set(company.ids[20:])
+    later = company.sync([*STAYING[20:], *LOST_AS_NULL, *WITHOUT])
+    assert (later.status, later.numbers.untagged) == ("ok", 20)
+
+
+def test_a_release_that_broke_off_is_not_yet_applied(company):
+    """Intercom fails midway: what is left of the removals is asked for again."""
+    nulled = [*PEOPLE[100:], *[None] * 130]
+    company.held(nulled)
+    company.workspace.fail(
+        {
+            "match": {"method": "DELETE"},
+            "kind": "status",
+            "status": 401,
+            "after": 50,
+        }
+    )
+    assert company.sync(nulled, allow_large_removal=True).status == "failed"
+    company.workspace.fail()
+    assert len(company.workspace.tagged("VIP")) == 150
+    assert company.sync(nulled).status == "held"
+    assert company.sync(nulled, allow_large_removal=True).status == "ok"
+
+
+def test_people_who_leave_are_no_loss(company):
+    """However many rows never had an email; a reading without changes counts as applied."""
+    left = company.sync([*STAYING, *WITHOUT])
+    assert (left.status, left.numbers.untagged) == ("ok", 20)
+    assert not company.read([*STAYING, *[None] * 500]).something_to_apply
+    left = company.sync([*STAYING[20:], *[None] * 500])
+    assert (left.status, left.numbers.untagged) == ("ok", 20)
+
+
+@pytest.mark.parametrize(
+    ("instead", "kind"),
+    [
+        (lambda _email: " ", "20 blank"),
+        (lambda email: email.replace("@", " at "), "20 malformed"),
+        (lambda _email: "unknown@example.com", "19 repeated"),
+    ],
+)
+def test_every_way_to_lose_an_identifier_is_held(company, instead, kind):
+    """Blank, malformed, and one placeholder for everybody."""
+    reason = company.held([*STAYING, *(instead(email) for email in LOST), *WITHOUT])
+    assert reason.endswith(f" UTC: {kind}.")
+
+
+def test_a_join_that_gives_each_row_twice_is_no_loss(company):
+    """Where nobody leaves there is nothing to hold; then it is what the next reading is compared with."""
+    twice = [*PEOPLE, *WITHOUT] * 2
+    assert company.sync(twice).status == "ok"
+    left = company.sync([*STAYING, *WITHOUT] * 2)
+    assert (left.status, left.numbers.untagged) == ("ok", 20)
+
+
+def test_a_clock_that_was_put_back_does_not_change_the_order_of_readings(company):
+    """The newest reading is the one that came last."""
+    clock = company.session.clock
+    company.session = replace(company.session, clock=lambda: clock().replace(year=2001))
+    company.held([*STAYING, *LOST_AS_NULL, *WITHOUT])
+
+
+def test_each_destination_has_its_own_reference(company):
+    """What another workspace was made equal to says nothing of this one."""
+    here = company.session
+    company.session = replace(here, activation=replace(here.activation, destination="other"))
+    assert company.sync([*STAYING, *LOST_AS_NULL, *WITHOUT]).status == "ok"
+    company.session = replace(here, sync_id="back")
+    assert "20 NULL" in company.held([*STAYING, *LOST_AS_NULL, *WITHOUT])
