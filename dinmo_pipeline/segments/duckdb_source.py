@@ -12,7 +12,7 @@ from sqlglot import exp
 
 from dinmo_pipeline.segments.columns import ColumnType, Table, column_type_of_sql
 from dinmo_pipeline.segments.errors import MissingTableError, SourceError
-from dinmo_pipeline.segments.names import nearest, split_table_name, table_expression
+from dinmo_pipeline.segments.names import look_up, nearest, split_table_name, table_expression
 from dinmo_pipeline.segments.stream import reported
 
 DIALECT = "duckdb"
@@ -86,9 +86,13 @@ class DuckDBSource:
         try:
             return Table(names, self.query_columns(selecting))
         except SourceError as error:
-            if isinstance(error.__cause__, duckdb.CatalogException | duckdb.BinderException):
-                raise MissingTableError(name, nearest(name, self._table_names())) from error
-            raise
+            if not isinstance(error.__cause__, duckdb.CatalogException | duckdb.BinderException):
+                raise
+            known = self._table_names()
+            # A view may be there, and be refused for a table of its own that is not.
+            if look_up(".".join(names).removeprefix("main."), dict.fromkeys(known)):
+                raise
+            raise MissingTableError(name, nearest(name, known)) from error
 
     def _table_names(self) -> list[str]:
         rows = self._run(

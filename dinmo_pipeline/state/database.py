@@ -53,6 +53,9 @@ class StateDatabase:
         """A connection with temporary tables only, for work that must not keep the state locked.
 
         What is made in it can be used while the state is attached, and outlives that.
+
+        Raises:
+            StateUnusableError: DuckDB refuses what is done with it: a damaged file, a full disk.
         """
         with tempfile.TemporaryDirectory(prefix="dinmo-") as spill:
             connection = duckdb.connect(":memory:")
@@ -67,6 +70,12 @@ class StateDatabase:
                     connection.execute(f"SET memory_limit = {literal(self.memory_limit)}")
                     connection.execute(f"SET threads = {_THREADS_WITH_A_LIMIT}")
                 yield connection
+            except duckdb.Error as error:
+                raise StateUnusableError(
+                    f"The state database {self.database} cannot be used: {_first_line(error)}. If it is"
+                    " damaged or was changed by hand, put back a backup; or move it away and run"
+                    " `dinmo reconcile ACTIVATION --repair` before the next sync."
+                ) from error
             finally:
                 connection.close()
 

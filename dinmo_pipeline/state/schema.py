@@ -11,7 +11,11 @@ CURRENT_VERSION = len(MIGRATIONS)
 
 
 def installed_version(connection: duckdb.DuckDBPyConnection) -> int:
-    """The schema version of an open database; 0 when it has no state yet."""
+    """The schema version of an open database; 0 when it has no state yet.
+
+    Raises:
+        StateVersionError: there is a state, and its version is lost.
+    """
     has_state = one_row(
         connection,
         "SELECT count(*) FROM information_schema.tables"
@@ -20,7 +24,13 @@ def installed_version(connection: duckdb.DuckDBPyConnection) -> int:
     )[0]
     if not has_state:
         return 0
-    return int(one_row(connection, "SELECT max(version) FROM dinmo.schema_version")[0])
+    version = one_row(connection, "SELECT max(version) FROM dinmo.schema_version")[0]
+    if version is None:
+        # To take it for an empty state would be to forget who is tagged.
+        raise StateVersionError(
+            "The state has lost the version of its schema: dinmo.schema_version is empty. Put back a backup."
+        )
+    return int(version)
 
 
 def migrate(connection: duckdb.DuckDBPyConnection, database: str) -> None:

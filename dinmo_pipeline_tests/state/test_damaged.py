@@ -1,0 +1,81 @@
+"""A state that cannot be read is an error in words, and nothing is decided by what is left of it."""
+
+import duckdb
+import pytest
+
+from dinmo_pipeline.state.errors import StateError, StateUnusableError
+from dinmo_pipeline.state.membership import refresh_membership
+from dinmo_pipeline.sync.apply import apply_changes
+from dinmo_pipeline.sync.changes import refresh_changes
+from dinmo_pipeline.sync.plan import plan_sync
+from dinmo_pipeline_tests.intercom.scripted import scripted
+from dinmo_pipeline_tests.intercom.syncing import session_on
+from dinmo_pipeline_tests.intercom.workspace import Clock
+from dinmo_pipeline_tests.state.declaring import NOW, rows_of
+
+DAMAGES = [
+    "DROP TABLE dinmo.tagged_contacts",
+    "ALTER TABLE dinmo.tagged_contacts DROP COLUMN identifier",
+    "ALTER TABLE dinmo.tagged_contacts RENAME contact_id TO contact",
+    "DROP TABLE dinmo.membership_sizes",
+    "DROP TABLE dinmo.activation_tags",
+    "DELETE FROM dinmo.schema_version",
+]
+
+
+class _NoContacts:
+    """A workspace with nothing in it."""
+
+    def __init__(self, client):
+        self.client = client
+        self.clock = Clock()
+
+
+@pytest.fixture
+def session(tmp_path):
+    """One member who is tagged, by the ledger; and an Intercom that keeps the calls."""
+    with scripted() as server, Clock().client(server.base_url) as client:
+        session = session_on(_NoContacts(client), tmp_path)
+        refresh_membership(session.state, "vip", "email", rows_of(["ann@x.org"]), now=NOW)
+        with session.state.transaction() as connection:
+            connection.execute(
+                "INSERT INTO dinmo.tagged_contacts VALUES ('vip', 'main', '1', 'ann@x.org', now())"
+            )
+        yield session
+        assert {request.method for request in server.requests} <= {"GET"}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_plan_of_it_is_an_error(session, damage):
+    """Never a plan that seems to be in order."""
+    _damage(session, damage)
+    with pytest.raises(StateError, match=r"^The state "):
+        plan_sync(session.state, session.activation, rows_of(["bo@x.org"]))
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_sync_of_it_writes_nothing(session, damage, tmp_path):
+    """It may look at the tag; nothing in Intercom is changed."""
+    _damage(session, damage)
+    with pytest.raises(StateError, match=r"^The state "):
+        refresh_changes(session)
+    with pytest.raises(StateError, match=r"^The state "):
+        apply_changes(session, tmp_path / "locks")
+
+
+def test_the_error_tells_what_to_do(session):
+    """The file, the reason, two ways out."""
+    _damage(session, DAMAGES[0])
+    with pytest.raises(StateUnusableError) as raised:
+        refresh_changes(session)
+    path = session.state.database
+    assert str(raised.value) == (
+        f"The state database {path} cannot be used: Catalog Error: Table with name tagged_contacts does"
+        " not exist. If it is damaged or was changed by hand, put back a backup; or move it away and run"
+        " `dinmo reconcile ACTIVATION --repair` before the next sync."
+    )
+
+
+def _damage(session, statement):
+    with duckdb.connect(session.state.database) as connection:
+        connection.execute(statement)
