@@ -57,6 +57,7 @@ def reconcile(
                     repair=repair,
                     recent_minutes=recent_minutes,
                     log_level="INFO" if verbose else "WARNING",
+                    log_failures=verbose,
                 )
     if as_json:
         print_json({key: as_object(result) for key, result in found.items()})

@@ -76,6 +76,7 @@ def sync(
                     key,
                     allow_large_removal=allow_large_removal,
                     log_level="INFO" if verbose else "WARNING",
+                    log_failures=verbose,
                     expected_changes=reviewed.fingerprints[key] if reviewed else "",
                 )
     if as_json:

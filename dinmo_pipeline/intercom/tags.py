@@ -124,7 +124,8 @@ class Tags:
             NotFoundError: the contact or the tag is unknown; MergedError: it lives on elsewhere.
         """
         path = f"/contacts/{quote(contact_id, safe='')}/tags"
-        return self.transport.call("POST", path, json={"id": tag_id}).request_id
+        answer = self.transport.call("POST", path, json={"id": tag_id})
+        return _confirmed_for(f"POST {path}", answer, tag_id)
 
     def untag_contact(self, contact_id: str, tag_id: str) -> str | None:
         """Take a tag off one contact, also when it does not carry it; the request's id.
@@ -133,7 +134,7 @@ class Tags:
             NotFoundError: the contact or the tag is unknown; MergedError: it lives on elsewhere.
         """
         path = f"/contacts/{quote(contact_id, safe='')}/tags/{quote(tag_id, safe='')}"
-        return self.transport.call("DELETE", path).request_id
+        return _confirmed_for(f"DELETE {path}", self.transport.call("DELETE", path), tag_id)
 
 
 def _confirmed(users: Any) -> frozenset[str] | None:
@@ -144,6 +145,18 @@ def _confirmed(users: Any) -> frozenset[str] | None:
         read_id(user.get("id")) for user in users if isinstance(user, dict) and user.get("tagged")
     )
     return frozenset(contact_id for contact_id in ids if contact_id)
+
+
+def _confirmed_for(call: str, answer: Answer, tag_id: str) -> str | None:
+    """The request's id, if the answer is the tag that was meant: documented and recorded of both calls.
+
+    Any other 200 says nothing of the contact, and taking it for a confirmation would lose the change.
+    """
+    if _answered_tag(call, answer).id != tag_id:
+        raise UnreadableError(
+            f"{call}: Intercom's answer is about another tag.", request_id=answer.request_id
+        )
+    return answer.request_id
 
 
 def _answered_tag(call: str, answer: Answer) -> Tag:

@@ -7,6 +7,7 @@ import dagster as dg
 
 from dinmo_pipeline.config.declarations import Activation, Destination, Project
 from dinmo_pipeline.orchestration.assets import build_assets
+from dinmo_pipeline.orchestration.console import console
 from dinmo_pipeline.orchestration.jobs import build_jobs
 from dinmo_pipeline.orchestration.naming import (
     SOURCE,
@@ -45,6 +46,7 @@ def build_definitions(project: Project, environment: Mapping[str, str]) -> dg.De
             build_drift_check(project, partitions),
         ],
         resources=_resources(project, environment),
+        loggers={"console": console},
     )
 
 

@@ -38,15 +38,17 @@ def sync_activation(
     *,
     allow_large_removal: bool,
     log_level: str,
+    log_failures: bool = True,
     expected_changes: str = "",
 ) -> SyncOutcome:
     """Compute the membership and changes of an activation and apply them; two runs in the instance.
 
+    With `log_failures` off the console says nothing of a failed step: the outcome has its reason.
     With `expected_changes`, the fingerprint of a reviewed plan, other changes are held. An unsuccessful
     sync is an outcome, not an exception.
     """
     started = time.monotonic()
-    loggers = _console_at(log_level)
+    loggers = _console_at(log_level, log_failures=log_failures)
     membership = definitions.resolve_job_def(SYNC_MEMBERSHIP).execute_in_process(
         instance=instance, partition_key=activation, run_config=loggers, raise_on_error=False
     )
@@ -88,6 +90,7 @@ def reconcile_activation(
     repair: bool,
     recent_minutes: float,
     log_level: str,
+    log_failures: bool = True,
 ) -> "Reconciled":
     """Compare who carries an activation's tag with what we put there; a run, so that the UI shows it.
 
@@ -99,7 +102,10 @@ def reconcile_activation(
     run = definitions.resolve_job_def(RECONCILE_TAGS).execute_in_process(
         instance=instance,
         partition_key=activation,
-        run_config={**_console_at(log_level), "ops": {RECONCILE: {"config": config}}},
+        run_config={
+            **_console_at(log_level, log_failures=log_failures),
+            "ops": {RECONCILE: {"config": config}},
+        },
         raise_on_error=False,
     )
     if run.success:
@@ -111,8 +117,9 @@ def reconcile_activation(
     return Reconciled(activation, "failed", _error_of(run))
 
 
-def _console_at(log_level: str) -> dict[str, Any]:
-    return {"loggers": {"console": {"config": {"log_level": log_level}}}}
+def _console_at(log_level: str, *, log_failures: bool) -> dict[str, Any]:
+    config = {"log_level": log_level, "failures": log_failures}
+    return {"loggers": {"console": {"config": config}}}
 
 
 def _metadata_of(result: dg.ExecuteInProcessResult, asset: str) -> dict[str, Any]:

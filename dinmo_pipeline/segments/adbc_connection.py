@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from dinmo_pipeline.segments.columns import ColumnType, columns_of_arrow
 from dinmo_pipeline.segments.errors import SourceError
+from dinmo_pipeline.segments.refusals import without_values
 from dinmo_pipeline.segments.stream import reported
 
 
@@ -50,7 +51,7 @@ class AdbcConnection:
         try:
             self._run(self._cursor, sql)
         except adbc_driver_manager.Error as error:
-            raise self._refused(error) from error
+            raise self._refused(error) from None
         return self._cursor
 
     def _run(self, cursor: Any, sql: str) -> None:
@@ -65,7 +66,7 @@ class AdbcConnection:
     def _refused(self, error: adbc_driver_manager.Error) -> SourceError:
         text = str(error).partition("Query was:")[0].strip()
         state = f" (SQLSTATE {error.sqlstate})" if error.sqlstate else ""
-        return SourceError(f"{self._title} refuses the statement: {text}{state}")
+        return SourceError(f"{self._title} refuses the statement: {without_values(text)}{state}")
 
 
 def connect_snowflake(uri: str) -> AdbcConnection:

@@ -9,6 +9,7 @@ from databricks import sql as databricks_sql
 
 from dinmo_pipeline.segments.columns import ColumnType, columns_of_arrow
 from dinmo_pipeline.segments.errors import SourceError
+from dinmo_pipeline.segments.refusals import without_values
 from dinmo_pipeline.segments.stream import reported
 
 _ROWS_PER_FETCH = 100_000
@@ -55,7 +56,8 @@ class DatabricksConnection:
         try:
             self._cursor.execute(sql)
         except databricks_sql.Error as error:
-            raise SourceError(f"Databricks refuses the statement: {error}") from error
+            said = without_values(str(error))
+            raise SourceError(f"Databricks refuses the statement: {said}") from None
         return self._cursor
 
 

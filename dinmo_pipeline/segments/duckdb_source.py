@@ -13,6 +13,7 @@ from sqlglot import exp
 from dinmo_pipeline.segments.columns import ColumnType, Table, column_type_of_sql
 from dinmo_pipeline.segments.errors import MissingTableError, SourceError
 from dinmo_pipeline.segments.names import look_up, nearest, split_table_name, table_expression
+from dinmo_pipeline.segments.refusals import without_values
 from dinmo_pipeline.segments.stream import reported
 
 DIALECT = "duckdb"
@@ -61,7 +62,7 @@ class DuckDBSource:
             cursor = self._connection.cursor()
             reader = cursor.sql(self._one_select(sql)).to_arrow_reader(ROWS_PER_BATCH)
         except duckdb.Error as error:
-            raise _refused(error) from error
+            raise _refused(error) from None
         return reported(reader, "DuckDB", cursor.close)
 
     def count(self, sql: str) -> int:
@@ -86,7 +87,7 @@ class DuckDBSource:
         try:
             return Table(names, self.query_columns(selecting))
         except SourceError as error:
-            if not isinstance(error.__cause__, duckdb.CatalogException | duckdb.BinderException):
+            if not isinstance(error.__context__, duckdb.CatalogException | duckdb.BinderException):
                 raise
             known = self._table_names()
             # A view may be there, and be refused for a table of its own that is not.
@@ -105,7 +106,7 @@ class DuckDBSource:
         try:
             statements = self._connection.extract_statements(sql)
         except duckdb.Error as error:
-            raise _refused(error) from error
+            raise _refused(error) from None
         if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
             raise SourceError("A source runs single SELECT statements only.")
         return statements[0].query
@@ -114,7 +115,7 @@ class DuckDBSource:
         try:
             return self._connection.cursor().execute(sql)
         except duckdb.Error as error:
-            raise _refused(error) from error
+            raise _refused(error) from None
 
 
 def seal(connection: duckdb.DuckDBPyConnection) -> None:
@@ -178,4 +179,5 @@ def _is_busy(error: duckdb.Error) -> bool:
 
 
 def _refused(error: duckdb.Error) -> SourceError:
-    return SourceError(f"DuckDB refuses the statement: {error}")
+    # Raised without its cause: DuckDB's text may quote a member's value.
+    return SourceError(f"DuckDB refuses the statement: {without_values(str(error))}")

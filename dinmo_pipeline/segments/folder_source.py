@@ -9,6 +9,7 @@ import duckdb
 
 from dinmo_pipeline.segments.duckdb_source import SEALED, DuckDBSource, seal
 from dinmo_pipeline.segments.errors import SourceError
+from dinmo_pipeline.segments.refusals import without_values
 
 FileType: TypeAlias = Literal["parquet", "csv"]
 
@@ -88,4 +89,6 @@ def _create_view(
             )
         rows.create_view(name)
     except duckdb.Error as error:
-        raise SourceError(f"DuckDB cannot read the files of the table {name!r}: {error}") from error
+        raise SourceError(
+            f"DuckDB cannot read the files of the table {name!r}: {without_values(str(error))}"
+        ) from None

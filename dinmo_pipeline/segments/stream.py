@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 import pyarrow as pa
 
 from dinmo_pipeline.segments.errors import SourceError
+from dinmo_pipeline.segments.refusals import without_values
 
 
 def reported(
@@ -19,7 +20,8 @@ def reported(
         try:
             yield from reader
         except (pa.ArrowException, OSError) as error:
-            raise SourceError(f"{title} broke off: {error}") from error
+            # Not chained: the driver's text may quote a member's value, and so would its traceback.
+            raise SourceError(f"{title} broke off: {without_values(str(error))}") from None
         finally:
             if release is not None:
                 release()

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 import duckdb
 
-from dinmo_pipeline.state.errors import StateBusyError, StateUnusableError
+from dinmo_pipeline.state.errors import StateBusyError, StateMemoryError, StateUnusableError
 from dinmo_pipeline.state.private_files import private_files
 from dinmo_pipeline.state.schema import installed_version, migrate, require_current
 from dinmo_pipeline.state.sql import literal
@@ -55,7 +55,8 @@ class StateDatabase:
         What is made in it can be used while the state is attached, and outlives that.
 
         Raises:
-            StateUnusableError: DuckDB refuses what is done with it: a damaged file, a full disk.
+            StateMemoryError: the memory does not suffice for what is done with it.
+            StateUnusableError: DuckDB refuses it: a damaged file, a full disk.
         """
         with tempfile.TemporaryDirectory(prefix="dinmo-") as spill:
             connection = duckdb.connect(":memory:")
@@ -70,6 +71,11 @@ class StateDatabase:
                     connection.execute(f"SET memory_limit = {literal(self.memory_limit)}")
                     connection.execute(f"SET threads = {_THREADS_WITH_A_LIMIT}")
                 yield connection
+            except duckdb.OutOfMemoryException as error:
+                raise StateMemoryError(
+                    f"The state database {self.database} needs more memory than there is:"
+                    f" {_first_line(error)}. Run fewer activations at a time, or on a larger machine."
+                ) from error
             except duckdb.Error as error:
                 raise StateUnusableError(
                     f"The state database {self.database} cannot be used: {_first_line(error)}. If it is"
@@ -130,7 +136,7 @@ class StateDatabase:
         try:
             with self.transaction() as connection:
                 return work(connection)
-        except duckdb.OutOfMemoryException:
+        except StateMemoryError:
             if self.memory_limit not in _MORE_MEMORY:
                 raise
         return replace(self, memory_limit=_MORE_MEMORY[self.memory_limit]).transact(work)

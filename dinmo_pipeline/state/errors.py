@@ -2,8 +2,9 @@
 
 StateError
 ├── StateBusyError       another process kept the file locked for too long
+├── StateMemoryError     the work needs more memory than there is
 ├── StateVersionError    the file was written by a newer release
-└── StateUnusableError   the file cannot be opened: no database, no permission, no folder
+└── StateUnusableError   the file cannot be opened or used: no database, no permission, no room on the disk
 """
 
 
@@ -13,6 +14,10 @@ class StateError(Exception):
 
 class StateBusyError(StateError):
     """Another process kept the state file locked for longer than we wait."""
+
+
+class StateMemoryError(StateError):
+    """What is done with the state needs more memory than DuckDB may take."""
 
 
 class StateVersionError(StateError):

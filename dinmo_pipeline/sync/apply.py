@@ -137,7 +137,9 @@ def _carry_out(
     try:
         tag = current_tag(session)
         judged = _resolve(session)
-        reason = reason_to_hold(judged.changes, judged.readings, session.activation.guards)
+        reason = reason_to_hold(
+            judged.changes, judged.readings, session.activation.guards, looked=True
+        )
         if reason and not allow_large_removal:
             return judged, "held", reason
         if tag is None and judged.changes.entered > judged.changes.unknown:
@@ -246,7 +248,7 @@ def _finish(
         too_many = _too_many_failed(judged, numbers, activation.guards) if status == "ok" else None
         if status == "ok" and not too_many:
             settle(connection, activation.key, judged.touched)
-            if judged.reading:
+            if judged.reading and not judged.changes.unknown:
                 mark_applied(connection, activation, judged.reading)
         result = SyncResult(
             activation.key, "failed" if too_many else status, too_many or reason, numbers

@@ -11,19 +11,25 @@ from dinmo_pipeline.sync.lost_identifiers import lost_identifiers, type_change, 
 ALWAYS_ALLOWED_REMOVALS = 10
 
 
-def reason_to_hold(changes: ChangeSet, readings: Readings, guards: Guards) -> str | None:
+def reason_to_hold(
+    changes: ChangeSet, readings: Readings, guards: Guards, *, looked: bool = False
+) -> str | None:
     """Why nothing of the change set may be applied, in words with numbers; None when it may.
 
     Members nobody looked for yet may turn out to be contacts that seem to leave, so only removals that
-    are certain count; a sync looks for them first and then judges again.
+    are certain count; a sync looks for them first and then judges again. Whom Intercom did not answer for
+    then (`looked`) may still be one of those contacts.
     """
-    reason = next(_reasons(changes, readings, guards), None)
+    unanswered = changes.unknown if looked else 0
+    reason = next(_reasons(changes, readings, guards, unanswered), None)
     if reason is None or readings.now is None:
         return reason
     return " ".join((reason, *what_changed(readings.now, readings.applied)))
 
 
-def _reasons(changes: ChangeSet, readings: Readings, guards: Guards) -> Iterator[str]:
+def _reasons(
+    changes: ChangeSet, readings: Readings, guards: Guards, unanswered: int
+) -> Iterator[str]:
     tagged, leaving = changes.tagged_contacts, changes.leaving_contacts
     if not 0 <= leaving <= tagged or changes.unknown < 0 or changes.members < 0:
         yield (
@@ -33,6 +39,11 @@ def _reasons(changes: ChangeSet, readings: Readings, guards: Guards) -> Iterator
         return
     if changes.members == 0 and tagged > 0:
         yield f"The segment became empty: all {tagged:,} tagged contacts would lose the tag."
+    if unanswered and leaving > ALWAYS_ALLOWED_REMOVALS:
+        yield (
+            f"The guard cannot be evaluated: Intercom did not answer for {unanswered:,} members, who may"
+            f" be among the {leaving:,} tagged contacts that would lose the tag."
+        )
     certain = max(leaving - changes.unknown, 0)
     if certain <= ALWAYS_ALLOWED_REMOVALS:
         return

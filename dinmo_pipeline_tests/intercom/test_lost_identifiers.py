@@ -20,12 +20,12 @@ WITHOUT = [None] * 30  # rows that never had an email
 class Company:
     """An activation on a workspace whose users are all members, and all tagged."""
 
-    def __init__(self, workspace, folder):
-        self.ids = workspace.users(COUNT)
+    def __init__(self, workspace, folder, count=COUNT):
+        self.ids = workspace.users(count)
         self.workspace = workspace
         self.session = session_on(workspace, folder)
         self.locks = folder / "locks"
-        assert self.sync([*PEOPLE, *WITHOUT]).status == "ok"
+        assert self.sync([*PEOPLE[:count], *WITHOUT]).status == "ok"
 
     def read(self, rows, **options):
         """Read the segment and compute the changes, as the job `sync_membership` does."""
@@ -163,3 +163,20 @@ def test_each_destination_has_its_own_reference(company):
     assert company.sync([*STAYING, *LOST_AS_NULL, *WITHOUT]).status == "ok"
     company.session = replace(here, sync_id="back")
     assert "20 NULL" in company.held([*STAYING, *LOST_AS_NULL, *WITHOUT])
+
+
+def test_a_search_that_fails_is_no_reason_to_untag(workspace, tmp_path):
+    """Another match_by, an empty directory, and Intercom cannot be asked: who leaves is not known."""
+    company = Company(workspace, tmp_path, count=60)
+    with company.session.state.transaction() as connection:
+        connection.execute("DELETE FROM dinmo.contacts")
+    by_id = replace(company.session.activation, match_by="user_id")
+    company.session = replace(company.session, activation=by_id)
+    workspace.fail({"match": {"route": "/contacts/search"}, "kind": "status", "status": 500})
+    reason = company.held([str(number) for number in range(60)])
+    assert reason.startswith(
+        "The guard cannot be evaluated: Intercom did not answer for 60 members"
+    )
+    workspace.fail()
+    assert company.sync([str(number) for number in range(60)]).numbers.untagged == 0
+    assert workspace.tagged("VIP") == set(company.ids)

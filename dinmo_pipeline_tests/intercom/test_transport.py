@@ -36,7 +36,7 @@ def test_each_call_says_who_asks_what_version_and_what_it_accepts(script, client
 
 def test_ids_are_escaped_in_paths(script, client_of):
     """Nobody promised that they hold no slash."""
-    script.reply(TAG)
+    script.reply(Reply(body={"type": "tag", "id": "1 2", "name": "VIP"}))
     client_of(script.base_url).tags.untag_contact("a/b?c", "1 2")
     assert script.requests[0].path == "/contacts/a%2Fb%3Fc/tags/1%202"
 

@@ -53,7 +53,10 @@ def test_a_cast_that_fails_late_changes_nothing(engine, state):
     """On both engines, for a plan as for a reading."""
     engine.run(LATE, FAILING_VIEW)
     before = _everything(state)
-    with engine.open() as source, pytest.raises(SourceError, match=r"broke off: .*'?\"?x'?\"?"):
+    with (
+        engine.open() as source,
+        pytest.raises(SourceError, match=r"broke off: .*(conver|invalid input)"),
+    ):
         _read(source, state)
     with engine.open() as source:
         sql = select_activated(project(listed("vip", "vip")), VIP, source, now=NOW).sql

@@ -6,6 +6,7 @@ import duckdb
 import pytest
 
 from dinmo_pipeline.state.database import StateDatabase
+from dinmo_pipeline.state.errors import StateMemoryError
 
 # One value of so many bytes cannot be put aside on disk.
 _TOO_LARGE_FOR_64_MB = "SELECT length(string_agg(repeat('x', 1000), '')) FROM range(120000)"
@@ -43,5 +44,5 @@ def test_work_that_needs_more_begins_again_with_more(tmp_path: Path) -> None:
 def test_a_limit_that_was_set_is_kept(tmp_path: Path) -> None:
     """Only a sparing state may take more than it was given."""
     state = StateDatabase(str(tmp_path / "state.duckdb"), memory_limit="65MB")
-    with pytest.raises(duckdb.OutOfMemoryException):
+    with pytest.raises(StateMemoryError):
         state.transact(lambda connection: connection.execute(_TOO_LARGE_FOR_64_MB).fetchall())

@@ -210,6 +210,18 @@ def test_a_guard_that_cannot_be_evaluated_holds():
         assert reason_to_hold(leaving, lost, guards) is not None
 
 
+def test_members_intercom_did_not_answer_for_excuse_nobody():
+    """Before the lookup they may be those who seem to leave; after it nobody knows."""
+    seeming = change_set(tagged=1_000, leaving=40, unknown=40)
+    assert reason_of(seeming) is None
+    assert reason_to_hold(seeming, HEALTHY, Guards(), looked=True) == (
+        "The guard cannot be evaluated: Intercom did not answer for 40 members, who may be among the 40"
+        " tagged contacts that would lose the tag."
+    )
+    few = change_set(tagged=1_000, leaving=10, unknown=40)
+    assert reason_to_hold(few, HEALTHY, Guards(), looked=True) is None
+
+
 @given(COUNTS, COUNTS, COUNTS, SHARES)
 def test_more_lost_rows_never_release_a_change_set(leaving, tagged, lost, share):
     """And a larger share never holds more."""
