@@ -1,5 +1,6 @@
 """`dinmo check`: are the declarations right, and with --online the source and the destinations too."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -9,6 +10,7 @@ from dinmo_pipeline.cli.destinations import open_client
 from dinmo_pipeline.cli.failures import DONE, WRONG_USAGE
 from dinmo_pipeline.cli.project import (
     declared_project,
+    declared_state,
     json_option,
     open_declared_source,
     print_json,
@@ -47,6 +49,7 @@ def check(*, online: bool, as_json: bool) -> int:
         return DONE
     sizes, problems = _count_segments(project)
     workspaces = {key: _ask(project, key) for key in project.destinations}
+    problems += _moved(project, workspaces)
     if as_json:
         ok = not problems
         print_json(
@@ -83,3 +86,23 @@ def _ask(project: Project, destination: str) -> dict[str, str | None]:
     with open_client(project, destination) as client:
         workspace = client.workspace()
     return {"id": workspace.id, "name": workspace.name, "region": workspace.region}
+
+
+def _moved(project: Project, workspaces: Mapping[str, Mapping[str, str | None]]) -> list[str]:
+    """A sentence for each destination that leads to another workspace than its syncs so far."""
+    from dinmo_pipeline.state.errors import StateVersionError  # noqa: PLC0415  # slow to import
+    from dinmo_pipeline.state.workspaces import recorded_workspace  # noqa: PLC0415
+
+    try:
+        with declared_state(project).reading() as connection:
+            known = {key: recorded_workspace(connection, key) for key in workspaces}
+    except StateVersionError:
+        # The next sync brings the state forward, or tells that it cannot; no workspace is in it yet.
+        return []
+    return [
+        f"{key}: its syncs so far went to another workspace, {before.name!r} ({before.workspace_id})."
+        " A sync would be refused: let it lead there again, or declare the new workspace as another"
+        " destination."
+        for key, before in known.items()
+        if before and workspaces[key]["id"] and before.workspace_id != workspaces[key]["id"]
+    ]

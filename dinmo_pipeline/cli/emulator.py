@@ -17,6 +17,8 @@ def require_emulator() -> None:
 @click.command()
 @click.option("--port", default=8055, show_default=True, help="Port on 127.0.0.1.")
 @click.option("--token", help="Accept only this bearer token; any by default.")
+@click.option("--workspace-id", default="emul8tor", show_default=True, help="Id of the workspace.")
+@click.option("--seed", default=0, show_default=True, help="Contact and tag ids follow from it.")
 @click.option("--rate-limit", default=1667, show_default=True, help="Calls per 10 seconds.")
 @click.option("--latency-ms", default=0.0, show_default=True, help="Added to each answer.")
 @click.option("--index-lag-s", default=0.0, show_default=True, help="Until search shows a write.")
@@ -25,6 +27,8 @@ def emulator(
     *,
     port: int,
     token: str | None,
+    workspace_id: str,
+    seed: int,
     rate_limit: int,
     latency_ms: float,
     index_lag_s: float,
@@ -40,6 +44,8 @@ def emulator(
         index_lag_s=index_lag_s,
         in_cap=in_cap,
         token=token,
+        workspace_id=workspace_id,
+        seed=seed,
     )
     try:
         serve(settings, port=port)

@@ -24,42 +24,55 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("activation", metavar="ACTIVATION")
+@click.option("--destination", metavar="KEY", help="Only at this one, which it was moved from.")
+@click.option("--keep-tags", is_flag=True, help="Leave the tag on the contacts, for good.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @json_option
-def retire(activation: str, *, yes: bool, as_json: bool) -> int:
+def retire(
+    activation: str, *, destination: str | None, keep_tags: bool, yes: bool, as_json: bool
+) -> int:
     """Take the tag off all contacts we tagged, also when the activation is declared no longer.
 
     The tag itself and tags that somebody else put on contacts stay.
     """
     project = declared_project()
-    tags = _tags_to_retire(project, activation)
+    tags = _tags_to_retire(project, activation, destination)
+    if not keep_tags:
+        _require_declared(project, tags)
     contacts = sum(tag.contacts for tag in tags)
     names = " and ".join(sorted({repr(tag.name) for tag in tags})) or "no tag"
-    confirm(f"Take {names} of activation {activation!r} off {contacts:,} contacts?", yes=yes)
-    done = _retired(project, activation, tags)
+    confirm(
+        f"Leave {names} of activation {activation!r} on {contacts:,} contacts, for good?"
+        if keep_tags
+        else f"Take {names} of activation {activation!r} off {contacts:,} contacts?",
+        yes=yes,
+    )
+    done = _retired(project, activation, tags, only=destination, keep_tags=keep_tags)
     if as_json:
         print_json({activation: as_object(done)})
     else:
-        kept = f", {done.kept:,} keep it for another activation" if done.kept else ""
+        why = "" if keep_tags else " for another activation"
+        kept = f", {done.kept:,} keep it{why}" if done.kept else ""
         gone = f", {done.gone:,} were gone" if done.gone else ""
         click.echo(f"{activation}: {done.untagged:,} contacts untagged{gone}{kept}.")
     if done.status == "ok":
         return DONE
-    tell(f"{activation}: not retired. {done.reason} Run this again: it does the rest.")
+    tell(f"{activation}: not retired. {done.reason} Then run this again: it does the rest.")
     return FAILED
 
 
-def _tags_to_retire(project: "Project", activation: str) -> "list[RetiredTag]":
-    """What the state knows of an activation that may be retired.
+def _tags_to_retire(
+    project: "Project", activation: str, destination: str | None
+) -> "list[RetiredTag]":
+    """What the state knows of an activation that may be retired, or of what it left at a destination.
 
     Raises:
         click.UsageError: it is in use, or unknown.
-        click.ClickException: a workspace it was sent to is declared no longer.
     """
     from dinmo_pipeline.state.retire import is_known, retired_tags  # noqa: PLC0415  # slow to import
 
     declared = project.activations.get(activation)
-    if declared and declared.enabled:
+    if declared and declared.enabled and destination in (None, declared.destination):
         raise click.UsageError(
             f"Activation {activation!r} is in use: its next sync would tag everybody again. Remove it"
             " from the declarations, or set `enabled: false` on it, and run this again."
@@ -70,17 +83,40 @@ def _tags_to_retire(project: "Project", activation: str) -> "list[RetiredTag]":
                 f"Nothing is known of an activation {activation!r}. `dinmo status` lists them."
             )
         tags = retired_tags(connection, activation)
+    if destination is None:
+        return tags
+    chosen = [tag for tag in tags if tag.destination == destination]
+    if not chosen:
+        known = ", ".join(tag.destination for tag in tags) or "no destination"
+        raise click.UsageError(
+            f"Activation {activation!r} has no tag at destination {destination!r}, but at {known}."
+        )
+    return chosen
+
+
+def _require_declared(project: "Project", tags: "list[RetiredTag]") -> None:
+    """Refuse when nobody knows the token of a workspace any more.
+
+    Raises:
+        click.ClickException: a workspace is declared no longer.
+    """
     for tag in tags:
         if tag.contacts and tag.destination not in project.destinations:
             raise click.ClickException(
                 f"{tag.contacts:,} contacts of destination {tag.destination!r} carry the tag"
                 f" {tag.name!r}, but that destination is declared no longer. Declare it again until"
-                " this is done."
+                " this is done, or say --keep-tags."
             )
-    return tags
 
 
-def _retired(project: "Project", activation: str, tags: "list[RetiredTag]") -> "Retired":
+def _retired(
+    project: "Project",
+    activation: str,
+    tags: "list[RetiredTag]",
+    *,
+    only: str | None,
+    keep_tags: bool,
+) -> "Retired":
     from dinmo_pipeline.cli.watching import progress_bar  # noqa: PLC0415  # slow to import
     from dinmo_pipeline.state.lock_folder import lock_folder  # noqa: PLC0415
     from dinmo_pipeline.sync.retire import retire as retire_activation  # noqa: PLC0415
@@ -97,8 +133,14 @@ def _retired(project: "Project", activation: str, tags: "list[RetiredTag]") -> "
                 log,
             )
             for tag in tags
-            if tag.contacts
+            if tag.contacts and not keep_tags
         ]
         return retire_activation(
-            state, activation, sessions, lock_folder(project.state.database), log=log
+            state,
+            activation,
+            sessions,
+            lock_folder(project.state.database),
+            log=log,
+            only=only,
+            kept=tags if keep_tags else (),
         )

@@ -14,12 +14,14 @@ from dinmo_pipeline.config.declarations import Activation
 def status(*, as_json: bool) -> None:
     """Show every activation: its tag, members, tagged contacts, pending changes and last sync."""
     from dinmo_pipeline.state.overview import overview  # noqa: PLC0415  # slow to import
+    from dinmo_pipeline.state.retire import carried_tags  # noqa: PLC0415
     from dinmo_pipeline.state.stuck import FAILED_SYNCS, count_stuck  # noqa: PLC0415
 
     project = declared_project()
     with declared_state(project).reading() as connection:
         known = overview(connection)
         stuck = count_stuck(connection)
+        carried = carried_tags(connection)
     rows: dict[str, dict[str, Any]] = {}
     for activation in project.activations.values():
         rows[activation.key] = {
@@ -32,6 +34,11 @@ def status(*, as_json: bool) -> None:
         rows[key] = {"tag": left.get("tag_name"), "schedule": "orphaned", **left}
     for key, row in rows.items():
         row["stuck"] = stuck.get(key, 0)
+        row["left_behind"] = [
+            {"destination": tag.destination, "tag": tag.name, "contacts": tag.contacts}
+            for activation, tag in carried
+            if activation == key and tag.destination != row.get("destination", tag.destination)
+        ]
     if as_json:
         print_json(rows)
         return
@@ -61,6 +68,14 @@ def status(*, as_json: bool) -> None:
         if row["schedule"] == "orphaned":
             click.echo(f"{key}: no longer declared; its contacts keep their tag.")
             click.echo(f"{key}: to take it off: dinmo retire {key}")
+        for left in row["left_behind"]:
+            click.echo(
+                f"{key}: {left['contacts']:,} contacts of destination {left['destination']!r}, which it was"
+                f" moved from, keep the tag {left['tag']!r}."
+            )
+            click.echo(
+                f"{key}: to take it off: dinmo retire {key} --destination {left['destination']}"
+            )
         if row["stuck"]:
             click.echo(
                 f"{key}: {row['stuck']:,} members are stuck: Intercom refused their change in each of"

@@ -23,7 +23,7 @@ def me(emulator: Emulator, _call: Call) -> Answer:
             "app": {
                 "type": "app",
                 "id_code": emulator.settings.workspace_id,
-                "name": "Emulated workspace",
+                "name": emulator.settings.workspace_name,
                 "created_at": _FOUNDED,
                 "secure": False,
                 "identity_verification": False,

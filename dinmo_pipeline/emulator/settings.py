@@ -38,6 +38,7 @@ class EmulatorSettings:
             `token_unauthorized`.
         plan_restricted: Every call answers 403 `api_plan_restricted`.
         workspace_id: The workspace's `id_code`.
+        workspace_name: The workspace's name.
         seed: Contact ids, tag ids and request ids follow from it.
     """
 
@@ -53,6 +54,7 @@ class EmulatorSettings:
     missing_scopes: frozenset[Scope] = frozenset()
     plan_restricted: bool = False
     workspace_id: str = "emul8tor"
+    workspace_name: str = "Emulated workspace"
     seed: int = 0
 
 

@@ -35,6 +35,8 @@ class Workspace:
 class IntercomClient:
     """Calls to one workspace; may be shared between threads, and is closed by `with`.
 
+    `access` is a digest of host and token: while it is the same, so is the workspace.
+
     Args:
         token: an access token of the workspace; empty when there is none, which the first call reports.
         token_name: what a person calls the token, such as its environment variable; for errors.
@@ -63,7 +65,10 @@ class IntercomClient:
     ) -> None:
         token, base_url = token.strip(), base_url.rstrip("/")
         options: dict[str, Any] = {"sleep": sleep} if sleep else {}
-        shared = budget_folder and budget_folder / _budget_name(base_url, token)
+        self.token_name = token_name
+        self.access = _digest(base_url, token)
+        self._workspace: Workspace | None = None
+        shared = budget_folder and budget_folder / f"{self.access}.budget"
         self._transport = Transport(
             base_url=base_url,
             token=token,
@@ -82,11 +87,16 @@ class IntercomClient:
         return self._transport.calls
 
     def workspace(self) -> Workspace:
-        """The workspace that the token opens: one call, to check token, host and version.
+        """The workspace that the token opens: one call, also when asked again; a token never opens another.
 
         Raises:
             IntercomError: see errors.py.
         """
+        if self._workspace is None:
+            self._workspace = self._ask_for_workspace()
+        return self._workspace
+
+    def _ask_for_workspace(self) -> Workspace:
         app = self._transport.call("GET", "/me").body.get("app")
         told = app if isinstance(app, dict) else {}
         id_code, name, region = (
@@ -106,6 +116,6 @@ class IntercomClient:
         self.close()
 
 
-def _budget_name(base_url: str, token: str) -> str:
-    """A file name for a workspace that tells nothing of its token."""
-    return hashlib.sha256(f"{base_url}\n{token}".encode()).hexdigest()[:20] + ".budget"
+def _digest(base_url: str, token: str) -> str:
+    """A name for host and token that tells nothing of the token."""
+    return hashlib.sha256(f"{base_url}\n{token}".encode()).hexdigest()[:20]

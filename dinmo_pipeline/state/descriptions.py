@@ -133,6 +133,15 @@ DESCRIPTIONS: Mapping[str, Description] = {
             "looked_at": "Contacts created before this have been seen",
         },
     ),
+    "workspaces": Description(
+        "The Intercom workspace of each destination, which all that is known of a destination belongs to.",
+        {
+            "destination": _DESTINATION,
+            "workspace_id": "Intercom's id of the workspace",
+            "name": "The workspace's name when it was last asked for",
+            "access": "A digest of host and token: the workspace is asked for again when it changes",
+        },
+    ),
     "change_log": Description(
         "What became of each change that a sync tried.",
         {

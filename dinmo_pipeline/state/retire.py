@@ -42,6 +42,18 @@ def retired_tags(connection: duckdb.DuckDBPyConnection, activation: str) -> list
     return [RetiredTag(*row) for row in found]
 
 
+def carried_tags(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, RetiredTag]]:
+    """Every activation's tags that contacts carry because of us, at whichever destination."""
+    found = connection.execute(
+        """
+        SELECT activation, destination, tag_id, name, count(*)
+        FROM dinmo.activation_tags JOIN dinmo.tagged_contacts USING (activation, destination)
+        GROUP BY ALL ORDER BY ALL
+        """
+    ).fetchall()
+    return [(activation, RetiredTag(*tag)) for activation, *tag in found]
+
+
 def is_known(connection: duckdb.DuckDBPyConnection, activation: str) -> bool:
     """Whether the state holds anything of an activation that a retirement would close."""
     query = " UNION ALL ".join(
@@ -97,6 +109,26 @@ def drop_ledger(connection: duckdb.DuckDBPyConnection, activation: str, destinat
         "DELETE FROM dinmo.tagged_contacts WHERE activation = ? AND destination = ?",
         [activation, destination],
     )
+
+
+def close_destination(
+    connection: duckdb.DuckDBPyConnection, activation: str, destination: str
+) -> bool:
+    """Forget the activation's tag at a destination that it was moved from; False while it has contacts there.
+
+    Call it inside a transaction.
+    """
+    where = [activation, destination]
+    if first_row(
+        connection,
+        "SELECT 1 FROM dinmo.tagged_contacts WHERE activation = ? AND destination = ? LIMIT 1",
+        where,
+    ):
+        return False
+    connection.execute(
+        "DELETE FROM dinmo.activation_tags WHERE activation = ? AND destination = ?", where
+    )
+    return True
 
 
 _CLOSED = (

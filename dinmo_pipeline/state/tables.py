@@ -138,4 +138,13 @@ MIGRATIONS: Sequence[str] = (
           AND syncs.status = 'ok' AND syncs.started_at >= earlier.materialized_at
       );
     """,
+    # 3: which workspace a destination leads to
+    """
+    CREATE TABLE dinmo.workspaces (
+        destination VARCHAR PRIMARY KEY,
+        workspace_id VARCHAR NOT NULL,
+        name VARCHAR NOT NULL,
+        access VARCHAR NOT NULL
+    );
+    """,
 )

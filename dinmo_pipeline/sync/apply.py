@@ -53,6 +53,7 @@ from dinmo_pipeline.sync.reviewed import difference_from_reviewed
 from dinmo_pipeline.sync.session import Session
 from dinmo_pipeline.sync.tag import current_tag, make_tag
 from dinmo_pipeline.sync.tagging import Tagger, TagVanishedError
+from dinmo_pipeline.sync.workspace import ensure_workspace_of
 
 # Each is marked in the ledger before its call; where rows lie scattered, that takes DuckDB 20 KB each.
 _CHANGES_A_PAGE = 2_000
@@ -136,7 +137,11 @@ def _carry_out(
             return _judge(session), "held", reason
     try:
         tag = current_tag(session)
-        judged = _resolve(session)
+        judged = _judge(session)
+        if tag is None and judged.changes.entered:
+            # Nothing so far has shown that the contacts known are this workspace's.
+            ensure_workspace_of(session, doubtful=True)
+        judged = _resolve(session, judged)
         reason = reason_to_hold(
             judged.changes, judged.readings, session.activation.guards, looked=True
         )
@@ -171,9 +176,8 @@ def _judge(session: Session) -> _Judged:
     return session.state.transact(judged)
 
 
-def _resolve(session: Session) -> _Judged:
-    """Compare, look for the members that are unknown, and compare again with what was found."""
-    before = _judge(session)
+def _resolve(session: Session, before: _Judged) -> _Judged:
+    """Look for the members that are unknown, and compare again with what was found."""
     if not before.changes.unknown:
         return before
     look_for_unknown(session, before.changes.unknown)

@@ -9,11 +9,11 @@ from pathlib import Path
 
 from dinmo_pipeline.intercom.client import IntercomClient
 from dinmo_pipeline.intercom.errors import NotFoundError
-from dinmo_pipeline.intercom.tags import Tags
 from dinmo_pipeline.state.compacting import compact
 from dinmo_pipeline.state.database import StateDatabase
 from dinmo_pipeline.state.forget import CarriedTag, Person, erase, find_person
 from dinmo_pipeline.state.locks import activation_lock
+from dinmo_pipeline.sync.workspace import ensure_same_workspace
 
 _LOCK_WAIT_SECONDS = 3_600.0
 
@@ -70,7 +70,7 @@ def forget(
                 activation_lock(locks, key, wait_seconds=_LOCK_WAIT_SECONDS, on_wait=log.info)
             )
         person = person_of(state, identifier)
-        untagged = 0 if keep_tags else sum(_untag(clients, tag) for tag in person.tags)
+        untagged = 0 if keep_tags else sum(_untag(state, clients, tag) for tag in person.tags)
         with state.transaction() as connection:
             erased = erase(connection, person)
         rewritten = compact(state)
@@ -84,11 +84,13 @@ def forget(
     )
 
 
-def _untag(clients: Mapping[str, IntercomClient], carried: CarriedTag) -> int:
+def _untag(state: StateDatabase, clients: Mapping[str, IntercomClient], carried: CarriedTag) -> int:
     """Take a tag off; 0 when contact or tag is gone from Intercom, so that there is nothing to do."""
-    tags: Tags = clients[carried.destination].tags
+    client = clients[carried.destination]
+    ensure_same_workspace(state, carried.destination, client)
     try:
-        tags.untag_contact(carried.contact_id, carried.tag_id)
+        client.tags.untag_contact(carried.contact_id, carried.tag_id)
     except NotFoundError:
+        ensure_same_workspace(state, carried.destination, client, doubtful=True)
         return 0
     return 1

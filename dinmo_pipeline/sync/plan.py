@@ -14,6 +14,7 @@ from dinmo_pipeline.state.fingerprint import fingerprint_changes
 from dinmo_pipeline.state.ledger import activation_tag
 from dinmo_pipeline.state.membership import USABLE_INCOMING, stage_members
 from dinmo_pipeline.state.readings import Readings, applied_reading, count_incoming
+from dinmo_pipeline.state.workspaces import recorded_workspace
 from dinmo_pipeline.sync.guard import reason_to_hold
 from dinmo_pipeline.sync.lookup import most_lookup_calls
 from dinmo_pipeline.sync.reviewed import new_salt, written
@@ -23,6 +24,7 @@ from dinmo_pipeline.sync.reviewed import new_salt, written
 class CallEstimate:
     """API calls by purpose: at most this many, since unknown members may not be in Intercom."""
 
+    workspace: int
     tag: int
     lookups: int
     taggings: int
@@ -32,7 +34,9 @@ class CallEstimate:
     @property
     def total(self) -> int:
         """All of them."""
-        return self.tag + self.lookups + self.taggings + self.removals + self.signups
+        return (
+            self.workspace + self.tag + self.lookups + self.taggings + self.removals + self.signups
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,19 +79,21 @@ def plan_sync(
             fingerprint = written(fingerprint_changes(connection, activation, new_salt()))
             tag = activation_tag(connection, activation.key, activation.destination)
             readings = Readings(now, applied_reading(connection, activation))
+            workspace = recorded_workspace(connection, activation.destination)
     return Plan(
         activation.key,
         changes,
         ambiguous,
         reason_to_hold(changes, readings, activation.guards),
-        estimate_calls(changes, has_tag=tag is not None),
+        estimate_calls(changes, has_tag=tag is not None, has_workspace=workspace is not None),
         fingerprint,
     )
 
 
-def estimate_calls(changes: ChangeSet, *, has_tag: bool) -> CallEstimate:
+def estimate_calls(changes: ChangeSet, *, has_tag: bool, has_workspace: bool) -> CallEstimate:
     """The calls of a change set: 50 members a lookup, 50 contacts a tagging, one contact a removal."""
     return CallEstimate(
+        workspace=0 if has_workspace and (has_tag or not changes.entered) else 1,
         tag=1 if has_tag or not changes.entered else 2,
         lookups=most_lookup_calls(changes.unknown),
         taggings=ceil(changes.entered / BULK_SIZE),

@@ -37,6 +37,7 @@ from dinmo_pipeline.sync.carrying_out import pages_of, work_off
 from dinmo_pipeline.sync.session import Session
 from dinmo_pipeline.sync.tag import current_tag
 from dinmo_pipeline.sync.tagging import Tagger, TagVanishedError
+from dinmo_pipeline.sync.workspace import ensure_workspace_of
 
 RECENT_MINUTES = 10.0
 _LOCK_WAIT_SECONDS = 3_600.0
@@ -110,7 +111,10 @@ def _reconcile(
     with session.state.scratch() as connection:
         with members() as rows:
             stage_members(connection, rows, session.activation.match_by)
+        ensure_workspace_of(session, record=repair)
         tag = tag_as_it_is(session)
+        if tag is None:
+            ensure_workspace_of(session, doubtful=True, record=repair)
         stage_carriers(connection, carriers_of(session, tag) if tag else ())
         with session.state.attached(connection, read_only=True):
             drift = compare_carriers(connection, session.activation, recent_since=since)

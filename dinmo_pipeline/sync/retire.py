@@ -21,6 +21,7 @@ from dinmo_pipeline.state.locks import activation_lock
 from dinmo_pipeline.state.retire import (
     RetiredTag,
     close_activation,
+    close_destination,
     drop_ledger,
     hand_over,
     removals_page,
@@ -32,6 +33,7 @@ from dinmo_pipeline.sync.calls import batches
 from dinmo_pipeline.sync.carrying_out import pages_of, work_off
 from dinmo_pipeline.sync.session import Session, utc_now
 from dinmo_pipeline.sync.tagging import Tagger, TagVanishedError
+from dinmo_pipeline.sync.workspace import ensure_workspace_of
 
 _LOCK_WAIT_SECONDS = 3_600.0
 _CHANGES_A_PAGE = 10_000
@@ -39,7 +41,7 @@ _CHANGES_A_PAGE = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Retired:
-    """How a retirement ended, in contacts; `kept` carry the same tag for another activation."""
+    """How a retirement ended, in contacts; `kept` carry the tag on: for another activation, or as asked."""
 
     activation: str
     status: Literal["ok", "failed"] = "ok"
@@ -78,12 +80,16 @@ def retire(
     locks: Path,
     *,
     log: logging.Logger,
+    only: str | None = None,
+    kept: Sequence[RetiredTag] = (),
     clock: Callable[[], datetime] = utc_now,
 ) -> Retired:
     """Untag the contacts of an activation at each destination that has some (a session each); close it.
 
-    The tag itself stays in Intercom. It is logged as a sync; one that did not get through is completed by
-    the next. Intercom's failures are a result, not an exception.
+    With `only` a destination that the activation was moved from, nothing else of it is closed. The tags
+    `kept` stay on their contacts, which are forgotten without a call. The tag itself stays in Intercom. It is
+    logged as a sync; one that did not get through is completed by the next. Intercom's failures are a
+    result, not an exception.
 
     Raises:
         StateError: the state cannot be used, or a sync of the activation does not end.
@@ -93,7 +99,7 @@ def retire(
         started = time.monotonic()
         with state.transaction() as connection:
             start_sync(connection, sync_id, key, now=clock())
-        done = Retired(key)
+        done = Retired(key, kept=sum(tag.contacts for tag in kept))
         try:
             for session in sessions:
                 done = _untag_all(replace(session, sync_id=sync_id), done)
@@ -106,7 +112,9 @@ def retire(
             seconds=round(time.monotonic() - started, 3),
         )
         with state.transaction() as connection:
-            return _finish(connection, sync_id, done, now=clock())
+            for tag in kept:
+                drop_ledger(connection, key, tag.destination)
+            return _finish(connection, sync_id, done, only=only, now=clock())
 
 
 def _untag_all(session: Session, done: Retired) -> Retired:
@@ -114,7 +122,10 @@ def _untag_all(session: Session, done: Retired) -> Retired:
     with session.state.reading() as connection:
         tags = retired_tags(connection, activation.key)
     (ours,) = (tag for tag in tags if tag.destination == activation.destination)
+    ensure_workspace_of(session)
     tag = session.intercom.tags.get(ours.tag_id)
+    if tag is None:
+        ensure_workspace_of(session, doubtful=True)
     with session.state.transaction() as connection:
         if tag is None:
             # Deleted in Intercom: nobody carries it.
@@ -148,9 +159,18 @@ def _untag_rest(session: Session, tag: Tag, ours: RetiredTag, done: Retired) -> 
 
 
 def _finish(
-    connection: duckdb.DuckDBPyConnection, sync_id: str, done: Retired, *, now: datetime
+    connection: duckdb.DuckDBPyConnection,
+    sync_id: str,
+    done: Retired,
+    *,
+    only: str | None,
+    now: datetime,
 ) -> Retired:
-    if done.status == "ok" and not close_activation(connection, done.activation, now=now):
+    if done.status == "ok" and not (
+        close_destination(connection, done.activation, only)
+        if only
+        else close_activation(connection, done.activation, now=now)
+    ):
         reason = "Some contacts still carry the tag; `dinmo.change_log` has each reason."
         done = replace(done, status="failed", reason=reason)
     outcomes = count_outcomes(connection, sync_id)

@@ -6,6 +6,7 @@ from dinmo_pipeline.intercom.errors import ConfigurationError
 from dinmo_pipeline.intercom.tags import Tag
 from dinmo_pipeline.state.ledger import ActivationTag, activation_tag, record_tag
 from dinmo_pipeline.sync.session import Session
+from dinmo_pipeline.sync.workspace import ensure_workspace_of
 
 
 def current_tag(session: Session) -> Tag | None:
@@ -15,17 +16,18 @@ def current_tag(session: Session) -> Tag | None:
     declarations renames the tag; a name changed in Intercom is left, with a warning.
 
     Raises:
-        ConfigurationError: another tag has the declared name.
+        ConfigurationError: another tag has the declared name, or the destination leads to another workspace.
         IntercomError: see the intercom layer.
     """
     activation = session.activation
     with session.state.reading() as connection:
         known = activation_tag(connection, activation.key, activation.destination)
+    ensure_workspace_of(session)
     if known is None:
-        found = session.intercom.tags.find(activation.name)
-        return _adopt(session, found) if found else None
+        return _found_by_name(session)
     found = session.intercom.tags.get(known.tag_id)
     if found is None:
+        ensure_workspace_of(session, doubtful=True)
         session.log.warning(
             "The tag %r was deleted in Intercom: it is made again and put on every member again.",
             known.name,
@@ -47,6 +49,14 @@ def current_tag(session: Session) -> Tag | None:
 def make_tag(session: Session) -> Tag:
     """Make the activation's tag, or take the one of its name."""
     return _adopt(session, session.intercom.tags.create(session.activation.name))
+
+
+def _found_by_name(session: Session) -> Tag | None:
+    found = session.intercom.tags.find(session.activation.name)
+    if found is None:
+        return None
+    ensure_workspace_of(session, doubtful=True)
+    return _adopt(session, found)
 
 
 def _rename(session: Session, tag: Tag) -> Tag:

@@ -145,7 +145,7 @@ def test_lost_state_is_rebuilt_without_a_write_to_intercom(company, synced, reco
     code, found = reconcile("--repair")
     assert (code, found["status"], found["repaired"]) == (0, "repaired", 2)
     # Once to tell and once to repair: nothing but reading.
-    assert company.calls() == {"GET /tags": 2, "POST /contacts/search": 2}
+    assert company.calls() == {"GET /me": 2, "GET /tags": 2, "POST /contacts/search": 2}
     assert reconcile()[1]["expected"] == 2
     company.members([ANA])
     outcome = company.synced()

@@ -138,8 +138,8 @@ def test_an_older_schema_is_refused_to_a_reader(tmp_path):
     with pytest.raises(StateVersionError) as raised:
         _open(path, read_only=True)
     assert str(raised.value) == (
-        f"{path} has state schema -1, older than {CURRENT_VERSION}. The next `dinmo sync` brings it"
-        " forward."
+        f"{path} has state schema -1, older than {CURRENT_VERSION}. The next `dinmo sync`"
+        " brings it forward."
     )
 
 

@@ -1,0 +1,66 @@
+"""Which Intercom workspace each destination leads to: what the state says of it belongs to that one alone."""
+
+from dataclasses import dataclass
+
+import duckdb
+
+from dinmo_pipeline.state.sql import first_row
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedWorkspace:
+    """The workspace of a destination; `access` is the digest of host and token that it was seen with."""
+
+    workspace_id: str
+    name: str
+    access: str
+
+
+def recorded_workspace(
+    connection: duckdb.DuckDBPyConnection, destination: str
+) -> RecordedWorkspace | None:
+    """The workspace of a destination; None before a sync saw it."""
+    found = first_row(
+        connection,
+        "SELECT workspace_id, name, access FROM dinmo.workspaces WHERE destination = ?",
+        [destination],
+    )
+    return RecordedWorkspace(*found) if found else None
+
+
+def record_workspace(
+    connection: duckdb.DuckDBPyConnection, destination: str, workspace: RecordedWorkspace
+) -> None:
+    """Remember the workspace of a destination. Call it inside a transaction."""
+    connection.execute(
+        "INSERT OR REPLACE INTO dinmo.workspaces VALUES (?, ?, ?, ?)",
+        [destination, workspace.workspace_id, workspace.name, workspace.access],
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Landmarks:
+    """Some of Intercom's ids that the state has of a destination: its workspace is known by them."""
+
+    tags: tuple[str, ...]
+    contacts: tuple[str, ...]
+
+
+def landmarks(connection: duckdb.DuckDBPyConnection, destination: str, *, limit: int) -> Landmarks:
+    """A few tags, and a few contacts, those that carry a tag of ours first."""
+    tags = connection.execute(
+        "SELECT DISTINCT tag_id FROM dinmo.activation_tags WHERE destination = ? LIMIT ?",
+        [destination, limit],
+    ).fetchall()
+    contacts = connection.execute(
+        """
+        SELECT contact_id FROM (
+            SELECT contact_id, 1 AS turn FROM dinmo.tagged_contacts WHERE destination = $destination
+            UNION ALL
+            SELECT contact_id, 2 FROM dinmo.contacts WHERE destination = $destination
+        )
+        GROUP BY contact_id ORDER BY min(turn), contact_id LIMIT $limit
+        """,
+        {"destination": destination, "limit": limit},
+    ).fetchall()
+    return Landmarks(tuple(row[0] for row in tags), tuple(row[0] for row in contacts))
