@@ -58,6 +58,7 @@ def reconcile(
                     recent_minutes=recent_minutes,
                     log_level="INFO" if verbose else "WARNING",
                     log_failures=verbose,
+                    on_wait=tell,
                 )
     if as_json:
         print_json({key: as_object(result) for key, result in found.items()})

@@ -78,6 +78,7 @@ def sync(
                     log_level="INFO" if verbose else "WARNING",
                     log_failures=verbose,
                     expected_changes=reviewed.fingerprints[key] if reviewed else "",
+                    on_wait=tell,
                 )
     if as_json:
         print_json({key: outcome_as_json(outcome) for key, outcome in outcomes.items()})

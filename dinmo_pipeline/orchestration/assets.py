@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from typing import Any
 
@@ -9,6 +10,7 @@ import dagster as dg
 
 from dinmo_pipeline.config.declarations import Project
 from dinmo_pipeline.orchestration import checks
+from dinmo_pipeline.orchestration.dead_runs import run_holding
 from dinmo_pipeline.orchestration.metadata import (
     changes_metadata,
     membership_metadata,
@@ -72,10 +74,15 @@ def build_assets(
         activation = _activation(context).declared()
         source: SourceResource = context.resources.source
         state = _state(context).opened_by(context.log)
-        now, started = datetime.now(UTC), time.monotonic()
-        with open_source(
-            source.declared(), uri=source.uri or None, on_wait=context.log.info
-        ) as opened:
+        started = time.monotonic()
+        with (
+            _holding(context),
+            open_source(
+                source.declared(), uri=source.uri or None, on_wait=context.log.warning
+            ) as opened,
+        ):
+            # The segment is of the moment it is read at, not of the one that the wait for it began at.
+            now = datetime.now(UTC)
             select = select_activated(project, activation, opened, now=now)
             found = refresh_membership(
                 state,
@@ -133,7 +140,7 @@ def build_assets(
 
         resource = _activation(context)
         started = time.monotonic()
-        with resource.destination.client(_state(context).budgets) as client:
+        with _holding(context), resource.destination.client(_state(context).budgets) as client:
             computed = refresh_changes(
                 Session(
                     resource.declared(), _state(context).opened_by(context.log), client, context.log
@@ -183,7 +190,7 @@ def build_assets(
         resource = _activation(context)
         state = _state(context)
         database = state.opened_by(context.log)
-        with resource.destination.client(_state(context).budgets) as client:
+        with _holding(context), resource.destination.client(_state(context).budgets) as client:
             result = apply_changes(
                 Session(
                     resource.declared(), database, client, context.log, sync_id=context.run.run_id
@@ -217,6 +224,13 @@ def _activation(context: dg.AssetExecutionContext) -> ActivationResource:
         context.resources, activation_resource(context.partition_key)
     )
     return resource
+
+
+def _holding(context: dg.AssetExecutionContext) -> AbstractContextManager[None]:
+    """The activation of the run, for the run alone."""
+    return run_holding(
+        _state(context).locks, context.partition_key, context.run.run_id, context.log.warning
+    )
 
 
 def _state(context: dg.AssetExecutionContext) -> StateResource:

@@ -37,7 +37,7 @@ def build_definitions(project: Project, environment: Mapping[str, str]) -> dg.De
         jobs=[*build_jobs(), build_reconcile_job(project, partitions)],
         schedules=build_schedules(project.activations.values()),
         sensors=[
-            build_sensor(enabled),
+            build_sensor(enabled, StateResource(database=project.state.database)),
             build_staleness_sensor(project.activations.values()),
             *build_upstream_sensors(project),
         ],

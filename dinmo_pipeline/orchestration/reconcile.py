@@ -157,7 +157,9 @@ def _members(
     from dinmo_pipeline.segments import open_source, select_activated  # noqa: PLC0415  # slow
 
     source: SourceResource = context.resources.source
-    with open_source(source.declared(), uri=source.uri or None, on_wait=context.log.info) as opened:
+    with open_source(
+        source.declared(), uri=source.uri or None, on_wait=context.log.warning
+    ) as opened:
         sql = select_activated(project, activation, opened, now=datetime.now(UTC)).sql
         yield opened.batches(sql)
 

@@ -55,7 +55,7 @@ class StateResource(DuckDBResource):
 
     def opened_by(self, log: logging.Logger) -> StateDatabase:
         """The state, telling `log` when it has to wait for another process."""
-        return StateDatabase(self.database, on_wait=log.info)
+        return StateDatabase(self.database, on_wait=log.warning)
 
     @property
     def budgets(self) -> Path:

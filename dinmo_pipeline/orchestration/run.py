@@ -2,20 +2,30 @@
 
 import re
 import time
-from collections.abc import Mapping
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
+from dinmo_pipeline.orchestration.dead_runs import LOCK_WAIT_SECONDS, close_dead_runs
 from dinmo_pipeline.orchestration.naming import (
     APPLY_TAG_CHANGES,
     INTERCOM_TAGS,
     MEMBERSHIP_CHANGES,
     RECONCILE,
     RECONCILE_TAGS,
+    STATE,
     SYNC_MEMBERSHIP,
 )
+from dinmo_pipeline.orchestration.resources import StateResource
+from dinmo_pipeline.state.database import StateDatabase
+from dinmo_pipeline.state.errors import StateError
+from dinmo_pipeline.state.locks import activation_lock
+from dinmo_pipeline.state.run_marks import run_mark
 from dinmo_pipeline.state.syncs import SyncNumbers, SyncStatus
 
 if TYPE_CHECKING:
@@ -40,46 +50,86 @@ def sync_activation(
     log_level: str,
     log_failures: bool = True,
     expected_changes: str = "",
+    on_wait: Callable[[str], None] = lambda _message: None,
 ) -> SyncOutcome:
     """Compute the membership and changes of an activation and apply them; two runs in the instance.
 
-    With `log_failures` off the console says nothing of a failed step: the outcome has its reason.
-    With `expected_changes`, the fingerprint of a reviewed plan, other changes are held. An unsuccessful
-    sync is an outcome, not an exception.
+    No other sync of it begins in between; `on_wait` hears of one that is waited for, and of runs that were
+    killed and are closed. With `log_failures` off the console says nothing of a failed step: the outcome
+    has its reason. With `expected_changes`, the fingerprint of a reviewed plan, other changes are held. An
+    unsuccessful sync is an outcome, not an exception.
     """
     started = time.monotonic()
-    loggers = _console_at(log_level, log_failures=log_failures)
-    membership = definitions.resolve_job_def(SYNC_MEMBERSHIP).execute_in_process(
-        instance=instance, partition_key=activation, run_config=loggers, raise_on_error=False
-    )
-    if not membership.success:
-        seconds = round(time.monotonic() - started, 3)
-        return SyncOutcome("failed", _failure(membership).reason, SyncNumbers(seconds=seconds))
     decided: dict[str, Any] = {"allow_large_removal": allow_large_removal}
     if expected_changes:
         decided["expected_changes"] = expected_changes
+    try:
+        with _runs_of(
+            definitions, instance, activation, _console(log_level, log_failures), on_wait
+        ) as runs:
+            outcome = _both_jobs(runs, decided)
+    except StateError as error:
+        outcome = SyncOutcome("failed", str(error), SyncNumbers())
+    seconds = round(time.monotonic() - started, 3)
+    return replace(outcome, numbers=replace(outcome.numbers, seconds=seconds))
+
+
+@contextmanager
+def _runs_of(
+    definitions: dg.Definitions,
+    instance: dg.DagsterInstance,
+    activation: str,
+    console: Mapping[str, Any],
+    on_wait: Callable[[str], None],
+) -> "Iterator[_Runs]":
+    """Have an activation for runs in this process, and close the runs that were killed."""
+    state: StateResource = (definitions.resources or {})[STATE]
+    with activation_lock(state.locks, activation, wait_seconds=LOCK_WAIT_SECONDS, on_wait=on_wait):
+        close_dead_runs(
+            instance, StateDatabase(state.database, on_wait=on_wait), state.locks, on_wait
+        )
+        yield _Runs(definitions, instance, state.locks, activation, console)
+
+
+@dataclass(frozen=True, slots=True)
+class _Runs:
+    """The runs of one activation in this process; `console` configures what they print."""
+
+    definitions: dg.Definitions
+    instance: dg.DagsterInstance
+    locks: Path
+    activation: str
+    console: Mapping[str, Any]
+
+    def execute(self, job: str, ops: Mapping[str, Any]) -> dg.ExecuteInProcessResult:
+        """Execute a job, its run marked before it is there, so that no kill leaves one that nobody knows."""
+        run_id = str(uuid.uuid4())
+        with run_mark(self.locks, self.activation, run_id):
+            return self.definitions.resolve_job_def(job).execute_in_process(
+                instance=self.instance,
+                partition_key=self.activation,
+                run_config={"loggers": {"console": {"config": dict(self.console)}}, "ops": ops},
+                raise_on_error=False,
+                run_id=run_id,
+            )
+
+
+def _console(log_level: str, log_failures: bool) -> dict[str, Any]:  # noqa: FBT001
+    return {"log_level": log_level, "failures": log_failures}
+
+
+def _both_jobs(runs: _Runs, decided: dict[str, Any]) -> SyncOutcome:
+    membership = runs.execute(SYNC_MEMBERSHIP, {})
+    if not membership.success:
+        return SyncOutcome("failed", _failure(membership).reason, SyncNumbers())
     look_calls = _metadata_of(membership, MEMBERSHIP_CHANGES)["api_calls"]
-    applied = definitions.resolve_job_def(APPLY_TAG_CHANGES).execute_in_process(
-        instance=instance,
-        partition_key=activation,
-        run_config={
-            **loggers,
-            "ops": {INTERCOM_TAGS: {"config": decided}},
-        },
-        raise_on_error=False,
-    )
+    applied = runs.execute(APPLY_TAG_CHANGES, {INTERCOM_TAGS: {"config": decided}})
     if applied.success:
         outcome = SyncOutcome("ok", None, _numbers(_metadata_of(applied, INTERCOM_TAGS)))
     else:
         outcome = _failure(applied)
-    return replace(
-        outcome,
-        numbers=replace(
-            outcome.numbers,
-            api_calls=outcome.numbers.api_calls + look_calls,
-            seconds=round(time.monotonic() - started, 3),
-        ),
-    )
+    calls = outcome.numbers.api_calls + look_calls
+    return replace(outcome, numbers=replace(outcome.numbers, api_calls=calls))
 
 
 def reconcile_activation(
@@ -91,23 +141,23 @@ def reconcile_activation(
     recent_minutes: float,
     log_level: str,
     log_failures: bool = True,
+    on_wait: Callable[[str], None] = lambda _message: None,
 ) -> "Reconciled":
     """Compare who carries an activation's tag with what we put there; a run, so that the UI shows it.
 
+    `on_wait` and `log_failures` as for a sync.
     One that could not be carried through is a result, not an exception.
     """
     from dinmo_pipeline.sync.reconcile import Reconciled  # noqa: PLC0415  # slow to import
 
     config = {"repair": repair, "recent_minutes": recent_minutes}
-    run = definitions.resolve_job_def(RECONCILE_TAGS).execute_in_process(
-        instance=instance,
-        partition_key=activation,
-        run_config={
-            **_console_at(log_level, log_failures=log_failures),
-            "ops": {RECONCILE: {"config": config}},
-        },
-        raise_on_error=False,
-    )
+    try:
+        with _runs_of(
+            definitions, instance, activation, _console(log_level, log_failures), on_wait
+        ) as runs:
+            run = runs.execute(RECONCILE_TAGS, {RECONCILE: {"config": config}})
+    except StateError as error:
+        return Reconciled(activation, "failed", str(error))
     if run.success:
         (evaluation,) = run.get_asset_check_evaluations()
         return Reconciled(activation, **_values(evaluation.metadata))
@@ -115,11 +165,6 @@ def reconcile_activation(
     if told:
         return Reconciled(activation, **told)
     return Reconciled(activation, "failed", _error_of(run))
-
-
-def _console_at(log_level: str, *, log_failures: bool) -> dict[str, Any]:
-    config = {"log_level": log_level, "failures": log_failures}
-    return {"loggers": {"console": {"config": config}}}
 
 
 def _metadata_of(result: dg.ExecuteInProcessResult, asset: str) -> dict[str, Any]:

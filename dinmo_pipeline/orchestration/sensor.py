@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import dagster as dg
 
+from dinmo_pipeline.orchestration.dead_runs import close_dead_runs
 from dinmo_pipeline.orchestration.metadata import CHANGES_TO_APPLY, HELD
 from dinmo_pipeline.orchestration.naming import (
     APPLY_TAG_CHANGES,
@@ -19,10 +20,13 @@ from dinmo_pipeline.orchestration.naming import (
     MEMBERSHIP_CHANGES,
     TAG_CHANGES_SENSOR,
 )
+from dinmo_pipeline.orchestration.resources import StateResource
 from dinmo_pipeline.orchestration.runs import activations_under_way
+from dinmo_pipeline.state.database import StateDatabase
 
 INTERVAL_SECONDS = 30
 _EVENTS_A_FETCH = 500
+_STATE_WAIT_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +79,11 @@ def decide(
     return Decision(tuple(launch), tuple(waiting), tuple(skipped))
 
 
-def build_sensor(enabled: Collection[str]) -> dg.SensorDefinition:
-    """The sensor for the enabled activations; running unless stopped in the UI."""
+def build_sensor(enabled: Collection[str], state: StateResource) -> dg.SensorDefinition:
+    """The sensor for the enabled activations; running unless stopped in the UI.
+
+    It also closes the runs that were killed, which would keep their activation waiting.
+    """
 
     @dg.sensor(
         name=TAG_CHANGES_SENSOR,
@@ -86,6 +93,13 @@ def build_sensor(enabled: Collection[str]) -> dg.SensorDefinition:
         description="Applies the changes of each activation that has some.",
     )
     def tag_changes_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+        close_dead_runs(
+            context.instance,
+            # A busy state is left to the next tick: a tick may last a minute.
+            StateDatabase(state.database, wait_seconds=_STATE_WAIT_SECONDS),
+            state.locks,
+            context.log.warning,
+        )
         return _tick(context, enabled)
 
     return tag_changes_sensor

@@ -163,7 +163,8 @@ def _connect_when_free(
             if time.monotonic() >= deadline:
                 raise SourceError(
                     f"The source {path} is still being written by another program after"
-                    f" {wait_seconds:g} s. Run again when it is done, or do not share the file: {error}"
+                    f" {wait_seconds:g} s; nothing was changed. Run this again when that one (dbt, a DuckDB"
+                    f" shell) is done, or give it a file of its own: {error}"
                 ) from error
         if not told:
             on_wait(f"The source {path} is being written; waiting up to {wait_seconds:g} s for it.")

@@ -2,6 +2,7 @@
 
 StateError
 ├── StateBusyError       another process kept the file locked for too long
+│   └── ActivationHeldError  another sync of the activation did not end in time
 ├── StateMemoryError     the work needs more memory than there is
 ├── StateVersionError    the file was written by a newer release
 └── StateUnusableError   the file cannot be opened or used: no database, no permission, no room on the disk
@@ -14,6 +15,10 @@ class StateError(Exception):
 
 class StateBusyError(StateError):
     """Another process kept the state file locked for longer than we wait."""
+
+
+class ActivationHeldError(StateBusyError):
+    """Another sync of the activation ran for longer than we wait."""
 
 
 class StateMemoryError(StateError):

@@ -2,11 +2,16 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from dinmo_pipeline.state.errors import StateBusyError, StateUnusableError
+from dinmo_pipeline.state.errors import ActivationHeldError, StateUnusableError
+
+# The locks that this thread of work holds: `dinmo sync` has an activation for both of its jobs, and their
+# steps, in the same thread, ask for it again.
+_held: ContextVar[frozenset[Path]] = ContextVar("_held", default=frozenset())
 
 
 @contextmanager
@@ -19,8 +24,10 @@ def activation_lock(
 ) -> Iterator[None]:
     """Hold an activation; the operating system frees the lock when its process ends, however it ends.
 
+    Who holds it already goes on.
+
     Raises:
-        StateBusyError: another sync of the activation held it for all of `wait_seconds`.
+        ActivationHeldError: another sync of the activation held it for all of `wait_seconds`.
         StateUnusableError: the folder of the locks cannot be made.
     """
     try:
@@ -30,7 +37,11 @@ def activation_lock(
             f"The folder {folder} of the activation locks cannot be made: {error}. Check"
             " `state: {database: …}` in the declarations."
         ) from error
-    lock = FileLock(folder / f"{activation}.lock")
+    path = folder / f"{activation}.lock"
+    if path in _held.get():
+        yield
+        return
+    lock = FileLock(path)
     try:
         lock.acquire(timeout=0)
     except Timeout:
@@ -38,11 +49,13 @@ def activation_lock(
         try:
             lock.acquire(timeout=wait_seconds)
         except Timeout as error:
-            raise StateBusyError(
+            raise ActivationHeldError(
                 f"Another sync of {activation} has been running for {wait_seconds:g} seconds;"
                 " nothing was changed. Run this again when it has ended."
             ) from error
+    _held.set(_held.get() | {path})
     try:
         yield
     finally:
+        _held.set(_held.get() - {path})
         lock.release()

@@ -53,6 +53,16 @@ def start_sync(
     )
 
 
+def interrupt_sync(connection: duckdb.DuckDBPyConnection, sync_id: str, *, now: datetime) -> None:
+    """Close a sync whose process died, if it had begun. Call it inside a transaction."""
+    connection.execute(
+        "UPDATE dinmo.syncs SET status = 'interrupted', finished_at = $now,"
+        " reason = 'The process ended before the sync did; the next sync does the rest.'"
+        " WHERE sync_id = $sync_id AND status = 'running'",
+        {"sync_id": sync_id, "now": now},
+    )
+
+
 def finish_sync(
     connection: duckdb.DuckDBPyConnection,
     sync_id: str,

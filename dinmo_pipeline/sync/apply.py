@@ -107,7 +107,7 @@ def apply_changes(
         locks,
         session.activation.key,
         wait_seconds=_LOCK_WAIT_SECONDS,
-        on_wait=session.log.info,
+        on_wait=session.log.warning,
     ):
         started = time.monotonic()
         calls_before = session.intercom.calls

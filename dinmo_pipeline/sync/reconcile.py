@@ -89,7 +89,7 @@ def reconcile(
         StateError: the state cannot be used, or another sync of the activation does not end.
     """
     key = session.activation.key
-    with activation_lock(locks, key, wait_seconds=_LOCK_WAIT_SECONDS, on_wait=session.log.info):
+    with activation_lock(locks, key, wait_seconds=_LOCK_WAIT_SECONDS, on_wait=session.log.warning):
         started, calls_before = time.monotonic(), session.intercom.calls
         try:
             found = _reconcile(session, members, repair=repair, recent=recent)

@@ -1,8 +1,11 @@
 """One sync of an activation at a time, also across processes, and a killed one leaves no lock."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
-from dinmo_pipeline.state.errors import StateBusyError, StateUnusableError
+from dinmo_pipeline.state.errors import ActivationHeldError, StateUnusableError
+from dinmo_pipeline.state.lock_folder import lock_folder
 from dinmo_pipeline.state.locks import activation_lock
 from dinmo_pipeline_tests.state.other_process import holding_lock
 
@@ -28,7 +31,7 @@ def test_the_wait_ends(tmp_path):
     heard = []
     with (
         holding_lock(tmp_path),
-        pytest.raises(StateBusyError) as raised,
+        pytest.raises(ActivationHeldError) as raised,
         activation_lock(tmp_path, "vip", wait_seconds=0.05, on_wait=heard.append),
     ):
         pass
@@ -40,17 +43,29 @@ def test_the_wait_ends(tmp_path):
 
 
 def test_threads_exclude_each_other_and_activations_do_not(tmp_path):
-    """A second lock in one process waits as well; another activation's is free."""
-    with activation_lock(tmp_path, "vip", wait_seconds=0, on_wait=print):
+    """A second lock in one process waits as well; another activation's is free, and so is one's own."""
+
+    def take_it():
+        with activation_lock(tmp_path, "vip", wait_seconds=0, on_wait=print):
+            pass
+
+    with (
+        ThreadPoolExecutor(1) as other,
+        activation_lock(tmp_path, "vip", wait_seconds=0, on_wait=print),
+    ):
         with activation_lock(tmp_path, "churned", wait_seconds=0, on_wait=pytest.fail):
             pass
-        with (
-            pytest.raises(StateBusyError),
-            activation_lock(tmp_path, "vip", wait_seconds=0, on_wait=print),
-        ):
-            pass
+        take_it()
+        with pytest.raises(ActivationHeldError):
+            other.submit(take_it).result()
     with activation_lock(tmp_path, "vip", wait_seconds=0, on_wait=pytest.fail):
         pass
+
+
+def test_a_state_has_one_folder_of_locks_by_whichever_name(tmp_path):
+    """Two code locations may reach one file by a link."""
+    (tmp_path / "link.duckdb").symlink_to(tmp_path / "state.duckdb")
+    assert lock_folder(str(tmp_path / "link.duckdb")) == lock_folder(str(tmp_path / "state.duckdb"))
 
 
 def test_a_folder_that_cannot_be_made(tmp_path):
