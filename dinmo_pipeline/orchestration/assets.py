@@ -70,6 +70,7 @@ def build_assets(
         from dinmo_pipeline.segments import open_source, select_activated  # noqa: PLC0415  # slow
         from dinmo_pipeline.state.membership import earlier_sizes, refresh_membership  # noqa: PLC0415
         from dinmo_pipeline.state.readings import applied_reading  # noqa: PLC0415
+        from dinmo_pipeline.sync.lost_identifiers import what_changed  # noqa: PLC0415
 
         activation = _activation(context).declared()
         source: SourceResource = context.resources.source
@@ -99,6 +100,8 @@ def build_assets(
             "%s: %s members (%s added, %s removed).",
             *(activation.key, found.members, found.added, found.removed),
         )
+        for change in what_changed(found.rows, applied) if applied else ():
+            context.log.warning("%s: %s", activation.key, change)
         yield dg.MaterializeResult(
             metadata={
                 **membership_metadata(found, select.sql, time.monotonic() - started),

@@ -28,6 +28,7 @@ def test_a_plan_tells_it_and_writes_nothing(synced, dinmo):
     assert found["status"] == "held"
     told = dinmo("sync", "vip")
     assert told.code == 3
+    assert "vip: 20 more rows have no identifier of their own than in the reading last" in told.err
     assert f"{found['reason']} If that is meant: dinmo sync vip --allow-large-removal" in told.err
     assert synced.tagged() == set(PEOPLE)
     assert dinmo("sync", "vip", "--allow-large-removal").code == 0

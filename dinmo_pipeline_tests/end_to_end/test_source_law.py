@@ -202,7 +202,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         yield World(workspace, KeptState(), tmp_path_factory.mktemp("locks"))
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(told=tables())
 def test_the_right_members_are_tagged_or_nothing_is_changed(world: World, told: Told) -> None:
     """Any type, any content, any names."""

@@ -7,6 +7,7 @@ import pytest
 from dinmo_pipeline.state.membership import refresh_membership
 from dinmo_pipeline.sync.apply import apply_changes
 from dinmo_pipeline.sync.changes import refresh_changes
+from dinmo_pipeline_tests.end_to_end.kept_state import KeptState
 from dinmo_pipeline_tests.intercom.syncing import session_on
 from dinmo_pipeline_tests.state.declaring import rows_of
 
@@ -23,7 +24,7 @@ class Company:
     def __init__(self, workspace, folder, count=COUNT):
         self.ids = workspace.users(count)
         self.workspace = workspace
-        self.session = session_on(workspace, folder)
+        self.session = replace(session_on(workspace, folder), state=KeptState())
         self.locks = folder / "locks"
         assert self.sync([*PEOPLE[:count], *WITHOUT]).status == "ok"
 

@@ -94,7 +94,7 @@ def strange(
 @pytest.mark.parametrize(
     "call", ["GET /tags", "POST /contacts/search", "POST /tags", "DELETE /contacts/"]
 )
-@settings(max_examples=7, deadline=None)
+@settings(max_examples=4, deadline=None)
 @given(body=JSON)
 def test_a_strange_answer_harms_nobody(strange: StrangeIntercom, call: str, body: Any) -> None:
     """One leaves and one enters while it comes; the sync after it makes all right."""
@@ -123,7 +123,7 @@ def test_only_the_tag_itself_confirms_that_it_was_taken_off(
     assert strange.workspace.tagged("VIP") == set(ids[:3])
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(body=JSON)
 def test_a_strange_answer_about_the_workspace_is_an_error_or_a_name(
     strange: StrangeIntercom, body: Any

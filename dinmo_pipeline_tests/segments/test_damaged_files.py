@@ -72,7 +72,7 @@ def parquet() -> bytes:
     return sink.getvalue().to_pybytes()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(damage=CUTS | NOISES)
 def test_a_duckdb_file_is_read_right_or_not_at_all(warehouse: bytes, damage: Damage) -> None:
     """Its blocks have checksums: there is no third case."""
@@ -83,14 +83,14 @@ def test_a_duckdb_file_is_read_right_or_not_at_all(warehouse: bytes, damage: Dam
     assert isinstance(found, Exception) or found == EMAILS
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(damage=CUTS)
 def test_a_parquet_file_that_is_cut_off_is_refused(parquet: bytes, damage: Damage) -> None:
     """What a file holds stands at its end."""
     assert isinstance(_read_file("parquet", damage(parquet)), SourceError)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(damage=NOISES)
 def test_noise_in_a_parquet_file_is_no_crash(parquet: bytes, damage: Damage) -> None:
     """Values have no checksum there, so noise in one may be read as a value."""
@@ -105,7 +105,7 @@ CSV_WORDS = st.sampled_from(
 ).map(str.encode)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(content=st.lists(CSV_WORDS | st.binary(max_size=3), max_size=30).map(b"".join))
 def test_any_csv_file_is_read_or_refused(content: bytes) -> None:
     """Headers, quotes and bytes in any order."""
