@@ -67,8 +67,12 @@ class Company:
             connection.execute(
                 f"CREATE OR REPLACE TABLE {table} (email VARCHAR, customer_id VARCHAR)"
             )
-            if listed:
-                connection.executemany(f"INSERT INTO {table} VALUES (?, ?)", listed)
+            # One row at a time DuckDB takes seconds for thousands.
+            emails, user_ids = ([row[at] for row in listed] for at in range(2))
+            connection.execute(
+                f"INSERT INTO {table} SELECT unnest($1::VARCHAR[]), unnest($2::VARCHAR[])",
+                [emails, user_ids],
+            )
 
     def people(self, *contacts: Mapping[str, Any] | str) -> list[str]:
         """Create contacts in Intercom (an email stands for a user); their ids."""
