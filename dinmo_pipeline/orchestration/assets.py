@@ -44,7 +44,16 @@ def build_assets(
     project: Project, partitions: dg.PartitionsDefinition[str]
 ) -> list[dg.AssetsDefinition]:
     """The assets of a project; each run works on the activation that its partition key names."""
-    needs_state = {STATE, *(activation_resource(key) for key in project.activations)}
+    return [
+        _segment_membership(project, partitions),
+        _membership_changes(project, partitions),
+        _intercom_tags(project, partitions),
+    ]
+
+
+def _segment_membership(
+    project: Project, partitions: dg.PartitionsDefinition[str]
+) -> dg.AssetsDefinition:
     upstream = upstream_keys(project)
 
     @dg.asset(
@@ -54,7 +63,7 @@ def build_assets(
         group_name=GROUP,
         owners=OWNERS,
         kinds={"duckdb", "sql"},
-        required_resource_keys={SOURCE, *needs_state},
+        required_resource_keys={SOURCE, *_resources(project)},
         check_specs=checks.check_specs(SEGMENT_MEMBERSHIP, partitions),
         description="Who is in each activated segment now: one row a member, in DuckDB.",
         metadata=table_metadata(
@@ -113,6 +122,12 @@ def build_assets(
             ],
         )
 
+    return segment_membership
+
+
+def _membership_changes(
+    project: Project, partitions: dg.PartitionsDefinition[str]
+) -> dg.AssetsDefinition:
     @dg.asset(
         name=MEMBERSHIP_CHANGES,
         deps=[SEGMENT_MEMBERSHIP],
@@ -120,7 +135,7 @@ def build_assets(
         group_name=GROUP,
         owners=OWNERS,
         kinds={"duckdb"},
-        required_resource_keys=needs_state,
+        required_resource_keys=_resources(project),
         check_specs=checks.check_specs(MEMBERSHIP_CHANGES, partitions),
         description=(
             "Who entered and left since Intercom was last made right: membership minus the ledger of"
@@ -160,6 +175,12 @@ def build_assets(
             check_results=[checks.removal_guard(computed)],
         )
 
+    return membership_changes
+
+
+def _intercom_tags(
+    project: Project, partitions: dg.PartitionsDefinition[str]
+) -> dg.AssetsDefinition:
     @dg.asset(
         name=INTERCOM_TAGS,
         deps=[MEMBERSHIP_CHANGES],
@@ -167,7 +188,7 @@ def build_assets(
         group_name=GROUP,
         owners=OWNERS,
         kinds={"intercom"},
-        required_resource_keys=needs_state,
+        required_resource_keys=_resources(project),
         check_specs=checks.check_specs(INTERCOM_TAGS, partitions),
         description=(
             "What Intercom holds because we put it there: the tag of the activation on each member who"
@@ -219,7 +240,11 @@ def build_assets(
             check_results=[carried_out, checks.match_rate(result)],
         )
 
-    return [segment_membership, membership_changes, intercom_tags]
+    return intercom_tags
+
+
+def _resources(project: Project) -> set[str]:
+    return {STATE, *(activation_resource(key) for key in project.activations)}
 
 
 def _activation(context: dg.AssetExecutionContext) -> ActivationResource:

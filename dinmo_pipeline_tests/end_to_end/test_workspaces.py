@@ -160,10 +160,10 @@ def test_a_new_token_of_the_same_workspace_costs_one_call(company):
 
 
 def forget_the_workspace(company):
-    """Make the state one of the first release, which recorded no workspace."""
+    """Make the state one of version 2, which recorded no workspace."""
     with duckdb.connect(str(company.folder / "state.duckdb")) as connection:
         connection.execute("DROP TABLE dinmo.workspaces")
-        connection.execute("DELETE FROM dinmo.schema_version WHERE version > 1")
+        connection.execute("DELETE FROM dinmo.schema_version WHERE version > 2")
 
 
 @pytest.mark.usefixtures("synced")
