@@ -19,6 +19,7 @@ QUIET_SECONDS = (
     31 * 86_400
 )  # the longest interval between two looks for a missing member is 30 days
 HARMLESS_CALLS = {
+    "GET /me",
     "GET /tags",
     "GET /tags/{id}",
     "GET /contacts",
