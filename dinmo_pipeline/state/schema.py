@@ -16,15 +16,11 @@ def installed_version(connection: duckdb.DuckDBPyConnection) -> int:
     Raises:
         StateVersionError: there is a state, and its version is lost.
     """
-    has_state = one_row(
-        connection,
-        "SELECT count(*) FROM information_schema.tables"
-        " WHERE table_catalog = current_database()"
-        " AND table_schema = 'dinmo' AND table_name = 'schema_version'",
-    )[0]
-    if not has_state:
+    try:
+        # To ask the catalog whether the table is there takes 8 ms of a new connection, and this 0.6.
+        version = one_row(connection, "SELECT max(version) FROM dinmo.schema_version")[0]
+    except duckdb.CatalogException:
         return 0
-    version = one_row(connection, "SELECT max(version) FROM dinmo.schema_version")[0]
     if version is None:
         # To take it for an empty state would be to forget who is tagged.
         raise StateVersionError(

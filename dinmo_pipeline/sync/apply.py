@@ -23,6 +23,7 @@ from dinmo_pipeline.state.changes import (
 )
 from dinmo_pipeline.state.directory import count_ambiguous, count_missing
 from dinmo_pipeline.state.ledger import (
+    AppliedChange,
     Change,
     PlannedChange,
     is_tagged,
@@ -189,17 +190,15 @@ def _resolve(session: Session, before: _Judged) -> _Judged:
 
 def _change_tags(session: Session, tag: Tag, changes: ChangeSet) -> None:
     tagger = Tagger(session.intercom.tags, tag, is_tagged=partial(_is_tagged, session))
-    entered = changes.entered - changes.unknown
-    work_off(
-        session, "tagging", entered, _batches_of(session, "entered", BULK_SIZE), tagger.tag_users
-    )
-    work_off(
-        session,
-        "untagging",
-        changes.left,
-        _batches_of(session, "left", 1),
-        lambda batch: [tagger.untag(change) for change in batch],
-    )
+
+    def untag(batch: list[PlannedChange]) -> list[AppliedChange]:
+        return [tagger.untag(change) for change in batch]
+
+    if entered := changes.entered - changes.unknown:
+        tagging = batches(_planned(session, "entered"), BULK_SIZE)
+        work_off(session, "tagging", entered, tagging, tagger.tag_users)
+    if changes.left:
+        work_off(session, "untagging", changes.left, batches(_planned(session, "left"), 1), untag)
 
 
 def _is_tagged(session: Session, contact_id: str) -> bool:
@@ -209,29 +208,24 @@ def _is_tagged(session: Session, contact_id: str) -> bool:
         )
 
 
-def _batches_of(session: Session, change: Change, size: int) -> Iterator[list[PlannedChange]]:
-    return batches(_planned(session, change), size)
-
-
 def _planned(session: Session, change: Change) -> Iterator[PlannedChange]:
+    """The changes of one kind, each marked as unconfirmed in the ledger before it is given."""
+    activation = session.activation
     after = 0
-    while True:
-        with session.state.reading() as connection:
-            page = planned_changes(
-                connection, session.activation.key, change, after=after, limit=_CHANGES_A_PAGE
-            )
-        if not page:
-            return
-        session.state.transact(
-            partial(
-                mark_unconfirmed,
-                activation=session.activation.key,
-                destination=session.activation.destination,
-                planned=page,
-            )
+
+    def next_page(connection: duckdb.DuckDBPyConnection) -> list[PlannedChange]:
+        page = planned_changes(
+            connection, activation.key, change, after=after, limit=_CHANGES_A_PAGE
         )
+        if page:
+            mark_unconfirmed(connection, activation.key, activation.destination, page)
+        return page
+
+    while page := session.state.transact(next_page):
         yield from page
         after = page[-1].position
+        if len(page) < _CHANGES_A_PAGE:
+            return
 
 
 def _finish(

@@ -159,6 +159,8 @@ def _unknown(session: Session) -> Iterator[str]:
         if not page:
             return
         yield from page
+        if len(page) < _IDENTIFIERS_A_PAGE:
+            return
         after = page[-1]
 
 

@@ -43,6 +43,8 @@ def current_tag(session: Session) -> Tag | None:
         )
         # The bulk call goes by name, so it must be the name that Intercom has now.
         return Tag(found.id, html.unescape(found.name))
+    if known == ActivationTag(found.id, activation.name):
+        return Tag(found.id, activation.name)
     return _adopt(session, found)
 
 

@@ -50,7 +50,7 @@ def _brought_forward(path):
     """The newest and the applied reading."""
     with StateDatabase(str(path)).transaction() as connection:
         versions = connection.execute("SELECT version FROM dinmo.schema_version").fetchall()
-        assert versions == [(1,), (CURRENT_VERSION,)]
+        assert versions == [(version,) for version in range(1, CURRENT_VERSION + 1)]
         return newest_reading(connection, VIP), applied_reading(connection, VIP)
 
 
