@@ -57,7 +57,7 @@ def reconcile(
                     repair=repair,
                     recent_minutes=recent_minutes,
                     log_level="INFO" if verbose else "WARNING",
-                    log_failures=verbose,
+                    plain_log=not verbose,
                     on_wait=tell,
                 )
     if as_json:

@@ -76,7 +76,7 @@ def sync(
                     key,
                     allow_large_removal=allow_large_removal,
                     log_level="INFO" if verbose else "WARNING",
-                    log_failures=verbose,
+                    plain_log=not verbose,
                     expected_changes=reviewed.fingerprints[key] if reviewed else "",
                     on_wait=tell,
                 )

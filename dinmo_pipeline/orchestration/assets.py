@@ -165,7 +165,7 @@ def _membership_changes(
                 )
             )
         if computed.held:
-            context.log.warning("%s: held. %s", context.partition_key, computed.held)
+            context.log.info("%s: held. %s", context.partition_key, computed.held)
         context.log.info(
             "%s: %s entered, %s left.",
             *(context.partition_key, computed.changes.entered, computed.changes.left),

@@ -1,4 +1,4 @@
-"""What a run says on the console: for a person at a terminal, without the stack of a failed step."""
+"""What a run says on the console: to a person at a terminal, in sentences."""
 
 import logging
 
@@ -9,21 +9,30 @@ import dagster as dg
     config_schema={
         "log_level": dg.Field(str, default_value="INFO"),
         "name": dg.Field(str, default_value="dagster"),
-        "failures": dg.Field(bool, default_value=True),
+        "plain": dg.Field(bool, default_value=False),
     },
-    description="Dagster's coloured console; `failures: false` leaves out what Dagster says of failed steps.",
+    description="Dagster's coloured console; `plain: true` shows sentences alone, and no errors.",
 )
 def console(context: dg.InitLoggerContext) -> logging.Logger:
-    """Dagster's own console logger. A caller who tells the reason of a failure himself turns `failures` off.
+    """Dagster's own console logger; a plain one for a caller who tells the reason of a failure himself.
 
-    What Dagster says of one is the stack of every frame it has; the run keeps it for the UI either way.
+    Of a failure Dagster says the stack of every frame it has; the run keeps that for the UI either way.
     """
     logger: logging.Logger = dg.colored_console_logger.logger_fn(context)
-    if not context.logger_config["failures"]:
-        logger.addFilter(_is_no_failure)
+    if context.logger_config["plain"]:
+        logger.addFilter(_is_no_error)
+        for handler in logger.handlers:
+            handler.setFormatter(_Sentence())
     return logger
 
 
-def _is_no_failure(record: logging.LogRecord) -> bool:
-    event = getattr(record, "dagster_event", None)
-    return event is None or not event.is_failure
+def _is_no_error(record: logging.LogRecord) -> bool:
+    return record.levelno < logging.ERROR
+
+
+class _Sentence(logging.Formatter):
+    """The message as it was logged, without the date, run and step that Dagster puts before it."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        told: str = getattr(record, "dagster_meta")["orig_message"]  # noqa: B009  # Dagster's addition
+        return told

@@ -48,16 +48,16 @@ def sync_activation(
     *,
     allow_large_removal: bool,
     log_level: str,
-    log_failures: bool = True,
+    plain_log: bool = False,
     expected_changes: str = "",
     on_wait: Callable[[str], None] = lambda _message: None,
 ) -> SyncOutcome:
     """Compute the membership and changes of an activation and apply them; two runs in the instance.
 
     No other sync of it begins in between; `on_wait` hears of one that is waited for, and of runs that were
-    killed and are closed. With `log_failures` off the console says nothing of a failed step: the outcome
-    has its reason. With `expected_changes`, the fingerprint of a reviewed plan, other changes are held. An
-    unsuccessful sync is an outcome, not an exception.
+    killed and are closed. With `plain_log` the console has sentences alone, and nothing of a failed step:
+    the outcome has its reason. With `expected_changes`, the fingerprint of a reviewed plan, other changes
+    are held. An unsuccessful sync is an outcome, not an exception.
     """
     started = time.monotonic()
     decided: dict[str, Any] = {"allow_large_removal": allow_large_removal}
@@ -65,7 +65,7 @@ def sync_activation(
         decided["expected_changes"] = expected_changes
     try:
         with _runs_of(
-            definitions, instance, activation, _console(log_level, log_failures), on_wait
+            definitions, instance, activation, _console(log_level, plain_log), on_wait
         ) as runs:
             outcome = _both_jobs(runs, decided)
     except StateError as error:
@@ -114,8 +114,8 @@ class _Runs:
             )
 
 
-def _console(log_level: str, log_failures: bool) -> dict[str, Any]:  # noqa: FBT001
-    return {"log_level": log_level, "failures": log_failures}
+def _console(log_level: str, plain_log: bool) -> dict[str, Any]:  # noqa: FBT001
+    return {"log_level": log_level, "plain": plain_log}
 
 
 def _both_jobs(runs: _Runs, decided: dict[str, Any]) -> SyncOutcome:
@@ -140,12 +140,12 @@ def reconcile_activation(
     repair: bool,
     recent_minutes: float,
     log_level: str,
-    log_failures: bool = True,
+    plain_log: bool = False,
     on_wait: Callable[[str], None] = lambda _message: None,
 ) -> "Reconciled":
     """Compare who carries an activation's tag with what we put there; a run, so that the UI shows it.
 
-    `on_wait` and `log_failures` as for a sync.
+    `on_wait` and `plain_log` as for a sync.
     One that could not be carried through is a result, not an exception.
     """
     from dinmo_pipeline.sync.reconcile import Reconciled  # noqa: PLC0415  # slow to import
@@ -153,7 +153,7 @@ def reconcile_activation(
     config = {"repair": repair, "recent_minutes": recent_minutes}
     try:
         with _runs_of(
-            definitions, instance, activation, _console(log_level, log_failures), on_wait
+            definitions, instance, activation, _console(log_level, plain_log), on_wait
         ) as runs:
             run = runs.execute(RECONCILE_TAGS, {RECONCILE: {"config": config}})
     except StateError as error:

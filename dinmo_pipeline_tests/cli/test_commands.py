@@ -76,10 +76,27 @@ def test_held_changes_exit_with_three(company, dinmo):
     assert dinmo("plan").code == 3
     held = dinmo("sync", "vip")
     assert held.code == 3
-    assert "dinmo sync vip --allow-large-removal" in held.err
+    assert held.err == (
+        "vip: held, nothing was applied. The segment became empty: all 1 tagged contacts would lose the"
+        " tag. If that is meant: dinmo sync vip --allow-large-removal\n"
+    )
     assert json.loads(dinmo("sync", "vip", "--json").out)["vip"]["status"] == "held"
     assert dinmo("sync", "vip", "--allow-large-removal").code == 0
     assert company.tagged() == set()
+
+
+def test_what_a_run_warns_of_is_told_in_a_sentence(company, dinmo):
+    """Without the date, run and step that Dagster puts before it."""
+    company.people(ANA)
+    company.members([ANA])
+    dinmo("sync", "vip")
+    (tag,) = company.intercom_call("GET", "/tags")["data"]
+    company.intercom_call("POST", "/tags", json={"id": tag["id"], "name": "Our best"})
+    printed = dinmo("sync", "vip")
+    assert printed.code == 0
+    assert printed.err == (
+        "The tag of vip was renamed in Intercom to 'Our best'; it is kept by its id.\n"
+    )
 
 
 def test_the_worst_of_several_syncs_is_the_exit_code(company, dinmo):
