@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +27,7 @@ from dinmo_pipeline.state.database import StateDatabase
 from dinmo_pipeline.state.errors import StateError
 from dinmo_pipeline.state.locks import activation_lock
 from dinmo_pipeline.state.run_marks import run_mark
-from dinmo_pipeline.state.syncs import SyncNumbers, SyncStatus
+from dinmo_pipeline.state.syncs import SyncNumbers, SyncStatus, interrupt_sync
 
 if TYPE_CHECKING:
     from dinmo_pipeline.sync.reconcile import Reconciled
@@ -83,12 +84,13 @@ def _runs_of(
     on_wait: Callable[[str], None],
 ) -> "Iterator[_Runs]":
     """Have an activation for runs in this process, and close the runs that were killed."""
-    state: StateResource = (definitions.resources or {})[STATE]
-    with activation_lock(state.locks, activation, wait_seconds=LOCK_WAIT_SECONDS, on_wait=on_wait):
-        close_dead_runs(
-            instance, StateDatabase(state.database, on_wait=on_wait), state.locks, on_wait
-        )
-        yield _Runs(definitions, instance, state.locks, activation, console)
+    resource: StateResource = (definitions.resources or {})[STATE]
+    state = StateDatabase(resource.database, on_wait=on_wait)
+    with activation_lock(
+        resource.locks, activation, wait_seconds=LOCK_WAIT_SECONDS, on_wait=on_wait
+    ):
+        close_dead_runs(instance, state, resource.locks, on_wait)
+        yield _Runs(definitions, instance, state, resource.locks, activation, console)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,21 +99,35 @@ class _Runs:
 
     definitions: dg.Definitions
     instance: dg.DagsterInstance
+    state: StateDatabase
     locks: Path
     activation: str
     console: Mapping[str, Any]
 
     def execute(self, job: str, ops: Mapping[str, Any]) -> dg.ExecuteInProcessResult:
-        """Execute a job, its run marked before it is there, so that no kill leaves one that nobody knows."""
+        """Execute a job, its run marked before it is there, so that no kill leaves one that nobody knows.
+
+        Raises:
+            KeyboardInterrupt: a person, or SIGTERM, ended it. Dagster makes a failure of that, after which
+                the next activation would be synced.
+        """
         run_id = str(uuid.uuid4())
         with run_mark(self.locks, self.activation, run_id):
-            return self.definitions.resolve_job_def(job).execute_in_process(
+            result = self.definitions.resolve_job_def(job).execute_in_process(
                 instance=self.instance,
                 partition_key=self.activation,
                 run_config={"loggers": {"console": {"config": dict(self.console)}}, "ops": ops},
                 raise_on_error=False,
                 run_id=run_id,
             )
+        if any(error.cls_name == _INTERRUPTED for error in _errors_of(result)):
+            with self.state.transaction() as connection:
+                interrupt_sync(connection, run_id, now=datetime.now(UTC))
+            raise KeyboardInterrupt
+        return result
+
+
+_INTERRUPTED = dg.DagsterExecutionInterruptedError.__name__
 
 
 def _console(log_level: str, plain_log: bool) -> dict[str, Any]:  # noqa: FBT001
@@ -197,9 +213,13 @@ def _told_by_failure(result: dg.ExecuteInProcessResult) -> dict[str, Any]:
 
 
 def _error_of(result: dg.ExecuteInProcessResult) -> str:
-    # Of a step that failed, or of the run when it failed before its first step.
+    return _said(next(_errors_of(result), None))
+
+
+def _errors_of(result: dg.ExecuteInProcessResult) -> Iterator[Any]:
+    """Of steps that failed, or of the run when it failed before its first step."""
     errors = (getattr(event.event_specific_data, "error", None) for event in result.all_events)
-    return _said(next(filter(None, errors), None))
+    return filter(None, errors)
 
 
 def _said(error: Any) -> str:

@@ -15,6 +15,7 @@ from dagster import DagsterRunStatus as RunStatus
 
 from dinmo_pipeline_tests.company import TOKEN, TOKEN_VARIABLE
 from dinmo_pipeline_tests.soak.killing import killed_syncs
+from dinmo_pipeline_tests.ticking import Ticks
 
 PROJECT = Path(__file__).parents[2]
 EVERYBODY = [f"user{n}@example.com" for n in range(40)]
@@ -41,25 +42,6 @@ def until(reached: Callable[[], object], seconds: float = 120.0):
     raise AssertionError(f"not reached: {reached}")
 
 
-class Ticks:
-    """The sensor, ticking by hand on the instance of the home."""
-
-    def __init__(self, company, instance):
-        self.instance = instance
-        self.definitions = company.definitions()
-        self.cursor = None
-
-    def tick(self):
-        """The activations that it asks runs for."""
-        sensor = self.definitions.resolve_sensor_def("tag_changes_sensor")
-        with dg.build_sensor_context(
-            instance=self.instance, cursor=self.cursor, definitions=self.definitions
-        ) as context:
-            result = sensor.evaluate_tick(context)
-        self.cursor = result.cursor
-        return [request.partition_key for request in result.run_requests or ()]
-
-
 @pytest.mark.usefixtures("home")
 def test_a_killed_command_is_closed_by_the_sensor_and_by_the_next_sync(tmp_path):
     """Its run would be "started" for ever, and keep every run of its activation in Dagster's queue."""
@@ -69,15 +51,15 @@ def test_a_killed_command_is_closed_by_the_sensor_and_by_the_next_sync(tmp_path)
     ):
         company = syncs.company
         company.instance = instance
-        ticks = Ticks(company, instance)
+        ticks = Ticks(company.definitions(), instance)
         syncs.move(40)
         assert syncs.kill_after_calls(3)
         assert [run.status for run in instance.get_runs(limit=1)] == [RunStatus.STARTED]
-        assert ticks.tick() == ["vip"]
+        assert ticks.tick()[0] == ["vip"]
         (run,) = instance.get_runs(limit=1)
         assert run.status == RunStatus.FAILURE
         assert syncs.statuses() == ["ok", "interrupted"]
-        assert ticks.tick() == []
+        assert ticks.tick()[0] == []
         told = []
         assert syncs.kill_after_calls(3)
         outcome = sync_and_tell(company, told)
@@ -152,13 +134,13 @@ def test_a_killed_run_of_the_daemon_is_closed_and_its_activation_goes_on(company
             until(lambda: instance.get_run_by_id(run.run_id).is_finished)
         assert instance.get_run_by_id(run.run_id).status == RunStatus.FAILURE
         company.faults()
-        ticks = Ticks(company, instance)
+        ticks = Ticks(company.definitions(), instance)
         ticks.tick()
         assert company.rows("SELECT status FROM dinmo.syncs ORDER BY rowid") == [
             ("ok",),
             ("interrupted",),
         ]
         membership.execute_in_process(instance=instance, partition_key="vip")
-        assert ticks.tick() == ["vip"]
+        assert ticks.tick()[0] == ["vip"]
         company.synced()
         assert company.tagged() == set(EVERYBODY[:5])

@@ -1,5 +1,7 @@
 """SIGKILL at any moment: the state opens, the next sync finishes the work, and nothing is blocked."""
 
+from signal import SIGINT, SIGTERM
+
 import pytest
 
 from dinmo_pipeline_tests.company import TOKEN, TOKEN_VARIABLE
@@ -32,6 +34,19 @@ def test_killed_syncs_are_finished_by_the_next_one(tmp_path):
         syncs.finish()
         assert syncs.wrong() == set()
         assert syncs.company.created_by_api() == 0
+
+
+@pytest.mark.usefixtures("home")
+def test_a_sync_that_is_asked_to_end_says_so_and_is_interrupted(tmp_path):
+    """By Ctrl-C, or by the machine that shuts down: at once, and not as a failure of Intercom's."""
+    with killed_syncs(tmp_path, users=100, latency_ms=50.0, seed=4) as syncs:
+        for by in (SIGINT, SIGTERM):
+            syncs.move(80)
+            code, told = syncs.interrupt_after_calls(5, by)
+            assert (code, told) == (130, "Interrupted; the next sync does what this one left.")
+            assert syncs.statuses()[-1] == "interrupted"
+        syncs.finish()
+        assert syncs.wrong() == set()
 
 
 @pytest.mark.usefixtures("home")

@@ -7,6 +7,7 @@ import pytest
 from dinmo_pipeline.config.lineage import OWN_ASSETS
 from dinmo_pipeline.orchestration import naming
 from dinmo_pipeline.orchestration.upstream import Newest, decide
+from dinmo_pipeline_tests.ticking import Ticks
 
 ANA, BEN, CLEO = "ana@example.com", "ben@example.com", "cleo@example.com"
 CUSTOMERS, ORDERS = dg.AssetKey(["dbt", "customers"]), dg.AssetKey(["raw", "orders"])
@@ -74,7 +75,7 @@ class Dagster:
         self.upstream = upstream
         self.definitions = company.definitions()
         self.instance = company.instance
-        self.cursors = {}
+        self.ticks = Ticks(self.definitions, self.instance)
 
     def build(self, *keys):
         """Materialize upstream assets in one run."""
@@ -82,14 +83,7 @@ class Dagster:
 
     def tick(self, name="upstream_sensor"):
         """Evaluate a sensor where it stopped; the activations it asks runs for, and its reason."""
-        sensor = self.definitions.resolve_sensor_def(name)
-        with dg.build_sensor_context(
-            instance=self.instance, cursor=self.cursors.get(name), definitions=self.definitions
-        ) as context:
-            result = sensor.evaluate_tick(context)
-        self.cursors[name] = result.cursor
-        assert result.cursor
-        return [r.partition_key for r in result.run_requests or ()], result.skip_message
+        return self.ticks.tick(name)
 
     def run(self, job, activation):
         """Run a job for an activation, as a launched run does."""

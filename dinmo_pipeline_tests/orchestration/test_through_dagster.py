@@ -6,6 +6,7 @@ import dagster as dg
 import pytest
 
 from dinmo_pipeline_tests.company import TOKEN
+from dinmo_pipeline_tests.ticking import Ticks
 
 EVERYBODY = [f"user{i}@example.com" for i in range(20)]
 SCHEDULED = {"schedule": "0 * * * *"}
@@ -28,7 +29,7 @@ class Dagster:
     def __init__(self, company):
         self.definitions = company.definitions()
         self.instance = company.instance
-        self.cursor = None
+        self.ticks = Ticks(self.definitions, self.instance)
 
     def schedule_tick(self, activation):
         """Evaluate a schedule and run what it asks for."""
@@ -52,13 +53,7 @@ class Dagster:
 
     def sensor_tick(self):
         """Evaluate the sensor where it stopped; the activations it asks runs for, and its reason."""
-        sensor = self.definitions.resolve_sensor_def("tag_changes_sensor")
-        with dg.build_sensor_context(
-            instance=self.instance, cursor=self.cursor, definitions=self.definitions
-        ) as context:
-            result = sensor.evaluate_tick(context)
-        self.cursor = result.cursor
-        return [request.partition_key for request in result.run_requests or ()], result.skip_message
+        return self.ticks.tick()
 
 
 def test_a_schedule_and_the_sensor_bring_the_tags_to_intercom(four):

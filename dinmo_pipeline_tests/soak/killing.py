@@ -2,6 +2,7 @@
 
 import os
 import random
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -48,6 +49,16 @@ class KilledSyncs:
         before = self._calls()
         return self._kill_when(lambda: self._calls() - before >= calls)
 
+    def interrupt_after_calls(self, calls: int, by: signal.Signals) -> tuple[int, str]:
+        """Ask a sync to end when Intercom saw so many calls of it; its exit code and last words."""
+        before = self._calls()
+        with self._sync(stderr=subprocess.PIPE) as process:
+            while self._calls() - before < calls:
+                assert not _ended(process)
+            process.send_signal(by)
+            _, told = process.communicate()
+        return process.returncode, told.decode().splitlines()[-1]
+
     def kill_while_it_writes(self) -> bool:
         """Kill a sync as soon as it writes to the state; False if it ended before."""
         files = [self.company.folder / f"state.duckdb{end}" for end in ("", ".wal")]
@@ -73,12 +84,7 @@ class KilledSyncs:
         return sum(stats["calls"].values())
 
     def _kill_when(self, reached: Callable[[], bool]) -> bool:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "dinmo_pipeline.cli", "sync", "vip", "--json"],
-            env={**os.environ, "DINMO_CONFIG": str(self.company.declarations)},
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
+        process = self._sync(stderr=subprocess.DEVNULL)
         try:
             while not reached():
                 if _ended(process):
@@ -87,6 +93,14 @@ class KilledSyncs:
             process.kill()
             process.wait()
         return True
+
+    def _sync(self, stderr: int) -> "subprocess.Popen[bytes]":
+        return subprocess.Popen(
+            [sys.executable, "-m", "dinmo_pipeline.cli", "sync", "vip", "--json"],
+            env={**os.environ, "DINMO_CONFIG": str(self.company.declarations)},
+            stdout=subprocess.DEVNULL,
+            stderr=stderr,
+        )
 
 
 def _ended(process: "subprocess.Popen[bytes]") -> bool:

@@ -1,0 +1,25 @@
+"""Sensors ticking by hand, as Dagster's daemon makes them tick."""
+
+from dataclasses import dataclass, field
+
+import dagster as dg
+
+
+@dataclass
+class Ticks:
+    """The sensors of some definitions on an instance; each goes on where it stopped."""
+
+    definitions: dg.Definitions
+    instance: dg.DagsterInstance
+    _cursors: dict[str, str | None] = field(default_factory=dict)
+
+    def tick(self, name: str = "tag_changes_sensor") -> tuple[list[str | None], str | None]:
+        """Evaluate a sensor; the activations it asks runs for, and its reason."""
+        sensor = self.definitions.resolve_sensor_def(name)
+        with dg.build_sensor_context(
+            instance=self.instance, cursor=self._cursors.get(name), definitions=self.definitions
+        ) as context:
+            result = sensor.evaluate_tick(context)
+        self._cursors[name] = result.cursor
+        assert result.cursor
+        return [request.partition_key for request in result.run_requests or ()], result.skip_message
