@@ -16,6 +16,7 @@ from dinmo_pipeline.state.errors import StateBusyError, StateMemoryError, StateU
 from dinmo_pipeline.state.private_files import private_files
 from dinmo_pipeline.state.schema import installed_version, migrate, require_current
 from dinmo_pipeline.state.sql import literal
+from dinmo_pipeline.state.torn_writes import attach, detached, drop_blocks, journal_of, keep_blocks
 
 # DuckDB's words, 1.5 and 2.0 alike, for a file held by another process, and by another connection of
 # this one (a thread).
@@ -100,11 +101,17 @@ class StateDatabase:
             self._attach(connection, read_only=read_only)
             try:
                 connection.execute("USE state")
+                if not read_only:
+                    self._expect_checkpoint(connection)
                 self._ensure_schema(connection, read_only=read_only)
                 yield
+                if not read_only:
+                    self._expect_checkpoint(connection)
             finally:
                 connection.execute("USE memory")
-                connection.execute("DETACH state")
+                self._detach(connection)
+            if not read_only and self._file:
+                drop_blocks(self._file)
 
     @contextmanager
     def transaction(
@@ -125,6 +132,7 @@ class StateDatabase:
             except BaseException:
                 connection.execute("ROLLBACK")
                 raise
+            self._expect_checkpoint(connection)
             connection.execute("COMMIT")
 
     def transact(self, work: Callable[[duckdb.DuckDBPyConnection], Made]) -> Made:
@@ -147,19 +155,26 @@ class StateDatabase:
         with self.scratch() as connection, self.attached(connection, read_only=True):
             yield connection
 
-    def _attach(self, connection: duckdb.DuckDBPyConnection, *, read_only: bool) -> None:
+    @property
+    def _file(self) -> Path | None:
+        """The file, in one spelling: by it DuckDB knows that this process has it open already."""
         if self.database.startswith(("md:", "motherduck:")):
-            location = self.database
-        else:
-            # One spelling of a file: by it DuckDB knows that this process has it open already.
-            location = os.path.realpath(self.database)
-            if not Path(location).exists():
-                if read_only:
-                    connection.execute("ATTACH ':memory:' AS state")
-                    return
-                self._create(Path(location))
-        mode = " (READ_ONLY)" if read_only else ""
-        self._execute_when_free(connection, f"ATTACH {literal(location)} AS state{mode}")
+            return None
+        return Path(os.path.realpath(self.database))
+
+    def _expect_checkpoint(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """DuckDB makes a checkpoint when it detaches, and after a large commit."""
+        if self._file:
+            keep_blocks(connection, self._file)
+
+    def _attach(self, connection: duckdb.DuckDBPyConnection, *, read_only: bool) -> None:
+        file = self._file
+        if file and not file.exists():
+            if read_only:
+                connection.execute("ATTACH ':memory:' AS state")
+                return
+            self._create(file)
+        self._attach_when_free(connection, str(file or self.database), read_only=read_only)
 
     def _ensure_schema(self, connection: duckdb.DuckDBPyConnection, *, read_only: bool) -> None:
         if not read_only:
@@ -174,13 +189,17 @@ class StateDatabase:
             connection.execute("USE state")
             migrate(connection, self.database)
 
-    def _execute_when_free(self, connection: duckdb.DuckDBPyConnection, attach: str) -> None:
+    def _attach_when_free(
+        self, connection: duckdb.DuckDBPyConnection, location: str, *, read_only: bool
+    ) -> None:
+        mode = " (READ_ONLY)" if read_only else ""
+        statement = f"ATTACH {literal(location)} AS state{mode}"
         deadline = time.monotonic() + self.wait_seconds
         pause = _FIRST_PAUSE_SECONDS
         told = False
         while True:
             try:
-                connection.execute(attach)
+                self._attach_now(connection, statement)
             except duckdb.Error as error:
                 if not any(words in str(error) for words in _BUSY):
                     raise StateUnusableError(
@@ -199,7 +218,22 @@ class StateDatabase:
                 time.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311  # spreads the waiters
                 pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
             else:
-                return
+                if read_only or not self._file or not journal_of(self._file).exists():
+                    return
+                # Whoever had it was killed after we looked.
+                self._detach(connection)
+
+    def _attach_now(self, connection: duckdb.DuckDBPyConnection, statement: str) -> None:
+        if self._file:
+            attach(connection, statement, self._file)
+        else:
+            connection.execute(statement)
+
+    def _detach(self, connection: duckdb.DuckDBPyConnection) -> None:
+        try:
+            connection.execute("DETACH state")
+        finally:
+            detached(connection)
 
     def _create(self, path: Path) -> None:
         """Make the file whole in a folder of its own, then put it in its place in one step.

@@ -32,8 +32,9 @@ def test_file_and_log_are_private(tmp_path):
         with state.scratch() as connection, state.attached(connection):
             connection.execute(INSERT.format(destination="main"))
             files = sorted((tmp_path / "new" / "folders").iterdir())
-            assert [path.name for path in files] == ["state.duckdb", "state.duckdb.wal"]
-            assert [_mode(path) for path in files] == [0o600, 0o600]
+            names = ["state.duckdb", "state.duckdb.journal", "state.duckdb.wal"]
+            assert [path.name for path in files] == names
+            assert [_mode(path) for path in files] == [0o600] * 3
         assert os.umask(0o022) == 0o022
     finally:
         os.umask(umask)

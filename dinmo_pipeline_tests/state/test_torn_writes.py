@@ -1,0 +1,108 @@
+"""A checkpoint that ended within a block: the state opens again, with all that was committed."""
+
+import shutil
+
+import duckdb
+import pytest
+
+from dinmo_pipeline.state.database import StateDatabase
+from dinmo_pipeline.state.errors import StateBusyError, StateUnusableError
+from dinmo_pipeline_tests.state.other_process import holding_state
+
+_INSERT = (
+    "INSERT INTO dinmo.segment_membership"
+    " SELECT 'vip', format('user{}@example.com', n), now() FROM range(?, ?) AS numbers(n)"
+)
+_COUNT = "SELECT count(*), count(DISTINCT identifier) FROM dinmo.segment_membership"
+_PAGE = 4096
+_HEADERS = 3 * _PAGE
+
+
+@pytest.fixture
+def torn(tmp_path):
+    """A state of 1,000 members, 500 more of them committed, whose checkpoint wrote half of a block.
+
+    That is a mixture of what the files were before and after a whole checkpoint, beside the journal.
+    """
+    path = tmp_path / "state.duckdb"
+    state = StateDatabase(str(path))
+    state.transact(lambda connection: connection.execute(_INSERT, [0, 1000]).fetchall())
+    with state.scratch() as connection:
+        with state.attached(connection):
+            connection.execute(_INSERT, [1000, 1500])
+            before, log = path.read_bytes(), _log(path).read_bytes()
+            connection.execute("USE state")
+            state._expect_checkpoint(connection)
+            journal = _journal(path).read_bytes()
+        after = path.read_bytes()
+    halves = bytearray(before)
+    halves[_HEADERS : _HEADERS + _PAGE] = after[_HEADERS : _HEADERS + _PAGE]
+    assert halves != before
+    path.write_bytes(halves)
+    _log(path).write_bytes(log)
+    _journal(path).write_bytes(journal)
+    return path
+
+
+def _log(path):
+    return path.with_name(f"{path.name}.wal")
+
+
+def _journal(path):
+    return path.with_name(f"{path.name}.journal")
+
+
+def _members(path):
+    with StateDatabase(str(path)).reading() as connection:
+        return connection.execute(_COUNT).fetchall()
+
+
+def test_without_the_journal_such_a_file_does_not_open(torn):
+    """So the next test proves what it says."""
+    _journal(torn).unlink()
+    with pytest.raises(StateUnusableError, match="checksum"):
+        _members(torn)
+
+
+@pytest.mark.parametrize("first", ["reader", "writer"])
+def test_a_torn_block_is_mended_by_whoever_opens_the_state(torn, first):
+    """Nothing that was committed is missing, and the file is whole for good."""
+    if first == "writer":
+        StateDatabase(str(torn)).transact(
+            lambda connection: connection.execute(_INSERT, [1500, 1600]).fetchall()
+        )
+    members = 1600 if first == "writer" else 1500
+    assert _members(torn) == [(members, members)]
+    assert not _journal(torn).exists()
+    with duckdb.connect(str(torn)) as connection:
+        assert connection.execute(_COUNT).fetchall() == [(members, members)]
+
+
+def test_the_journal_of_a_checkpoint_that_ended_is_of_no_use(tmp_path):
+    """Killed after the header was written: the blocks are newer than the kept ones."""
+    path = tmp_path / "state.duckdb"
+    state = StateDatabase(str(path))
+    with state.scratch() as connection, state.attached(connection):
+        connection.execute(_INSERT, [0, 10])
+        state._expect_checkpoint(connection)
+        shutil.copyfile(_journal(path), tmp_path / "kept")
+    (tmp_path / "kept").replace(_journal(path))
+    assert _members(path) == [(10, 10)]
+    assert not _journal(path).exists()
+
+
+def test_a_state_in_use_is_not_mended(torn):
+    """Whoever has it open has it right; blocks put back below it would be old ones."""
+    journal = _journal(torn).read_bytes()
+    _members(torn)
+    # Its headers are those of the file, and its blocks nonsense.
+    nonsense = bytearray(journal[: journal.index(b"\n") + 1] + torn.read_bytes()[:_HEADERS])
+    nonsense += bytes(len(journal) - len(nonsense))
+    with holding_state(torn):
+        _journal(torn).write_bytes(nonsense)
+        whole = torn.read_bytes()
+        state = StateDatabase(str(torn), wait_seconds=0)
+        with pytest.raises(StateBusyError), state.reading():
+            pass
+        assert torn.read_bytes() == whole
+        assert _journal(torn).read_bytes() == nonsense
