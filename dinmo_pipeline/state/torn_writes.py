@@ -76,7 +76,11 @@ def keep_blocks(connection: duckdb.DuckDBPyConnection, state: Path) -> None:
 
 
 def drop_blocks(state: Path) -> None:
-    """The state was closed as it should be."""
+    """The state was closed as it should be.
+
+    Should another process have it by now, its journal of this moment goes too; it keeps blocks anew before
+    it commits and before it closes.
+    """
     journal_of(state).unlink(missing_ok=True)
 
 
@@ -90,9 +94,11 @@ def _mend(state: Path) -> None:
         return
     try:
         # Only now it is certain that nobody is at work with it.
-        if journal.exists():
-            _put_back(file, journal.read_bytes())
-            journal.unlink()
+        _put_back(file, journal.read_bytes())
+        journal.unlink(missing_ok=True)
+    except FileNotFoundError:
+        # Who closed the file meanwhile took it away.
+        return
     finally:
         fcntl.lockf(file, fcntl.LOCK_UN)
 
