@@ -22,8 +22,8 @@ from dinmo_pipeline.orchestration.naming import (
     MEMBERSHIP_CHANGES,
     SEGMENT_MEMBERSHIP,
     SOURCE,
-    STATE,
     activation_resource,
+    state_resources,
 )
 from dinmo_pipeline.orchestration.resources import ActivationResource, SourceResource, StateResource
 from dinmo_pipeline.orchestration.upstream import upstream_deps, upstream_keys, upstream_metadata
@@ -63,7 +63,7 @@ def _segment_membership(
         group_name=GROUP,
         owners=OWNERS,
         kinds={"duckdb", "sql"},
-        required_resource_keys={SOURCE, *_resources(project)},
+        required_resource_keys={SOURCE, *state_resources(project.activations)},
         check_specs=checks.check_specs(SEGMENT_MEMBERSHIP, partitions),
         description="Who is in each activated segment now: one row a member, in DuckDB.",
         metadata=table_metadata(
@@ -76,7 +76,7 @@ def _segment_membership(
         ),
     )
     def segment_membership(context: dg.AssetExecutionContext) -> Iterator[Any]:
-        from dinmo_pipeline.segments import open_source, select_activated  # noqa: PLC0415  # slow
+        from dinmo_pipeline.segments import select_activated  # noqa: PLC0415  # slow
         from dinmo_pipeline.state.membership import earlier_sizes, refresh_membership  # noqa: PLC0415
         from dinmo_pipeline.state.readings import applied_reading  # noqa: PLC0415
         from dinmo_pipeline.sync.lost_identifiers import what_changed  # noqa: PLC0415
@@ -85,12 +85,7 @@ def _segment_membership(
         source: SourceResource = context.resources.source
         state = _state(context).opened_by(context.log)
         started = time.monotonic()
-        with (
-            _holding(context),
-            open_source(
-                source.declared(), uri=source.uri or None, on_wait=context.log.warning
-            ) as opened,
-        ):
+        with _holding(context), source.opened_by(context.log) as opened:
             # The segment is of the moment it is read at, not of the one that the wait for it began at.
             now = datetime.now(UTC)
             select = select_activated(project, activation, opened, now=now)
@@ -135,7 +130,7 @@ def _membership_changes(
         group_name=GROUP,
         owners=OWNERS,
         kinds={"duckdb"},
-        required_resource_keys=_resources(project),
+        required_resource_keys=state_resources(project.activations),
         check_specs=checks.check_specs(MEMBERSHIP_CHANGES, partitions),
         description=(
             "Who entered and left since Intercom was last made right: membership minus the ledger of"
@@ -188,7 +183,7 @@ def _intercom_tags(
         group_name=GROUP,
         owners=OWNERS,
         kinds={"intercom"},
-        required_resource_keys=_resources(project),
+        required_resource_keys=state_resources(project.activations),
         check_specs=checks.check_specs(INTERCOM_TAGS, partitions),
         description=(
             "What Intercom holds because we put it there: the tag of the activation on each member who"
@@ -241,10 +236,6 @@ def _intercom_tags(
         )
 
     return intercom_tags
-
-
-def _resources(project: Project) -> set[str]:
-    return {STATE, *(activation_resource(key) for key in project.activations)}
 
 
 def _activation(context: dg.AssetExecutionContext) -> ActivationResource:

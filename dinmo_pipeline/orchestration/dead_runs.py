@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from dinmo_pipeline.state.database import StateDatabase
 
 _WHY = "Its process ended before the run did, so it is closed; the next sync does the rest."
-# So long only takes a sync of many thousands who leave, where Intercom allows few calls.
-LOCK_WAIT_SECONDS = 3_600.0
 
 
 @contextmanager
@@ -36,7 +34,7 @@ def run_holding(
     from dinmo_pipeline.state.locks import activation_lock  # noqa: PLC0415  # slow to import
 
     with (
-        activation_lock(locks, activation, wait_seconds=LOCK_WAIT_SECONDS, on_wait=on_wait),
+        activation_lock(locks, activation, on_wait=on_wait),
         run_mark(locks, activation, run_id),
     ):
         yield

@@ -1,5 +1,7 @@
 """Names that users see in Dagster and rely on; and the one way to derive them."""
 
+from collections.abc import Iterable
+
 SEGMENT_MEMBERSHIP = "segment_membership"
 MEMBERSHIP_CHANGES = "membership_changes"
 INTERCOM_TAGS = "intercom_tags"
@@ -27,6 +29,11 @@ def destination_resource(destination: str) -> str:
 def activation_resource(activation: str) -> str:
     """`activation_vip_customers`."""
     return f"activation_{activation}"
+
+
+def state_resources(activations: Iterable[str]) -> set[str]:
+    """What a run needs that works with the state: it, and the activations, of which the run has one."""
+    return {STATE, *map(activation_resource, activations)}
 
 
 def schedule_name(activation: str) -> str:

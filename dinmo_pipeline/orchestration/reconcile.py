@@ -20,8 +20,8 @@ from dinmo_pipeline.orchestration.naming import (
     RECONCILE,
     RECONCILE_TAGS,
     SOURCE,
-    STATE,
     activation_resource,
+    state_resources,
 )
 from dinmo_pipeline.orchestration.resources import ActivationResource, SourceResource, StateResource
 
@@ -110,7 +110,7 @@ def _evaluation(found: "Reconciled") -> dg.AssetCheckEvaluation:
 
 
 def _resources(project: Project) -> set[str]:
-    return {SOURCE, STATE, *(activation_resource(key) for key in project.activations)}
+    return {SOURCE, *state_resources(project.activations)}
 
 
 def _reconciled(
@@ -154,12 +154,10 @@ def _reconciled(
 def _members(
     context: dg.OpExecutionContext, project: Project, activation: Activation
 ) -> "Iterator[pa.RecordBatchReader]":
-    from dinmo_pipeline.segments import open_source, select_activated  # noqa: PLC0415  # slow
+    from dinmo_pipeline.segments import select_activated  # noqa: PLC0415  # slow
 
     source: SourceResource = context.resources.source
-    with open_source(
-        source.declared(), uri=source.uri or None, on_wait=context.log.warning
-    ) as opened:
+    with source.opened_by(context.log) as opened:
         sql = select_activated(project, activation, opened, now=datetime.now(UTC)).sql
         yield opened.batches(sql)
 

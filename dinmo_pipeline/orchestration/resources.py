@@ -2,9 +2,9 @@
 
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import dagster as dg
 import duckdb
@@ -23,6 +23,9 @@ from dinmo_pipeline.config.problems import Place
 from dinmo_pipeline.intercom.client import REGION_HOSTS, IntercomClient
 from dinmo_pipeline.state.database import StateDatabase
 from dinmo_pipeline.state.lock_folder import budget_folder, lock_folder
+
+if TYPE_CHECKING:
+    from dinmo_pipeline.segments import OpenSource
 
 # Where a value stands matters to errors of the declarations only; those were reported before.
 _NOWHERE = Place("resource", 0, 0)
@@ -44,6 +47,12 @@ class SourceResource(dg.ConfigurableResource):  # type: ignore[type-arg]
             uri=EnvironmentVariable(self.uri_variable) if self.uri_variable else None,
             place=_NOWHERE,
         )
+
+    def opened_by(self, log: logging.Logger) -> "AbstractContextManager[OpenSource]":
+        """The open source, telling `log` when it has to wait for another program."""
+        from dinmo_pipeline.segments import open_source  # noqa: PLC0415  # slow to import
+
+        return open_source(self.declared(), uri=self.uri or None, on_wait=log.warning)
 
 
 class StateResource(DuckDBResource):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from dinmo_pipeline.orchestration.dead_runs import LOCK_WAIT_SECONDS, close_dead_runs
+from dinmo_pipeline.orchestration.dead_runs import close_dead_runs
 from dinmo_pipeline.orchestration.naming import (
     APPLY_TAG_CHANGES,
     INTERCOM_TAGS,
@@ -86,9 +86,7 @@ def _runs_of(
     """Have an activation for runs in this process, and close the runs that were killed."""
     resource: StateResource = (definitions.resources or {})[STATE]
     state = StateDatabase(resource.database, on_wait=on_wait)
-    with activation_lock(
-        resource.locks, activation, wait_seconds=LOCK_WAIT_SECONDS, on_wait=on_wait
-    ):
+    with activation_lock(resource.locks, activation, on_wait=on_wait):
         close_dead_runs(instance, state, resource.locks, on_wait)
         yield _Runs(definitions, instance, state, resource.locks, activation, console)
 

@@ -4,7 +4,6 @@ DuckDB marks the blocks of deleted rows as free and uses them again one day; unt
 the file, also after CHECKPOINT and VACUUM. A copy holds what is there and nothing else.
 """
 
-import os
 import tempfile
 import time
 from pathlib import Path
@@ -15,6 +14,7 @@ from dinmo_pipeline.state.database import StateDatabase
 from dinmo_pipeline.state.errors import StateBusyError, StateUnusableError
 from dinmo_pipeline.state.private_files import private_files
 from dinmo_pipeline.state.sql import literal
+from dinmo_pipeline.state.state_file import state_file
 
 _ATTEMPTS = 5
 # A process that opened the old file asks for its lock within microseconds; when it is refused it opens the
@@ -31,9 +31,9 @@ def compact(state: StateDatabase) -> bool:
     Raises:
         StateBusyError: others write all the time. StateUnusableError: the copy cannot be made.
     """
-    if state.database.startswith(("md:", "motherduck:")):
+    path = state_file(state.database)
+    if path is None:
         return False
-    path = Path(os.path.realpath(state.database))
     for _ in range(_ATTEMPTS):
         # Opening for writing and closing puts what a crash left in the write-ahead log into the file.
         with state.transaction():

@@ -16,6 +16,7 @@ from dinmo_pipeline.state.errors import StateBusyError, StateMemoryError, StateU
 from dinmo_pipeline.state.private_files import private_files
 from dinmo_pipeline.state.schema import installed_version, migrate, require_current
 from dinmo_pipeline.state.sql import literal
+from dinmo_pipeline.state.state_file import state_file
 from dinmo_pipeline.state.torn_writes import attach, detached, drop_blocks, journal_of, keep_blocks
 
 # DuckDB's words, 1.5 and 2.0 alike, for a file held by another process, and by another connection of
@@ -158,9 +159,7 @@ class StateDatabase:
     @property
     def _file(self) -> Path | None:
         """The file, in one spelling: by it DuckDB knows that this process has it open already."""
-        if self.database.startswith(("md:", "motherduck:")):
-            return None
-        return Path(os.path.realpath(self.database))
+        return state_file(self.database)
 
     def _expect_checkpoint(self, connection: duckdb.DuckDBPyConnection) -> None:
         """DuckDB makes a checkpoint when it detaches, and after a large commit."""

@@ -1,7 +1,8 @@
 """Where what the runs of one machine share is kept: beside the state, and never in it."""
 
-import os
 from pathlib import Path
+
+from dinmo_pipeline.state.state_file import state_file
 
 
 def lock_folder(database: str) -> Path:
@@ -9,9 +10,8 @@ def lock_folder(database: str) -> Path:
 
     A file has one, by whichever name it is reached: two code locations may name it differently.
     """
-    if database.startswith(("md:", "motherduck:")):
-        return Path.home() / ".dinmo" / "locks"
-    return Path(f"{os.path.realpath(database)}.locks")
+    file = state_file(database)
+    return Path(f"{file}.locks") if file else Path.home() / ".dinmo" / "locks"
 
 
 def budget_folder(database: str) -> Path:

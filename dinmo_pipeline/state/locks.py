@@ -9,6 +9,8 @@ from filelock import FileLock, Timeout
 
 from dinmo_pipeline.state.errors import ActivationHeldError, StateUnusableError
 
+# So long only takes a sync of many thousands who leave, where Intercom allows few calls.
+_WAIT_SECONDS = 3_600.0
 # The locks that this thread of work holds: `dinmo sync` has an activation for both of its jobs, and their
 # steps, in the same thread, ask for it again.
 _held: ContextVar[frozenset[Path]] = ContextVar("_held", default=frozenset())
@@ -19,8 +21,8 @@ def activation_lock(
     folder: Path,
     activation: str,
     *,
-    wait_seconds: float,
     on_wait: Callable[[str], None],
+    wait_seconds: float = _WAIT_SECONDS,
 ) -> Iterator[None]:
     """Hold an activation; the operating system frees the lock when its process ends, however it ends.
 

@@ -11,6 +11,7 @@ back; the write-ahead log then has the rest.
 import json
 import os
 import threading
+from io import BytesIO
 from pathlib import Path
 
 import duckdb
@@ -104,12 +105,10 @@ def _mend(state: Path) -> None:
 
 
 def _put_back(file: int, kept: bytes) -> None:
-    first, _, rest = kept.partition(b"\n")
-    blocks = []
-    for at, length in json.loads(first):
-        blocks.append((at, rest[:length]))
-        rest = rest[length:]
-    (_, headers), *others = blocks
+    journal = BytesIO(kept)
+    (_, headers), *others = [
+        (at, journal.read(length)) for at, length in json.loads(journal.readline())
+    ]
     if os.pread(file, _HEADERS, 0) != headers:
         return
     for at, content in others:

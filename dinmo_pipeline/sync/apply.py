@@ -58,7 +58,6 @@ from dinmo_pipeline.sync.workspace import ensure_workspace_of
 
 # Each is marked in the ledger before its call; where rows lie scattered, that takes DuckDB 20 KB each.
 _CHANGES_A_PAGE = 2_000
-_LOCK_WAIT_SECONDS = 3_600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +106,6 @@ def apply_changes(
     with activation_lock(
         locks,
         session.activation.key,
-        wait_seconds=_LOCK_WAIT_SECONDS,
         on_wait=session.log.warning,
     ):
         started = time.monotonic()

@@ -15,8 +15,6 @@ from dinmo_pipeline.state.forget import CarriedTag, Person, erase, find_person
 from dinmo_pipeline.state.locks import activation_lock
 from dinmo_pipeline.sync.workspace import ensure_same_workspace
 
-_LOCK_WAIT_SECONDS = 3_600.0
-
 
 @dataclass(frozen=True, slots=True)
 class Forgotten:
@@ -66,9 +64,7 @@ def forget(
     with ExitStack() as held:
         # All in one order, so that two of these never wait for each other.
         for key in sorted(activations):
-            held.enter_context(
-                activation_lock(locks, key, wait_seconds=_LOCK_WAIT_SECONDS, on_wait=log.info)
-            )
+            held.enter_context(activation_lock(locks, key, on_wait=log.info))
         person = person_of(state, identifier)
         untagged = 0 if keep_tags else sum(_untag(state, clients, tag) for tag in person.tags)
         with state.transaction() as connection:

@@ -40,7 +40,6 @@ from dinmo_pipeline.sync.tagging import Tagger, TagVanishedError
 from dinmo_pipeline.sync.workspace import ensure_workspace_of
 
 RECENT_MINUTES = 10.0
-_LOCK_WAIT_SECONDS = 3_600.0
 # Each contact asked for itself costs a call, while tagging 50 again costs one and is harmless.
 _MOST_VERIFIED = 1_000
 _CHANGES_A_PAGE = 10_000
@@ -89,7 +88,7 @@ def reconcile(
         StateError: the state cannot be used, or another sync of the activation does not end.
     """
     key = session.activation.key
-    with activation_lock(locks, key, wait_seconds=_LOCK_WAIT_SECONDS, on_wait=session.log.warning):
+    with activation_lock(locks, key, on_wait=session.log.warning):
         started, calls_before = time.monotonic(), session.intercom.calls
         try:
             found = _reconcile(session, members, repair=repair, recent=recent)

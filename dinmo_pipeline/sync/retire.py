@@ -35,7 +35,6 @@ from dinmo_pipeline.sync.session import Session, utc_now
 from dinmo_pipeline.sync.tagging import Tagger, TagVanishedError
 from dinmo_pipeline.sync.workspace import ensure_workspace_of
 
-_LOCK_WAIT_SECONDS = 3_600.0
 _CHANGES_A_PAGE = 10_000
 
 
@@ -95,7 +94,7 @@ def retire(
         StateError: the state cannot be used, or a sync of the activation does not end.
     """
     sync_id = sessions[0].sync_id if sessions else uuid.uuid4().hex
-    with activation_lock(locks, key, wait_seconds=_LOCK_WAIT_SECONDS, on_wait=log.info):
+    with activation_lock(locks, key, on_wait=log.info):
         started = time.monotonic()
         with state.transaction() as connection:
             start_sync(connection, sync_id, key, now=clock())
