@@ -10,7 +10,6 @@ import dagster as dg
 
 from dinmo_pipeline.config.declarations import Project
 from dinmo_pipeline.orchestration import checks
-from dinmo_pipeline.orchestration.dead_runs import run_holding
 from dinmo_pipeline.orchestration.metadata import (
     changes_metadata,
     membership_metadata,
@@ -246,9 +245,11 @@ def _activation(context: dg.AssetExecutionContext) -> ActivationResource:
 
 
 def _holding(context: dg.AssetExecutionContext) -> AbstractContextManager[None]:
-    """The activation of the run, for the run alone."""
-    return run_holding(
-        _state(context).locks, context.partition_key, context.run.run_id, context.log.warning
+    """The activation, for this step: no other run reads its segment or changes its tags meanwhile."""
+    from dinmo_pipeline.state.locks import activation_lock  # noqa: PLC0415  # slow to import
+
+    return activation_lock(
+        _state(context).locks, context.partition_key, on_wait=context.log.warning
     )
 
 

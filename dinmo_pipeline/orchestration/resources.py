@@ -4,7 +4,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Self
 
 import dagster as dg
 import duckdb
@@ -59,8 +59,19 @@ class StateResource(DuckDBResource):
     """The DuckDB file of the pipeline.
 
     Unlike its parent it waits for another process, closes the file also after an error, and brings an
-    older file's schema forward.
+    older file's schema forward. A run that uses it is marked as alive meanwhile.
     """
+
+    @contextmanager
+    def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[Self]:
+        """The state for all steps of a run, which `close_dead_runs` finds if its process is killed."""
+        from dinmo_pipeline.state.run_marks import run_mark  # noqa: PLC0415  # slow to import
+
+        if context.run is None:
+            yield self
+            return
+        with run_mark(self.locks, context.run.run_id):
+            yield self
 
     def opened_by(self, log: logging.Logger) -> StateDatabase:
         """The state, telling `log` when it has to wait for another process."""
@@ -73,7 +84,7 @@ class StateResource(DuckDBResource):
 
     @property
     def locks(self) -> Path:
-        """The folder of the activation locks."""
+        """The folder of the activation locks and of the marks of runs."""
         return lock_folder(self.database)
 
     @contextmanager

@@ -110,7 +110,7 @@ class _Runs:
                 the next activation would be synced.
         """
         run_id = str(uuid.uuid4())
-        with run_mark(self.locks, self.activation, run_id):
+        with run_mark(self.locks, run_id):
             result = self.definitions.resolve_job_def(job).execute_in_process(
                 instance=self.instance,
                 partition_key=self.activation,

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from dinmo_pipeline.state.errors import StateUnusableError
 from dinmo_pipeline.state.state_file import state_file
 
 
@@ -17,3 +18,18 @@ def lock_folder(database: str) -> Path:
 def budget_folder(database: str) -> Path:
     """The folder through which Intercom's call budget is shared."""
     return lock_folder(database) / "budgets"
+
+
+def make_lock_folder(folder: Path) -> None:
+    """Make the folder if it is not there, for this user alone.
+
+    Raises:
+        StateUnusableError: it cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise StateUnusableError(
+            f"The folder {folder} of the activation locks cannot be made: {error}. Check"
+            " `state: {database: …}` in the declarations."
+        ) from error

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from dinmo_pipeline.state.errors import ActivationHeldError, StateUnusableError
+from dinmo_pipeline.state.errors import ActivationHeldError
+from dinmo_pipeline.state.lock_folder import make_lock_folder
 
 # So long only takes a sync of many thousands who leave, where Intercom allows few calls.
 _WAIT_SECONDS = 3_600.0
@@ -32,13 +33,7 @@ def activation_lock(
         ActivationHeldError: another sync of the activation held it for all of `wait_seconds`.
         StateUnusableError: the folder of the locks cannot be made.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    except OSError as error:
-        raise StateUnusableError(
-            f"The folder {folder} of the activation locks cannot be made: {error}. Check"
-            " `state: {database: …}` in the declarations."
-        ) from error
+    make_lock_folder(folder)
     path = folder / f"{activation}.lock"
     if path in _held.get():
         yield

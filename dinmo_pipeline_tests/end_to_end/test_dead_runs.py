@@ -13,6 +13,7 @@ import dagster as dg
 import pytest
 from dagster import DagsterRunStatus as RunStatus
 
+from dinmo_pipeline.state.locks import activation_lock
 from dinmo_pipeline_tests.company import TOKEN, TOKEN_VARIABLE
 from dinmo_pipeline_tests.soak.killing import killed_syncs
 from dinmo_pipeline_tests.ticking import Ticks
@@ -84,6 +85,48 @@ def sync_and_tell(company, told):
         log_level="CRITICAL",
         on_wait=told.append,
     )
+
+
+@pytest.mark.usefixtures("home")
+@pytest.mark.parametrize("job", ["apply_tag_changes", "reconcile_tags"])
+def test_a_run_killed_while_it_waits_is_closed_too(company, job):
+    """With whoever launched it, so that nobody tells Dagster; another sync has the activation meanwhile."""
+    company.people(*EVERYBODY)
+    company.members(EVERYBODY)
+    company.synced()
+    locks = company.folder / "state.duckdb.locks"
+    with (
+        dg.DagsterInstance.get() as instance,
+        activation_lock(locks, "vip", on_wait=print),
+        executing(company, job) as process,
+    ):
+        until(lambda: list(locks.glob("*.run")))
+        ticks = Ticks(company.definitions(), instance)
+        ticks.tick()
+        assert [run.status for run in instance.get_runs()] == [RunStatus.STARTED]
+        process.kill()
+        process.wait()
+        ticks.tick()
+        assert [run.status for run in instance.get_runs()] == [RunStatus.FAILURE]
+        assert not list(locks.glob("*.run"))
+
+
+@contextmanager
+def executing(company, job):
+    """A job for `vip` in a process of its own."""
+    of_vip = ["--tags", '{"dagster/partition": "vip"}']
+    definitions = ["-m", "dinmo_pipeline.definitions"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "dagster", "job", "execute", *definitions, "-j", job, *of_vip],
+        env={**os.environ, "DINMO_CONFIG": str(company.declarations)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
 
 
 @contextmanager

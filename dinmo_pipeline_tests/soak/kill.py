@@ -36,19 +36,27 @@ def main() -> int:
 def soak(syncs: KilledSyncs, kills: int, changes: int) -> int:
     """Kill so many syncs; how many tags were wrong after all syncs that were not killed."""
     done = wrong = 0
+    syncs.move(changes)
+    seconds = syncs.seconds_of_a_sync()
     while done < kills:
         syncs.move(changes)
-        if syncs.choice.random() < 0.2:
-            killed = syncs.kill_while_it_writes()
-        else:
-            killed = syncs.kill_after_calls(syncs.choice.randrange(1, changes // 2))
-        done += killed
+        done += _kill(syncs, changes, seconds)
         assert "running" not in syncs.statuses()[:-1]
         if done % _FINISHED_EVERY == 0 or done == kills:
             syncs.finish()
             wrong += len(syncs.wrong())
             print(f"{done} kills, wrong tags so far: {wrong}", flush=True)  # noqa: T201
     return wrong
+
+
+def _kill(syncs: KilledSyncs, changes: int, seconds: float) -> bool:
+    """At any second of a sync, at any call of it, or just when it writes to the state."""
+    moment = syncs.choice.random()
+    if moment < 0.2:
+        return syncs.kill_while_it_writes()
+    if moment < 0.6:
+        return syncs.kill_after_calls(syncs.choice.randrange(1, changes // 2))
+    return syncs.kill_after(syncs.choice.uniform(0, seconds))
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ import random
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -59,11 +60,22 @@ class KilledSyncs:
             _, told = process.communicate()
         return process.returncode, told.decode().splitlines()[-1]
 
+    def kill_after(self, seconds: float) -> bool:
+        """Kill a sync so long after its start; False if it ended before."""
+        at = time.monotonic() + seconds
+        return self._kill_when(lambda: time.monotonic() >= at)
+
     def kill_while_it_writes(self) -> bool:
         """Kill a sync as soon as it writes to the state; False if it ended before."""
         files = [self.company.folder / f"state.duckdb{end}" for end in ("", ".wal")]
         before = _marks(files)
         return self._kill_when(lambda: _marks(files) != before)
+
+    def seconds_of_a_sync(self) -> float:
+        """How long a sync takes that nobody kills, from the start of its process."""
+        started = time.monotonic()
+        assert self._sync(stderr=subprocess.DEVNULL).wait() == 0
+        return time.monotonic() - started
 
     def finish(self) -> None:
         """The next sync does the rest, in this process."""

@@ -1,4 +1,4 @@
-"""Another process that has the state, or a lock, until it is told to let go or is killed."""
+"""Another process that has the state, a lock, or a run's mark, until it is told to let go or killed."""
 
 import subprocess
 import sys
@@ -18,6 +18,13 @@ _HOLD_THE_LOCK = """
 from pathlib import Path
 from dinmo_pipeline.state.locks import activation_lock
 with activation_lock(Path({path!r}), "vip", wait_seconds=0, on_wait=print):
+    print("ready", flush=True)
+    input()
+"""
+_MARK_THE_RUN = """
+from pathlib import Path
+from dinmo_pipeline.state.run_marks import run_mark
+with run_mark(Path({path!r}), {run_id!r}):
     print("ready", flush=True)
     input()
 """
@@ -58,6 +65,13 @@ def holding_state(path: Path, *statements: str, read_only: bool = False) -> Iter
 def holding_lock(folder: Path) -> Iterator[OtherProcess]:
     """A process that has the lock of activation `vip`."""
     with _running(_HOLD_THE_LOCK.format(path=str(folder))) as process:
+        yield process
+
+
+@contextmanager
+def marking_run(folder: Path, run_id: str) -> Iterator[OtherProcess]:
+    """A process that has marked a run as alive."""
+    with _running(_MARK_THE_RUN.format(path=str(folder), run_id=run_id)) as process:
         yield process
 
 
