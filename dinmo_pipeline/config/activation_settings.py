@@ -1,12 +1,19 @@
 """The settings of an activation that a destination can give defaults for, and how they resolve."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
 
 from dinmo_pipeline.config.cron import NICKNAMES, fault_in_cron
-from dinmo_pipeline.config.declarations import AFTER_UPSTREAM, MANUAL, Guards, MatchBy
+from dinmo_pipeline.config.declarations import (
+    AFTER_UPSTREAM,
+    MANUAL,
+    Guards,
+    MatchBy,
+    Reconciliation,
+)
 from dinmo_pipeline.config.kinds import BOOLEAN, LINE, Kind, UnfitError, any_node, one_of, share
 from dinmo_pipeline.config.nodes import MapNode, Node, Scalar
 from dinmo_pipeline.config.report import Subject, perhaps, shown
@@ -14,18 +21,22 @@ from dinmo_pipeline.config.settings import Found, Setting, read_settings, settin
 
 _LONGEST_ZONE = 100
 _FOLLOWING = "{after: upstream}"
-_SCHEDULES = (MANUAL, _FOLLOWING, *NICKNAMES, '"0 * * * *"', '"30 7 * * mon-fri"')
+_CRON = (*NICKNAMES, '"0 * * * *"', '"30 7 * * mon-fri"')
+_TIMES = (MANUAL, *_CRON)
+_SCHEDULES = (MANUAL, _FOLLOWING, *_CRON)
 
 
 def _schedule(node: Node) -> str:
-    if isinstance(node, MapNode):
-        return _after_upstream(node)
+    return _after_upstream(node) if isinstance(node, MapNode) else _times(node, _SCHEDULES)
+
+
+def _times(node: Node, allowed: tuple[str, ...] = _TIMES) -> str:
     text = " ".join(LINE.read(node).split())
     if text == MANUAL:
         return text
     fault = fault_in_cron(text)
     if fault is not None:
-        raise UnfitError(fault, allowed=_SCHEDULES)
+        raise UnfitError(fault, allowed=allowed)
     return text
 
 
@@ -52,11 +63,13 @@ def _timezone(node: Node) -> str:
     return text
 
 
+_TEXT = {"type": "string", "pattern": r"\S"}
+TIMES: Kind[str] = Kind(_times, _TEXT)
 SCHEDULE: Kind[str] = Kind(
     _schedule,
     {
         "anyOf": [
-            {"type": "string", "pattern": r"\S"},
+            _TEXT,
             {
                 "type": "object",
                 "additionalProperties": False,
@@ -66,7 +79,7 @@ SCHEDULE: Kind[str] = Kind(
         ]
     },
 )
-TIMEZONE: Kind[str] = Kind(_timezone, {"type": "string", "pattern": r"\S"})
+TIMEZONE: Kind[str] = Kind(_timezone, _TEXT)
 
 _BUILT_IN = Guards()
 MAX_REMOVED_SHARE = Setting(
@@ -89,6 +102,20 @@ MAX_FAILED_SHARE = Setting(
     default=_BUILT_IN.max_failed_share,
 )
 GUARD_SETTINGS = (MAX_REMOVED_SHARE, MAX_UNIDENTIFIED_SHARE, MAX_FAILED_SHARE)
+
+RECONCILE_SCHEDULE = Setting(
+    "schedule",
+    TIMES,
+    "A cron expression of five fields, or manual.",
+    default=Reconciliation().schedule,
+)
+RECONCILE_REPAIR = Setting(
+    "repair",
+    BOOLEAN,
+    "Mend what differs; else the check `drift` tells it.",
+    default=Reconciliation().repair,
+)
+RECONCILE_SETTINGS = (RECONCILE_SCHEDULE, RECONCILE_REPAIR)
 
 MATCH_BY = Setting(
     "match_by",
@@ -125,6 +152,11 @@ ON_MULTIPLE_USERS = Setting(
 GUARDS = Setting(
     "guards", any_node(settings_schema(GUARD_SETTINGS)), "When to stop and ask a person."
 )
+RECONCILE = Setting(
+    "reconcile",
+    any_node(settings_schema(RECONCILE_SETTINGS)),
+    "When to compare with who carries the tag in Intercom.",
+)
 
 DEFAULTABLE_SETTINGS: tuple[Setting[Any], ...] = (
     MATCH_BY,
@@ -134,6 +166,7 @@ DEFAULTABLE_SETTINGS: tuple[Setting[Any], ...] = (
     ENABLED,
     ON_MULTIPLE_USERS,
     GUARDS,
+    RECONCILE,
 )
 
 
@@ -150,21 +183,13 @@ class ActivationSettings:
     max_removed_share: float | None = None
     max_unidentified_share: float | None = None
     max_failed_share: float | None = None
+    reconcile_schedule: str | None = None
+    reconcile_repair: bool | None = None
 
     def over(self, other: "ActivationSettings") -> "ActivationSettings":
         """These settings, and the other's where these say nothing."""
         return ActivationSettings(
-            match_by=_first(self.match_by, other.match_by),
-            column=_first(self.column, other.column),
-            schedule=_first(self.schedule, other.schedule),
-            timezone=_first(self.timezone, other.timezone),
-            enabled=_first(self.enabled, other.enabled),
-            on_multiple_users=_first(self.on_multiple_users, other.on_multiple_users),
-            max_removed_share=_first(self.max_removed_share, other.max_removed_share),
-            max_unidentified_share=_first(
-                self.max_unidentified_share, other.max_unidentified_share
-            ),
-            max_failed_share=_first(self.max_failed_share, other.max_failed_share),
+            *(_first(getattr(self, each.name), getattr(other, each.name)) for each in fields(self))
         )
 
 
@@ -178,6 +203,8 @@ BUILT_IN = ActivationSettings(
     max_removed_share=_BUILT_IN.max_removed_share,
     max_unidentified_share=_BUILT_IN.max_unidentified_share,
     max_failed_share=_BUILT_IN.max_failed_share,
+    reconcile_schedule=Reconciliation().schedule,
+    reconcile_repair=Reconciliation().repair,
 )
 
 
@@ -186,12 +213,10 @@ def _first(own: Any, other: Any) -> Any:
 
 
 def activation_settings(found: Found, subject: Subject) -> ActivationSettings | None:
-    """The settings among those found; None after a problem in `guards`."""
-    guards_node = found.node(GUARDS)
-    guards = (
-        read_settings(guards_node, GUARD_SETTINGS, subject.part("guards")) if guards_node else None
-    )
-    if guards_node is not None and (guards is None or not guards.is_whole):
+    """The settings among those found; None after a problem in `guards` or `reconcile`."""
+    guards = _part(found, GUARDS, GUARD_SETTINGS, subject)
+    reconcile = _part(found, RECONCILE, RECONCILE_SETTINGS, subject)
+    if guards is None or reconcile is None:
         return None
     return ActivationSettings(
         match_by=found.get(MATCH_BY),
@@ -200,7 +225,20 @@ def activation_settings(found: Found, subject: Subject) -> ActivationSettings | 
         timezone=found.get(TIMEZONE_SETTING),
         enabled=found.get(ENABLED),
         on_multiple_users=found.get(ON_MULTIPLE_USERS),
-        max_removed_share=guards.get(MAX_REMOVED_SHARE) if guards else None,
-        max_unidentified_share=guards.get(MAX_UNIDENTIFIED_SHARE) if guards else None,
-        max_failed_share=guards.get(MAX_FAILED_SHARE) if guards else None,
+        max_removed_share=guards.get(MAX_REMOVED_SHARE),
+        max_unidentified_share=guards.get(MAX_UNIDENTIFIED_SHARE),
+        max_failed_share=guards.get(MAX_FAILED_SHARE),
+        reconcile_schedule=reconcile.get(RECONCILE_SCHEDULE),
+        reconcile_repair=reconcile.get(RECONCILE_REPAIR),
     )
+
+
+def _part(
+    found: Found, part: Setting[Any], settings: Sequence[Setting[Any]], subject: Subject
+) -> Found | None:
+    """What an object in the settings says: nothing when it is not there; None after a problem in it."""
+    node = found.node(part)
+    if node is None:
+        return Found({})
+    read = read_settings(node, settings, subject.part(part.key))
+    return read if read is not None and read.is_whole else None

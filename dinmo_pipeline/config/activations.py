@@ -18,6 +18,7 @@ from dinmo_pipeline.config.declarations import (
     Activation,
     Guards,
     Model,
+    Reconciliation,
     Segment,
 )
 from dinmo_pipeline.config.destinations import DestinationDraft
@@ -79,6 +80,9 @@ def read_activation(
         enabled=settings.enabled is not False,
         on_multiple_users=settings.on_multiple_users,
         guards=_guards(settings),
+        reconciliation=Reconciliation(
+            settings.reconcile_schedule or "", repair=settings.reconcile_repair is True
+        ),
         place=node.place,
     )
     return activation, found.node(TAG_NAME) or node

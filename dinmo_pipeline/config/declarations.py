@@ -102,6 +102,14 @@ class Guards:
 
 
 @dataclass(frozen=True, slots=True)
+class Reconciliation:
+    """When to compare with Intercom, a cron expression or MANUAL, and whether to mend what differs."""
+
+    schedule: str = MANUAL
+    repair: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Destination:
     """One Intercom workspace; `rate_limit_share` is the part of its API budget we use (0 to 1)."""
 
@@ -133,12 +141,18 @@ class Activation:
     enabled: bool
     on_multiple_users: Literal["all", "skip"]
     guards: Guards
+    reconciliation: Reconciliation
     place: Place = dataclass_field(compare=False, repr=False)
 
     @property
     def is_scheduled(self) -> bool:
         """Whether a cron schedule launches it."""
         return self.enabled and self.schedule not in (MANUAL, AFTER_UPSTREAM)
+
+    @property
+    def is_reconciled(self) -> bool:
+        """Whether a cron schedule reconciles it."""
+        return self.enabled and self.reconciliation.schedule != MANUAL
 
     @property
     def follows_upstream(self) -> bool:

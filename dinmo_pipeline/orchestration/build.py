@@ -35,7 +35,7 @@ def build_definitions(project: Project, environment: Mapping[str, str]) -> dg.De
     return dg.Definitions(
         assets=build_assets(project, partitions),
         jobs=[*build_jobs(), build_reconcile_job(project, partitions)],
-        schedules=build_schedules(project.activations.values()),
+        schedules=list(build_schedules(project.activations.values())),
         sensors=[
             build_sensor(enabled, StateResource(database=project.state.database)),
             build_staleness_sensor(project.activations.values()),
@@ -106,4 +106,6 @@ def _activation(activation: Activation, destination: IntercomResource) -> Activa
         max_removed_share=activation.guards.max_removed_share,
         max_unidentified_share=activation.guards.max_unidentified_share,
         max_failed_share=activation.guards.max_failed_share,
+        reconcile_schedule=activation.reconciliation.schedule,
+        reconcile_repair=activation.reconciliation.repair,
     )

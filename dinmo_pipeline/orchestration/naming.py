@@ -39,3 +39,8 @@ def state_resources(activations: Iterable[str]) -> set[str]:
 def schedule_name(activation: str) -> str:
     """`vip_customers_schedule`."""
     return f"{activation}_schedule"
+
+
+def reconciliation_name(activation: str) -> str:
+    """`vip_customers_reconciliation`: no `schedule_name` of another activation."""
+    return f"{activation}_reconciliation"

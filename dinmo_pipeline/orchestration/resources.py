@@ -16,6 +16,7 @@ from dinmo_pipeline.config.declarations import (
     EnvironmentVariable,
     Guards,
     MatchBy,
+    Reconciliation,
     Source,
     SourceType,
 )
@@ -147,6 +148,10 @@ class ActivationResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     max_failed_share: float = Field(
         description="A sync counts as failed when more than this part of its changes failed."
     )
+    reconcile_schedule: str = Field(
+        description="When the job reconcile_tags runs: cron expression, or manual."
+    )
+    reconcile_repair: bool = Field(description="Whether that mends what differs.")
 
     def declared(self) -> Activation:
         """The activation as the sync layer takes it."""
@@ -164,5 +169,6 @@ class ActivationResource(dg.ConfigurableResource):  # type: ignore[type-arg]
             guards=Guards(
                 self.max_removed_share, self.max_unidentified_share, self.max_failed_share
             ),
+            reconciliation=Reconciliation(self.reconcile_schedule, self.reconcile_repair),
             place=_NOWHERE,
         )

@@ -11,7 +11,7 @@ from typing import Literal
 
 import duckdb
 
-from dinmo_pipeline.config.declarations import Activation, Guards
+from dinmo_pipeline.config.declarations import Activation, Guards, Reconciliation
 from dinmo_pipeline.config.problems import Place
 from dinmo_pipeline.intercom.errors import IntercomError
 from dinmo_pipeline.intercom.tags import Tag
@@ -68,6 +68,7 @@ def retired_activation(key: str, destination: str, tag_name: str) -> Activation:
         enabled=False,
         on_multiple_users="all",
         guards=Guards(),
+        reconciliation=Reconciliation(),
         place=Place("state", 0, 0),
     )
 

@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 import requests
 
-from dinmo_pipeline.config.declarations import Activation, Guards
+from dinmo_pipeline.config.declarations import Activation, Guards, Reconciliation
 from dinmo_pipeline.config.problems import Place
 from dinmo_pipeline.emulator import EmulatorSettings, running_process
 from dinmo_pipeline.intercom.client import IntercomClient
@@ -101,6 +101,7 @@ def session(
         enabled=True,
         on_multiple_users="all",
         guards=Guards(),
+        reconciliation=Reconciliation(),
         place=Place("bench", 1, 1),
     )
     with IntercomClient("token-of-the-benchmark", base_url) as client:

@@ -24,6 +24,8 @@ _BUILT_IN = {
     "max_removed_share": 0.3,
     "max_unidentified_share": 0.05,
     "max_failed_share": 0.1,
+    "reconcile.schedule": "manual",
+    "reconcile.repair": False,
 }
 _SETTINGS = st.fixed_dictionaries(
     {},
@@ -39,6 +41,13 @@ _SETTINGS = st.fixed_dictionaries(
                 "max_removed_share": st.sampled_from([0, 0.25, 0.5, 1]),
                 "max_unidentified_share": st.sampled_from([0, 0.02, 1]),
                 "max_failed_share": st.sampled_from([0, 0.05, 1]),
+            },
+        ),
+        "reconcile": st.fixed_dictionaries(
+            {},
+            optional={
+                "schedule": st.sampled_from(["manual", "@daily", "30 5 * * sun"]),
+                "repair": st.booleans(),
             },
         ),
     },
@@ -57,17 +66,19 @@ def _project(default: dict[str, object], own: dict[str, object]) -> str:
 
 
 def _flat(settings):
-    return {**settings, **settings.get("guards", {})}
+    reconcile = settings.get("reconcile", {}).items()
+    named = {f"reconcile.{name}": value for name, value in reconcile}
+    return {**settings, **settings.get("guards", {}), **named}
 
 
 @given(_SETTINGS, _SETTINGS, st.sampled_from(["email", "user_id"]))
 def test_every_setting_resolves_field_by_field(default, own, match_by):
-    """Also each guard by itself."""
+    """Also each guard by itself, and each setting of the reconciliation."""
     default = {**default, "match_by": match_by}
     built_in = {**_BUILT_IN, "column": "email" if match_by == "email" else "user_id"}
     expected = {**built_in, **_flat(default), **_flat(own)}
     activation = load(_project(default, own)).activations["s"]
-    resolved = {**asdict(activation), **asdict(activation.guards)}
+    resolved = _flat({**asdict(activation), "reconcile": asdict(activation.reconciliation)})
     assert {key: resolved[key] for key in (*built_in, "match_by")} == {
         key: expected[key] for key in (*built_in, "match_by")
     }
@@ -86,6 +97,7 @@ def test_one_line_activates_a_segment(written):
     )
     assert activation.guards == Guards(0.3, 0.05, 0.1)
     assert not activation.is_scheduled
+    assert not activation.is_reconciled
 
 
 @pytest.mark.parametrize(

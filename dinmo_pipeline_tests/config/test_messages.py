@@ -265,6 +265,21 @@ def test_one_sentence_for_each_mistake(declared, message):
             "default_activation: {guards: {max_removed_share: 2}}",
             "`max_removed_share` must be from 0 to 1.",
         ),
+        (
+            "default_activation: {reconcile: {schedule: {after: upstream}}}",
+            "`schedule` must be text, not a mapping.",
+        ),
+        (
+            "default_activation: {reconcile: {schedule: '@yearly'}}",
+            (
+                "`schedule` must be `manual` or five cron fields: minute, hour, day of the month, month,"
+                " day of the week."
+            ),
+        ),
+        (
+            "default_activation: {reconcile: '@daily'}",
+            "This must be a mapping of settings, not text.",
+        ),
         ("default_activation: {enabled: yes}", "`enabled` must be true or false, not text."),
     ],
 )

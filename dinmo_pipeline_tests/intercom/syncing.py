@@ -8,7 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from dinmo_pipeline.config.declarations import Activation, Guards
+from dinmo_pipeline.config.declarations import Activation, Guards, Reconciliation
 from dinmo_pipeline.config.problems import Place
 from dinmo_pipeline.state.changes import ChangeSet, compute_changes, store_changes
 from dinmo_pipeline.state.database import StateDatabase
@@ -33,6 +33,7 @@ def session_on(workspace: Workspace, folder: Path, **settings: Any) -> Session:
         "enabled": True,
         "on_multiple_users": "all",
         "guards": Guards(),
+        "reconciliation": Reconciliation(),
         "place": Place("test", 1, 1),
         **settings,
     }

@@ -33,14 +33,19 @@ class Dagster:
 
     def schedule_tick(self, activation):
         """Evaluate a schedule and run what it asks for."""
-        schedule = self.definitions.resolve_schedule_def(f"{activation}_schedule")
+        request = self.requested_by(f"{activation}_schedule")
+        return self.run("sync_membership", request.partition_key)
+
+    def requested_by(self, schedule):
+        """The run that a schedule asks for."""
+        definition = self.definitions.resolve_schedule_def(schedule)
         with dg.build_schedule_context(
             instance=self.instance,
             scheduled_execution_time=datetime(2026, 3, 1, 12, tzinfo=UTC),
             repository_def=self.definitions.get_repository_def(),
         ) as context:
-            (request,) = schedule.evaluate_tick(context).run_requests
-        return self.run("sync_membership", request.partition_key)
+            (request,) = definition.evaluate_tick(context).run_requests
+        return request
 
     def run(self, job, activation, config=None):
         """Run a job for an activation, as a launched run does."""
@@ -192,6 +197,21 @@ def test_schedules_follow_the_declared_cron_and_time_zone(four):
     assert schedule.execution_timezone == "Europe/Paris"
     assert schedule.default_status == dg.DefaultScheduleStatus.RUNNING
     assert "beta_schedule" not in {schedule.name for schedule in definitions.schedules}
+
+
+@pytest.mark.parametrize("repair", [False, True])
+def test_a_reconciliation_has_a_schedule_of_its_own(four, repair):
+    """Which tells of what differs, or mends it, as declared; none where none is declared."""
+    four.declared["activations"]["alpha"]["reconcile"] = {"schedule": "@daily", "repair": repair}
+    four.declared["activations"]["beta"] |= {"reconcile": {"schedule": "@daily"}, "enabled": False}
+    four.synced("alpha")
+    dagster = Dagster(four)
+    names = {schedule.name for schedule in dagster.definitions.schedules}
+    assert {name for name in names if "reconcil" in name} == {"alpha_reconciliation"}
+    request = dagster.requested_by("alpha_reconciliation")
+    run = dagster.run("reconcile_tags", request.partition_key, request.run_config)
+    assert run.success
+    assert request.run_config == {"ops": {"reconcile": {"config": {"repair": repair}}}}
 
 
 def test_numbers_that_a_person_follows_are_numeric_metadata(four):

@@ -6,7 +6,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from dinmo_pipeline.config.declarations import Activation, Guards
+from dinmo_pipeline.config.declarations import Activation, Guards, Reconciliation
 from dinmo_pipeline.config.problems import Place
 
 NOW = datetime(2026, 3, 1, 9, 0, tzinfo=UTC)
@@ -25,6 +25,7 @@ def activation(key: str = "vip", **settings: Any) -> Activation:
         "enabled": True,
         "on_multiple_users": "all",
         "guards": Guards(),
+        "reconciliation": Reconciliation(),
         "place": Place("activations.yaml", 1, 1),
     }
     return Activation(key=key, **{**defaults, **settings})
