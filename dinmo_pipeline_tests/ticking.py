@@ -16,8 +16,12 @@ class Ticks:
     def tick(self, name: str = "tag_changes_sensor") -> tuple[list[str | None], str | None]:
         """Evaluate a sensor; the activations it asks runs for, and its reason."""
         sensor = self.definitions.resolve_sensor_def(name)
+        resources = self.definitions.resources or {}
         with dg.build_sensor_context(
-            instance=self.instance, cursor=self._cursors.get(name), definitions=self.definitions
+            instance=self.instance,
+            cursor=self._cursors.get(name),
+            definitions=self.definitions,
+            resources={key: resources[key] for key in sensor.required_resource_keys},
         ) as context:
             result = sensor.evaluate_tick(context)
         self._cursors[name] = result.cursor

@@ -1,5 +1,6 @@
 """`dinmo check`: are the declarations right, and with --online the source and the destinations too."""
 
+import os
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -49,7 +50,7 @@ def check(*, online: bool, as_json: bool) -> int:
         return DONE
     sizes, problems = _count_segments(project)
     workspaces = {key: _ask(project, key) for key in project.destinations}
-    problems += _moved(project, workspaces)
+    problems += _moved(project, workspaces) + _unheard(project)
     if as_json:
         ok = not problems
         print_json(
@@ -105,4 +106,16 @@ def _moved(project: Project, workspaces: Mapping[str, Mapping[str, str | None]])
         " destination."
         for key, before in known.items()
         if before and workspaces[key]["id"] and before.workspace_id != workspaces[key]["id"]
+    ]
+
+
+def _unheard(project: Project) -> list[str]:
+    """A sentence when alerts have nowhere to go; nothing is posted to find out more."""
+    if project.alerts is None or os.environ.get(project.alerts.webhook.name):
+        return []
+    return [
+        (
+            f"alerts: the environment variable {project.alerts.webhook.name} (webhook) is not set, so nobody"
+            " would be told."
+        )
     ]

@@ -44,6 +44,13 @@ class State:
 
 
 @dataclass(frozen=True, slots=True)
+class Alerts:
+    """Where people are told of trouble: the variable with the URL of an incoming webhook."""
+
+    webhook: EnvironmentVariable
+
+
+@dataclass(frozen=True, slots=True)
 class Join:
     """How a row finds its related rows: pairs of (our column, their column)."""
 
@@ -210,3 +217,4 @@ class Project:
     segments: Mapping[str, Segment]
     activations: Mapping[str, Activation]
     tests: Mapping[str, SegmentTest] = dataclass_field(default_factory=dict)
+    alerts: Alerts | None = None

@@ -10,8 +10,10 @@ from dinmo_pipeline.config.activations import (
     refuse_shared_tags,
     refuse_without_upstream,
 )
+from dinmo_pipeline.config.alerts import read_alerts
 from dinmo_pipeline.config.declarations import (
     Activation,
+    Alerts,
     Model,
     Project,
     SegmentTest,
@@ -30,7 +32,7 @@ from dinmo_pipeline.config.segments import check_segment_references, read_segmen
 from dinmo_pipeline.config.sources import read_source, read_state, refuse_one_database
 from dinmo_pipeline.config.unit_tests import read_test
 
-SINGLE_OBJECTS = ("source", "state")
+SINGLE_OBJECTS = ("source", "state", "alerts")
 SECTIONS = {
     "destinations": "destination",
     "models": "model",
@@ -43,7 +45,7 @@ TOP_LEVEL = (*SINGLE_OBJECTS, *SECTIONS)
 
 @dataclass(frozen=True, slots=True)
 class _Merged:
-    """The objects of all files, by section and key; the nodes of `source` and `state` by their name."""
+    """The objects of all files, by section and key; the nodes of single objects by their name."""
 
     singles: Mapping[str, Node]
     sections: Mapping[str, Mapping[str, Node]]
@@ -112,6 +114,8 @@ def _is_first(
 
 def _read_project(merged: _Merged, path: Path, report: Report) -> Project | None:
     source, state = _read_source_and_state(merged, path, report)
+    alerts_node = merged.singles.get("alerts")
+    alerts = read_alerts(alerts_node, report) if alerts_node else None
     destinations = {
         key: read_destination(key, node, named("destination", key, report))
         for key, node in merged.sections["destinations"].items()
@@ -132,7 +136,7 @@ def _read_project(merged: _Merged, path: Path, report: Report) -> Project | None
     }
     if source is None or state is None or report.count:
         return None
-    return _project(source, state, declared, activations, tests)
+    return _project(source, state, declared, activations, tests, alerts=alerts)
 
 
 def _project(
@@ -141,6 +145,8 @@ def _project(
     declared: Declared,
     activations: Mapping[str, Activation],
     tests: Mapping[str, SegmentTest | None],
+    *,
+    alerts: Alerts | None,
 ) -> Project:
     """All objects, none of which was refused."""
     drafts = declared.destinations.items()
@@ -152,6 +158,7 @@ def _project(
         segments={key: segment for key, segment in declared.segments.items() if segment},
         activations=activations,
         tests={key: test for key, test in tests.items() if test},
+        alerts=alerts,
     )
 
 

@@ -36,8 +36,10 @@ class Subject:
         return Subject(f"{self.name}, {name}", self.report)
 
 
-SECRET_SETTINGS = frozenset({"access_token", "uri"})
-_SECRET_NAME = re.compile(r"token|secret|passw|credential|api_?key|^uri$|^dsn$", re.IGNORECASE)
+SECRET_SETTINGS = frozenset({"access_token", "uri", "webhook"})
+_SECRET_NAME = re.compile(
+    r"token|secret|passw|credential|api_?key|webhook|^uri$|^dsn$|^alerts$", re.IGNORECASE
+)
 _LONGEST_SHOWN = 80
 _MOST_SHOWN = 500
 _VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,199}")

@@ -3,6 +3,7 @@
 from typing import Any
 
 from dinmo_pipeline.config.activations import ACTIVATION_SETTINGS
+from dinmo_pipeline.config.alerts import ALERTS_SETTINGS
 from dinmo_pipeline.config.condition_schema import condition_schema
 from dinmo_pipeline.config.destinations import DESTINATION_SETTINGS
 from dinmo_pipeline.config.keys import KEY_PATTERN
@@ -32,6 +33,7 @@ def json_schema() -> dict[str, Any]:
         "properties": {
             "source": _source_schema(),
             "state": settings_schema(STATE_SETTINGS),
+            "alerts": settings_schema(ALERTS_SETTINGS),
             "destinations": _section(settings_schema(DESTINATION_SETTINGS)),
             "models": _section(settings_schema(MODEL_SETTINGS)),
             "segments": _section(_segment_schema()),

@@ -9,7 +9,7 @@ from dinmo_pipeline.config.problems import Excerpt, Place
 _LINE_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
 # Where nothing is known of the structure, whatever follows such a name is masked.
 _SECRET_NAME = re.compile(
-    r"""(?:token|secret|passw|credential|uri|dsn|api_key)[\w-]{0,40}["']?\s{0,40}[:=]\s*(?P<secret>.*)$""",
+    r"""(?:token|secret|passw|credential|uri|dsn|api_key|webhook|alerts)[\w-]{0,40}["']?\s{0,40}[:=]\s*(?P<secret>.*)$""",
     re.IGNORECASE,
 )
 _CREDENTIALS_IN_URL = re.compile(r"://(?P<secret>[^/\s@]+)@")

@@ -5,11 +5,13 @@ from typing import Any
 
 import dagster as dg
 
-from dinmo_pipeline.config.declarations import Activation, Destination, Project
+from dinmo_pipeline.config.declarations import Activation, Alerts, Destination, Project
+from dinmo_pipeline.orchestration.alerts import build_alerts_sensor
 from dinmo_pipeline.orchestration.assets import build_assets
 from dinmo_pipeline.orchestration.console import console
 from dinmo_pipeline.orchestration.jobs import build_jobs
 from dinmo_pipeline.orchestration.naming import (
+    ALERTS,
     SOURCE,
     STATE,
     activation_resource,
@@ -18,6 +20,7 @@ from dinmo_pipeline.orchestration.naming import (
 from dinmo_pipeline.orchestration.reconcile import build_drift_check, build_reconcile_job
 from dinmo_pipeline.orchestration.resources import (
     ActivationResource,
+    AlertsResource,
     IntercomResource,
     SourceResource,
     StateResource,
@@ -40,6 +43,7 @@ def build_definitions(project: Project, environment: Mapping[str, str]) -> dg.De
             build_sensor(enabled, StateResource(database=project.state.database)),
             build_staleness_sensor(project.activations.values()),
             *build_upstream_sensors(project),
+            *([build_alerts_sensor(project.activations)] if project.alerts else []),
         ],
         asset_checks=[
             build_staleness_check(project.activations, partitions),
@@ -63,6 +67,7 @@ def _resources(project: Project, environment: Mapping[str, str]) -> dict[str, An
             uri_variable=project.source.uri.name if project.source.uri else "",
         ),
         STATE: StateResource(database=project.state.database),
+        **({ALERTS: _alerts(project.alerts, environment)} if project.alerts else {}),
         **{destination_resource(key): resource for key, resource in destinations.items()},
         **{
             activation_resource(key): _activation(activation, destinations[activation.destination])
@@ -88,6 +93,12 @@ def _destination(destination: Destination, environment: Mapping[str, str]) -> In
         base_url=destination.base_url or "",
         api_version=destination.api_version,
         rate_limit_share=destination.rate_limit_share,
+    )
+
+
+def _alerts(alerts: Alerts, environment: Mapping[str, str]) -> AlertsResource:
+    return AlertsResource(
+        webhook=_secret(alerts.webhook.name, environment), webhook_variable=alerts.webhook.name
     )
 
 

@@ -13,12 +13,14 @@ RECONCILE = "reconcile"  # its op; Dagster wants another name than the job's
 TAG_CHANGES_SENSOR = "tag_changes_sensor"
 UPSTREAM_SENSOR = "upstream_sensor"
 STALENESS_SENSOR = "staleness_sensor"
+ALERTS_SENSOR = "alerts_sensor"
 
 UP_TO_DATE = "up_to_date"
 DRIFT = "drift"
 
 SOURCE = "source"
 STATE = "state"
+ALERTS = "alerts"
 
 
 def destination_resource(destination: str) -> str:

@@ -121,6 +121,27 @@ class IntercomResource(dg.ConfigurableResource):  # type: ignore[type-arg]
         )
 
 
+class AlertsResource(dg.ConfigurableResource):  # type: ignore[type-arg]
+    """Where people are told of an activation in trouble: an incoming webhook of their chat."""
+
+    webhook: str = Field(repr=False, description="From the environment; never shown.")
+    webhook_variable: str = Field(description="The environment variable of the webhook's URL.")
+
+    def tell(self, text: str) -> None:
+        """Post a text.
+
+        Raises:
+            AlertError: it was not taken.
+        """
+        from dinmo_pipeline.alerts.webhook import post_text  # noqa: PLC0415  # slow to import
+
+        post_text(
+            self.webhook,
+            text,
+            url_name=f"The environment variable {self.webhook_variable} (alerts)",
+        )
+
+
 class ActivationResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     """A segment sent to a destination, with every setting as it applies."""
 

@@ -1,6 +1,5 @@
 """A sync or a reconciliation through the same jobs and Dagster instance as the UI, in this process."""
 
-import re
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
@@ -23,6 +22,12 @@ from dinmo_pipeline.orchestration.naming import (
     SYNC_MEMBERSHIP,
 )
 from dinmo_pipeline.orchestration.resources import StateResource
+from dinmo_pipeline.orchestration.run_errors import (
+    error_of,
+    told_by_failure,
+    values_of,
+    was_interrupted,
+)
 from dinmo_pipeline.state.database import StateDatabase
 from dinmo_pipeline.state.errors import StateError
 from dinmo_pipeline.state.locks import activation_lock
@@ -118,14 +123,11 @@ class _Runs:
                 raise_on_error=False,
                 run_id=run_id,
             )
-        if any(error.cls_name == _INTERRUPTED for error in _errors_of(result)):
+        if was_interrupted(result.all_events):
             with self.state.transaction() as connection:
                 interrupt_sync(connection, run_id, now=datetime.now(UTC))
             raise KeyboardInterrupt
         return result
-
-
-_INTERRUPTED = dg.DagsterExecutionInterruptedError.__name__
 
 
 def _console(log_level: str, plain_log: bool) -> dict[str, Any]:  # noqa: FBT001
@@ -174,20 +176,16 @@ def reconcile_activation(
         return Reconciled(activation, "failed", str(error))
     if run.success:
         (evaluation,) = run.get_asset_check_evaluations()
-        return Reconciled(activation, **_values(evaluation.metadata))
-    told = _told_by_failure(run)
+        return Reconciled(activation, **values_of(evaluation.metadata))
+    told = told_by_failure(run.all_events)
     if told:
         return Reconciled(activation, **told)
-    return Reconciled(activation, "failed", _error_of(run))
+    return Reconciled(activation, "failed", error_of(run.all_events))
 
 
 def _metadata_of(result: dg.ExecuteInProcessResult, asset: str) -> dict[str, Any]:
     (materialization,) = result.asset_materializations_for_node(asset)
-    return _values(materialization.metadata)
-
-
-def _values(metadata: Mapping[str, dg.MetadataValue]) -> dict[str, Any]:
-    return {key: value.value for key, value in metadata.items()}
+    return values_of(materialization.metadata)
 
 
 def _numbers(metadata: dict[str, Any]) -> SyncNumbers:
@@ -196,35 +194,7 @@ def _numbers(metadata: dict[str, Any]) -> SyncNumbers:
 
 def _failure(result: dg.ExecuteInProcessResult) -> SyncOutcome:
     """The outcome that a failed run tells of: a `Failure` of ours, or an error on the way."""
-    told = _told_by_failure(result)
+    told = told_by_failure(result.all_events)
     if told:
         return SyncOutcome(told["status"], told["reason"], _numbers(told))
-    return SyncOutcome("failed", _error_of(result), SyncNumbers())
-
-
-def _told_by_failure(result: dg.ExecuteInProcessResult) -> dict[str, Any]:
-    """What a `Failure` of ours says of a failed run; nothing when another error ended it."""
-    for event in result.all_events:
-        if event.is_step_failure and event.step_failure_data.user_failure_data:
-            return _values(event.step_failure_data.user_failure_data.metadata)
-    return {}
-
-
-def _error_of(result: dg.ExecuteInProcessResult) -> str:
-    return _said(next(_errors_of(result), None))
-
-
-def _errors_of(result: dg.ExecuteInProcessResult) -> Iterator[Any]:
-    """Of steps that failed, or of the run when it failed before its first step."""
-    errors = (getattr(event.event_specific_data, "error", None) for event in result.all_events)
-    return filter(None, errors)
-
-
-def _said(error: Any) -> str:
-    """The message of a serialized error's innermost cause: the sentence we wrote for a person."""
-    while error and error.cause:
-        error = error.cause
-    if not error:
-        return "The run ended without an error to show."
-    # Dagster writes the class before the sentence: `dinmo_pipeline.segments.errors.SourceError: …`.
-    return re.sub(rf"^[\w.]*{error.cls_name}: ", "", error.message).strip()
+    return SyncOutcome("failed", error_of(result.all_events), SyncNumbers())

@@ -89,7 +89,7 @@ def build_staleness_check(
             activation = activations[context.partition_key]
             if not activation.is_scheduled:
                 return dg.AssetCheckResult(passed=True, description="It has no schedule.")
-            found = _found(context.instance, activation, datetime.now(UTC))
+            found = staleness_of(context.instance, activation, datetime.now(UTC))
             return dg.AssetCheckResult(
                 passed=not found.stale,
                 severity=dg.AssetCheckSeverity.WARN,
@@ -113,7 +113,7 @@ def build_staleness_sensor(activations: Iterable[Activation]) -> dg.SensorDefini
     def staleness_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         before: dict[str, bool] = json.loads(context.cursor) if context.cursor else {}
         now = datetime.now(UTC)
-        found = {a.key: _found(context.instance, a, now) for a in scheduled}
+        found = {a.key: staleness_of(context.instance, a, now) for a in scheduled}
         changed = [f for key, f in found.items() if before.get(key) != f.stale]
         stale = [key for key, f in found.items() if f.stale]
         return dg.SensorResult(
@@ -136,7 +136,8 @@ def _evaluation(found: Staleness) -> dg.AssetCheckEvaluation:
     )
 
 
-def _found(instance: dg.DagsterInstance, activation: Activation, now: datetime) -> Staleness:
+def staleness_of(instance: dg.DagsterInstance, activation: Activation, now: datetime) -> Staleness:
+    """Whether a scheduled activation is behind, by the runs and materializations of the instance."""
     synced = max(_times_in_sync(instance, activation.key), default=None)
     runs = instance.get_run_records(
         dg.RunsFilter(tags={PARTITION_TAG: activation.key}), limit=1, ascending=True

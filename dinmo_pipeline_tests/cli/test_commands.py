@@ -170,6 +170,20 @@ def test_check_counts_and_check_online_asks_source_and_destination(company, dinm
     assert "email" in printed.err
 
 
+def test_check_online_tells_that_alerts_go_nowhere(company, dinmo, monkeypatch):
+    """Before the first of them is due; nothing is posted."""
+    company.members([ANA, BEN])
+    company.declared["alerts"] = {"webhook": {"env": "TEST_ALERTS_WEBHOOK"}}
+    printed = dinmo("check", "--online")
+    assert printed.code == 2
+    assert printed.err == (
+        "alerts: the environment variable TEST_ALERTS_WEBHOOK (webhook) is not set, so nobody would be"
+        " told.\n"
+    )
+    monkeypatch.setenv("TEST_ALERTS_WEBHOOK", "http://127.0.0.1:1/")
+    assert dinmo("check", "--online").code == 0
+
+
 def test_status_shows_each_activation_and_what_is_orphaned(company, dinmo):
     """Before the first sync, after it, and after the activation left the declarations."""
     company.people(ANA)

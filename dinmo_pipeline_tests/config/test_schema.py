@@ -65,6 +65,7 @@ _BASE = SOURCE_AND_STATE + DESTINATION + MODELS
     "declared",
     [
         "activations:\n",
+        "alerts: {webhook: {env: CHAT}}",
         "segments: {s: {table: t}}\nactivations: {s: {guards: }}",
         "segments: {s: {table: t}}\nactivations: {s: }",
         "segments: {s: {table: t}}\nactivations: {s: {reconcile: {schedule: '@daily', repair: true}}}",
@@ -92,6 +93,8 @@ def test_what_is_read_fits(declared):
     "declared",
     [
         "segment: {}",
+        "alerts: {}",
+        "alerts: {webhook: https://chat.example.com}",
         "segments: {s: {}}",
         "segments: {s: {table: t, sql: select 1}}",
         "segments: {s: {table: t, model: customers}}",

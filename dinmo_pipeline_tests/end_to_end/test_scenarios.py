@@ -91,6 +91,8 @@ PROVEN_ELSEWHERE = {
         ),
     ],
     39: [
+        "orchestration/test_alerts.py::test_a_failing_query_is_told_once_and_so_is_its_end",
+        "orchestration/test_alerts.py::test_intercom_that_refuses_is_told",
         "orchestration/test_staleness.py::test_the_sensor_reports_each_activation_once_per_change",
         "orchestration/test_through_dagster.py::test_numbers_that_a_person_follows_are_numeric_metadata",
         "orchestration/test_through_dagster.py::test_no_event_holds_the_token_or_a_member",

@@ -1,0 +1,22 @@
+"""Reads `alerts`: where people are told of an activation in trouble."""
+
+from dinmo_pipeline.config.declarations import Alerts
+from dinmo_pipeline.config.nodes import Node
+from dinmo_pipeline.config.report import Report, Subject
+from dinmo_pipeline.config.secrets import environment_variable
+from dinmo_pipeline.config.settings import Setting, read_settings
+
+WEBHOOK = Setting(
+    "webhook",
+    environment_variable("ALERTS_WEBHOOK"),
+    "The environment variable that holds the URL of an incoming webhook.",
+    required=True,
+)
+ALERTS_SETTINGS = (WEBHOOK,)
+
+
+def read_alerts(node: Node, report: Report) -> Alerts | None:
+    """The `alerts` of a project."""
+    found = read_settings(node, ALERTS_SETTINGS, Subject("alerts", report), holds_secret=True)
+    webhook = found.get(WEBHOOK) if found else None
+    return Alerts(webhook) if webhook else None

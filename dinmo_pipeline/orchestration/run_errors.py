@@ -1,0 +1,53 @@
+"""Why a run failed, in the words that we wrote for a person, from the events of the run."""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import dagster as dg
+
+_INTERRUPTED = dg.DagsterExecutionInterruptedError.__name__
+
+
+def values_of(metadata: Mapping[str, dg.MetadataValue]) -> dict[str, Any]:
+    """Metadata as plain values."""
+    return {key: value.value for key, value in metadata.items()}
+
+
+def told_by_failure(events: Iterable[dg.DagsterEvent]) -> dict[str, Any]:
+    """What a `Failure` of ours says of a failed run; nothing when another error ended it."""
+    for event in events:
+        if event.is_step_failure and event.step_failure_data.user_failure_data:
+            return values_of(event.step_failure_data.user_failure_data.metadata)
+    return {}
+
+
+def was_interrupted(events: Iterable[dg.DagsterEvent]) -> bool:
+    """Whether a person, or SIGTERM, ended the run."""
+    return any(error.cls_name == _INTERRUPTED for error in _errors_of(events))
+
+
+def error_of(events: Iterable[dg.DagsterEvent]) -> str:
+    """The innermost cause of the first error: of a step, or of the run before its first step."""
+    error = next(_errors_of(events), None)
+    while error and error.cause:
+        error = error.cause
+    if not error:
+        return "The run ended without an error to show."
+    # Dagster writes the class before the sentence: `dinmo_pipeline.segments.errors.SourceError: …`.
+    return re.sub(rf"^[\w.]*{error.cls_name}: ", "", error.message).strip()
+
+
+def sentence_of(events: Iterable[dg.DagsterEvent]) -> str:
+    """Why a run failed and how to go on, without the activation that such a sentence begins with."""
+    events = list(events)
+    for event in events:
+        if event.is_step_failure and event.step_failure_data.user_failure_data:
+            return (event.step_failure_data.user_failure_data.description or "").partition(": ")[2]
+    if any(_errors_of(events)):
+        return error_of(events)
+    return next((event.message for event in events if event.is_run_failure and event.message), "")
+
+
+def _errors_of(events: Iterable[dg.DagsterEvent]) -> Iterator[Any]:
+    return filter(None, (getattr(event.event_specific_data, "error", None) for event in events))

@@ -1,0 +1,283 @@
+"""People hear of an activation in trouble once, and once when it is over."""
+
+import traceback
+from datetime import UTC, datetime, timedelta
+
+import dagster as dg
+import pytest
+from dagster._core.utils import make_new_run_id
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dinmo_pipeline.alerts.troubles import (
+    BEHIND,
+    DRIFT,
+    HELD,
+    MEMBERSHIP,
+    RECONCILIATION,
+    TAGS,
+    news,
+)
+from dinmo_pipeline.alerts.webhook import AlertError
+from dinmo_pipeline.orchestration.alerts import verdict
+from dinmo_pipeline.orchestration.run import reconcile_activation
+from dinmo_pipeline_tests.chat import chat_of_a_test
+from dinmo_pipeline_tests.company import TOKEN
+from dinmo_pipeline_tests.ticking import Ticks
+
+EVERYBODY = [f"user{n}@example.com" for n in range(40)]
+KINDS = [MEMBERSHIP, HELD, TAGS, BEHIND, DRIFT, RECONCILIATION]
+WEBHOOK = "TEST_ALERTS_WEBHOOK"
+
+
+@pytest.fixture
+def chat(company, monkeypatch):
+    """A chat that the company's alerts go to; all of its people are members."""
+    company.people(*EVERYBODY)
+    company.members(EVERYBODY)
+    company.declared["alerts"] = {"webhook": {"env": WEBHOOK}}
+    with chat_of_a_test() as chat:
+        monkeypatch.setenv(WEBHOOK, chat.url)
+        yield chat
+
+
+@pytest.fixture
+def heard(company, chat):
+    """What the chat hears when the sensor ticks once more."""
+    ticks = Ticks(company.definitions(), company.instance)
+
+    def tick():
+        ticks.tick("alerts_sensor")
+        return chat.take()
+
+    return tick
+
+
+def test_nothing_is_told_of_syncs_that_succeed(company, heard):
+    """Nor before any."""
+    assert heard() == []
+    company.synced()
+    assert heard() == []
+
+
+def test_a_failing_query_is_told_once_and_so_is_its_end(company, heard):
+    """In between the failure is as it was; a failure that returns is told again."""
+    company.synced()
+    company.members([], table="other")
+    company.declared["segments"]["vip"]["table"] = "gone"
+    for _ in range(2):
+        assert company.sync().status == "failed"
+        (told,) = heard()
+        assert told.startswith("vip (tag 'VIP'): ")
+        assert told.endswith("segment 'vip': the source has no table 'gone'")
+        assert company.sync().status == "failed"
+        assert heard() == []
+        company.declared["segments"]["vip"]["table"] = "vip"
+        company.synced()
+        assert heard() == ["vip (tag 'VIP'): The segment is computed again."]
+        company.declared["segments"]["vip"]["table"] = "gone"
+
+
+def test_a_guard_that_holds_is_told_without_a_failed_run(company, heard):
+    """As the sensor of the changes launches none; a person's release ends it."""
+    company.synced()
+    company.members(EVERYBODY[:5])
+    job = company.definitions().resolve_job_def("sync_membership")
+    assert job.execute_in_process(instance=company.instance, partition_key="vip").success
+    (told,) = heard()
+    assert told.startswith(
+        "vip (tag 'VIP'): held. 35 of 40 tagged contacts (88%) would lose the tag"
+    )
+    assert "--allow-large-removal" in told
+    assert company.sync().status == "held"
+    assert heard() == []
+    assert company.sync(allow_large_removal=True).status == "ok"
+    assert heard() == ["vip (tag 'VIP'): It is no longer held."]
+
+
+def test_intercom_that_refuses_is_told(company, heard):
+    """Also when there is nothing to apply any more in the end."""
+    company.synced()
+    company.members(EVERYBODY[1:])
+    company.faults({"match": {"method": "GET"}, "kind": "status", "status": 401})
+    assert company.sync().status == "failed"
+    (told,) = heard()
+    assert told.startswith("vip (tag 'VIP'): failed. ")
+    company.faults()
+    company.members(EVERYBODY)
+    job = company.definitions().resolve_job_def("sync_membership")
+    assert job.execute_in_process(instance=company.instance, partition_key="vip").success
+    assert heard() == ["vip (tag 'VIP'): Its changes are carried out again."]
+
+
+def test_drift_is_told_and_so_is_its_repair(company, heard):
+    """Whoever asked for the comparison."""
+    company.synced()
+    (tag,) = company.intercom_call("GET", "/tags")["data"]
+    contact = company.people({"email": "eve@example.com"})[0]
+    company.members([*EVERYBODY, "eve@example.com"])
+    company.synced()
+    company.intercom_call("DELETE", f"/contacts/{contact}/tags/{tag['id']}")
+    told = []
+    for repair in (False, False, True, False):
+        reconcile(company, repair=repair)
+        told.append(heard())
+    drift = (
+        "vip (tag 'VIP'): Of 41 contacts that should carry the tag 1 do not, and 0 carry it without a record"
+        " of ours; 0 were repaired. `dinmo reconcile vip --repair`, or launch reconcile_tags with repair:"
+        " true."
+    )
+    assert told == [[drift], [], ["vip (tag 'VIP'): Intercom holds what we put there again."], []]
+
+
+def reconcile(company, *, repair):
+    """As `dinmo reconcile` does it."""
+    return reconcile_activation(
+        company.definitions(),
+        company.instance,
+        "vip",
+        repair=repair,
+        recent_minutes=0,
+        log_level="CRITICAL",
+    )
+
+
+def test_what_is_behind_its_schedule_is_told_when_nothing_else_is_wrong(company, chat):
+    """A daemon that stands still fails no run."""
+    company.declared["activations"]["vip"] = {"schedule": "0 * * * *"}
+    first = dg.DagsterRun("sync_membership", make_new_run_id(), tags={"dagster/partition": "vip"})
+    company.instance.run_storage.add_historical_run(first, datetime.now(UTC) - timedelta(hours=9))
+    ticks = Ticks(company.definitions(), company.instance)
+
+    def heard():
+        ticks.tick("alerts_sensor")
+        return chat.take()
+
+    (told,) = heard()
+    assert told.startswith("vip (tag 'VIP'): Behind its schedule since ")
+    company.faults({"match": {"method": "GET"}, "kind": "status", "status": 401})
+    assert company.sync().status == "failed"
+    (told,) = heard()
+    assert told.startswith("vip (tag 'VIP'): failed. ")
+    assert "up to date" not in told
+    company.faults()
+    company.synced()
+    assert heard() == [
+        "vip (tag 'VIP'): Its changes are carried out again. It is up to date again."
+    ]
+
+
+def test_a_run_that_was_killed_is_told(company, heard):
+    """It has no failed step."""
+    job = company.definitions().resolve_job_def("apply_tag_changes")
+    tags = {"dagster/partition": "vip"}
+    run = company.instance.create_run_for_job(job, tags=tags)
+    company.instance.report_run_failed(run, "Its process ended.")
+    assert heard() == ["vip (tag 'VIP'): Its process ended."]
+
+
+def test_a_run_that_a_person_interrupted_is_not(company):
+    """That person knows."""
+
+    @dg.op
+    def interrupted():
+        raise dg.DagsterExecutionInterruptedError
+
+    @dg.job
+    def job():
+        interrupted()
+
+    run = job.execute_in_process(instance=company.instance, raise_on_error=False)
+    assert not run.success
+    assert verdict("sync_membership", run.all_events) == {}
+
+
+@pytest.mark.parametrize("status", [302, 404, 500])
+def test_what_could_not_be_delivered_is_told_by_the_next_tick(company, chat, status):
+    """The tick fails with a sentence, and without the secret in the URL."""
+    company.declared["segments"]["vip"]["table"] = "gone"
+    assert company.sync().status == "failed"
+    ticks = Ticks(company.definitions(), company.instance)
+    chat.status = status
+    with pytest.raises(AlertError) as raised:
+        ticks.tick("alerts_sensor")
+    assert str(raised.value) == (
+        f"The environment variable {WEBHOOK} (alerts) leads to somebody who answers {status}."
+    )
+    chat.status = 200
+    ticks.tick("alerts_sensor")
+    assert len(chat.take()) == 1
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        (None, "is not set to a URL (https://…), so nobody can be told."),
+        ("secret-of-the-webhook", "is not set to a URL (https://…), so nobody can be told."),
+        (
+            "http://127.0.0.1:1/secret-of-the-webhook",
+            "leads to nobody who answers (ConnectionError).",
+        ),
+        ("http://[secret-of-the-webhook", "leads to nobody who answers (InvalidURL)."),
+    ],
+)
+@pytest.mark.usefixtures("chat")
+def test_a_webhook_that_is_none(company, monkeypatch, url, message):
+    """Is told by the name of its variable; the pipeline loads all the same."""
+    if url is None:
+        monkeypatch.delenv(WEBHOOK)
+    else:
+        monkeypatch.setenv(WEBHOOK, url)
+    company.declared["segments"]["vip"]["table"] = "gone"
+    assert company.sync().status == "failed"
+    with pytest.raises(AlertError) as raised:
+        Ticks(company.definitions(), company.instance).tick("alerts_sensor")
+    assert str(raised.value) == f"The environment variable {WEBHOOK} (alerts) {message}"
+    assert "secret" not in "".join(traceback.format_exception(raised.value))
+
+
+def test_many_activations_in_trouble_are_one_message(company, chat):
+    """As when Intercom is away: the first ones, and how many more."""
+    for n in range(22):
+        company.activate(f"gone{n:02}")
+    company.declared["segments"] |= {
+        f"gone{n:02}": {"name": f"Gone {n}", "table": "gone"} for n in range(22)
+    }
+    definitions = company.definitions()
+    job = definitions.resolve_job_def("sync_membership")
+    for n in range(22):
+        job.execute_in_process(
+            instance=company.instance, partition_key=f"gone{n:02}", raise_on_error=False
+        )
+    Ticks(definitions, company.instance).tick("alerts_sensor")
+    (told,) = chat.take()
+    assert len(told.splitlines()) == 21
+    assert told.splitlines()[0].startswith("gone00 (tag 'Gone 0'): ")
+    assert told.endswith("\n… and 2 more activations.")
+
+
+def test_neither_the_webhook_nor_the_token_nor_a_member_is_in_a_definition_or_a_text(company, chat):
+    """The resource names the variable only."""
+    company.synced()
+    company.members(EVERYBODY[:5])
+    assert company.sync().status == "held"
+    definitions = company.definitions()
+    Ticks(definitions, company.instance).tick("alerts_sensor")
+    (told,) = chat.take()
+    seen = [told, repr(definitions.resources), repr(definitions)]
+    secrets = [chat.url, "secret-of-the-webhook", TOKEN, "@example.com"]
+    assert [secret for secret in secrets for text in seen if secret in text] == []
+
+
+@given(st.lists(st.dictionaries(st.sampled_from(KINDS), st.just("Trouble."), max_size=4)))
+def test_who_hears_all_news_knows_how_things_are(troubles):
+    """News begin and end what was told; nothing is told twice, and nothing when nothing changed."""
+    known: dict[str, str] = {}
+    for now in troubles:
+        told = news("vip", known, now)
+        assert (told is None) == (known.keys() == now.keys())
+        assert (told or "").count("Trouble.") == len(now.keys() - known.keys())
+        assert (told or "").count("again.") + (told or "").count("no longer") == len(
+            known.keys() - now.keys()
+        )
+        known = now
