@@ -1,0 +1,1 @@
+"""Tests of the state: real DuckDB files, real processes."""
