@@ -12,6 +12,7 @@ from typing import TypeVar
 
 import duckdb
 
+from dinmo_pipeline.state.engines import engine_connection
 from dinmo_pipeline.state.errors import StateBusyError, StateMemoryError, StateUnusableError
 from dinmo_pipeline.state.private_files import private_files
 from dinmo_pipeline.state.schema import installed_version, migrate, require_current
@@ -60,32 +61,34 @@ class StateDatabase:
             StateMemoryError: the memory does not suffice for what is done with it.
             StateUnusableError: DuckDB refuses it: a damaged file, a full disk.
         """
-        with tempfile.TemporaryDirectory(prefix="dinmo-") as spill:
-            connection = duckdb.connect(":memory:")
-            try:
-                # Standard output belongs to --json; times are UTC whatever the machine's zone.
-                connection.execute("SET enable_progress_bar = false")
-                connection.execute("SET TimeZone = 'UTC'")
-                connection.execute(f"SET temp_directory = {literal(spill)}")
-                # Tables have no order here; keeping one would cost memory (DuckDB's own advice).
-                connection.execute("SET preserve_insertion_order = false")
-                if self.memory_limit:
-                    connection.execute(f"SET memory_limit = {literal(self.memory_limit)}")
-                    connection.execute(f"SET threads = {_THREADS_WITH_A_LIMIT}")
+        try:
+            with engine_connection() as connection:
+                self._configure(connection)
                 yield connection
-            except duckdb.OutOfMemoryException as error:
-                raise StateMemoryError(
-                    f"The state database {self.database} needs more memory than there is:"
-                    f" {_first_line(error)}. Run fewer activations at a time, or on a larger machine."
-                ) from error
-            except duckdb.Error as error:
-                raise StateUnusableError(
-                    f"The state database {self.database} cannot be used: {_first_line(error)}. If it is"
-                    " damaged or was changed by hand, put back a backup; or move it away and run"
-                    " `dinmo reconcile ACTIVATION --repair` before the next sync."
-                ) from error
-            finally:
-                connection.close()
+        except duckdb.OutOfMemoryException as error:
+            raise StateMemoryError(
+                f"The state database {self.database} needs more memory than there is:"
+                f" {_first_line(error)}. Run fewer activations at a time, or on a larger machine."
+            ) from error
+        except duckdb.Error as error:
+            raise StateUnusableError(
+                f"The state database {self.database} cannot be used: {_first_line(error)}. If it is"
+                " damaged or was changed by hand, put back a backup; or move it away and run"
+                " `dinmo reconcile ACTIVATION --repair` before the next sync."
+            ) from error
+
+    def _configure(self, connection: duckdb.DuckDBPyConnection) -> None:
+        # Standard output belongs to --json; times are UTC whatever the machine's zone.
+        connection.execute("SET enable_progress_bar = false")
+        connection.execute("SET TimeZone = 'UTC'")
+        # Tables have no order here; keeping one would cost memory (DuckDB's own advice).
+        connection.execute("SET preserve_insertion_order = false")
+        if self.memory_limit:
+            connection.execute(f"SET memory_limit = {literal(self.memory_limit)}")
+            connection.execute(f"SET threads = {_THREADS_WITH_A_LIMIT}")
+        else:
+            connection.execute("RESET memory_limit")
+            connection.execute("RESET threads")
 
     @contextmanager
     def attached(

@@ -1,0 +1,114 @@
+"""An engine is used again, and nothing of its last use is left in it."""
+
+import multiprocessing
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from dinmo_pipeline.state.database import StateDatabase
+from dinmo_pipeline.state.errors import StateUnusableError
+
+
+@pytest.fixture
+def state(tmp_path):
+    """A state that has its schema."""
+    state = StateDatabase(str(tmp_path / "state.duckdb"))
+    with state.transaction():
+        pass
+    return state
+
+
+def spill_of(connection):
+    """The folder of an engine, by which it is told from others."""
+    return connection.execute("SELECT current_setting('temp_directory')").fetchone()[0]
+
+
+def test_it_is_used_again_and_empty(state):
+    """Temporary tables, registered rows and the attached state are those of one use."""
+    with state.transaction() as connection:
+        first = spill_of(connection)
+        connection.execute("CREATE TEMP TABLE mine AS FROM range(1_000)")
+        connection.register("rows", duckdb.sql("SELECT 1 AS a").to_arrow_table())
+        connection.execute("FROM rows, mine")
+    with state.scratch() as connection:
+        assert spill_of(connection) == first
+        tables = "SELECT table_name FROM information_schema.tables"
+        assert connection.execute(tables).fetchall() == []
+        assert "state" not in {
+            row[1] for row in connection.execute("PRAGMA database_list").fetchall()
+        }
+        for table in ("mine", "rows"):
+            with pytest.raises(duckdb.CatalogException):
+                connection.execute(f"FROM {table}")
+
+
+def test_it_takes_the_memory_of_its_use(state):
+    """Not that of the one before."""
+    with state.scratch() as connection:
+        usual = settings_of(connection)
+    with state.sparing().scratch() as connection:
+        assert settings_of(connection) == ("61.0 MiB", 2)
+    with state.scratch() as connection:
+        assert settings_of(connection) == usual
+
+
+def settings_of(connection):
+    """Memory limit and threads."""
+    settings = "SELECT current_setting('memory_limit'), current_setting('threads')"
+    return connection.execute(settings).fetchone()
+
+
+def test_two_at_a_time_are_two(state):
+    """In one thread or in several."""
+    with ThreadPoolExecutor(1) as other, state.scratch() as one, state.scratch() as another:
+        one.execute("SET memory_limit = '1GB'")
+
+        def third():
+            with state.scratch() as connection:
+                return spill_of(connection)
+
+        assert len({spill_of(one), spill_of(another), other.submit(third).result()}) == 3
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (duckdb.IOException("no disk"), StateUnusableError),
+        (KeyboardInterrupt(), KeyboardInterrupt),
+    ],
+)
+def test_after_an_error_it_is_not_used_again(state, error, told):
+    """Whatever the error was; its folder is gone."""
+    used = []
+
+    def fails():
+        with state.scratch() as connection:
+            used.append(spill_of(connection))
+            raise error
+
+    with pytest.raises(told):
+        fails()
+    assert not Path(used[0]).exists()
+    with state.scratch() as connection:
+        assert spill_of(connection) != used[0]
+
+
+def test_a_forked_process_makes_its_own(state):
+    """It has none of the threads of the engine that it got a copy of."""
+    with state.scratch() as connection:
+        mine = spill_of(connection)
+    fork = multiprocessing.get_context("fork")
+    queue = fork.SimpleQueue()
+
+    def in_the_fork():
+        with state.scratch() as connection:
+            connection.execute("CREATE TEMP TABLE mine AS FROM range(1_000_000)")
+            queue.put(spill_of(connection))
+
+    process = fork.Process(target=in_the_fork)
+    process.start()
+    process.join(60)
+    assert process.exitcode == 0
+    assert queue.get() != mine
