@@ -166,7 +166,7 @@ def _membership_changes(
         )
         yield dg.MaterializeResult(
             metadata=changes_metadata(computed, time.monotonic() - started),
-            check_results=[checks.removal_guard(computed)],
+            check_results=[checks.removal_guard(context.partition_key, computed)],
         )
 
     return membership_changes
@@ -224,8 +224,9 @@ def _intercom_tags(
         carried_out = checks.changes_carried_out(result, stuck)
         if result.status != "ok":
             yield carried_out
+            going_on = checks.how_to_go_on(context.partition_key, result)
             raise dg.Failure(
-                f"{context.partition_key}: {result.status}. {result.reason}{checks.how_to_go_on(result)}",
+                f"{context.partition_key}: {result.status}. {result.reason}{going_on}",
                 metadata=metadata,
                 allow_retries=False,
             )

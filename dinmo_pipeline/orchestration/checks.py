@@ -93,13 +93,13 @@ def usual_size(members: int, earlier: Sequence[int]) -> dg.AssetCheckResult:
     )
 
 
-def removal_guard(computed: ComputedChanges) -> dg.AssetCheckResult:
+def removal_guard(activation: str, computed: ComputedChanges) -> dg.AssetCheckResult:
     """Fail when a guard holds the change set, saying why and how to let it go."""
     return dg.AssetCheckResult(
         check_name="removal_guard",
         passed=computed.held is None,
         severity=dg.AssetCheckSeverity.ERROR,
-        description=f"{computed.held} {HOW_TO_RELEASE}" if computed.held else None,
+        description=f"{computed.held} {_how_to_release(activation)}" if computed.held else None,
         metadata={
             "leaving_contacts": computed.changes.leaving_contacts,
             "tagged_contacts": computed.changes.tagged_contacts,
@@ -107,20 +107,21 @@ def removal_guard(computed: ComputedChanges) -> dg.AssetCheckResult:
     )
 
 
-HOW_TO_RELEASE = (
-    "Nothing was applied. If the removal is meant, run `dinmo sync ACTIVATION --allow-large-removal`,"
-    " or launch apply_tag_changes with allow_large_removal: true; a smaller change set releases"
-    " itself."
-)
-
-
-def how_to_go_on(result: SyncResult) -> str:
+def how_to_go_on(activation: str, result: SyncResult) -> str:
     """What a person can do about a sync that is held; empty for any other."""
     if result.status != "held":
         return ""
     if (result.reason or "").startswith(NOT_AS_REVIEWED):
         return " Nothing was applied. Make a new plan and review it."
-    return f" {HOW_TO_RELEASE}"
+    return f" {_how_to_release(activation)}"
+
+
+def _how_to_release(activation: str) -> str:
+    return (
+        f"Nothing was applied. If the removal is meant, run `dinmo sync {activation}"
+        " --allow-large-removal`, or launch apply_tag_changes with allow_large_removal: true; a smaller"
+        " change set releases itself."
+    )
 
 
 def changes_carried_out(result: SyncResult, stuck: int = 0) -> dg.AssetCheckResult:

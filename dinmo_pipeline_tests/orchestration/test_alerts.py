@@ -75,7 +75,7 @@ def test_a_guard_that_holds_is_told_without_a_failed_run(company, heard):
     assert told.startswith(
         "vip (tag 'VIP'): held. 35 of 40 tagged contacts (88%) would lose the tag"
     )
-    assert "--allow-large-removal" in told
+    assert "`dinmo sync vip --allow-large-removal`" in told
     assert company.sync().status == "held"
     assert heard() == []
     assert company.sync(allow_large_removal=True).status == "ok"
