@@ -36,7 +36,8 @@ segments:
   churned: {name: Churned, sql: "select 1", upstream: [a/b]}
 activations:
   vip: {schedule: "0 * * * *", guards: {max_removed_share: 0.5}, match_by: user_id, column: x}
-  churned:
+  churned: {reconcile: {schedule: "@daily", repair: true}}
+alerts: {webhook: {env: CHAT}}
 """
 )
 _MARKS = [*"~'\"|>{}[]#%!", "{}", "[]", "&a", "*a", "!t", "<<", "---", "..."]
