@@ -40,12 +40,7 @@ def start_sync(
 
     The caller holds the activation's lock, so no other sync of it is running.
     """
-    connection.execute(
-        "UPDATE dinmo.syncs SET status = 'interrupted', finished_at = $now,"
-        " reason = 'The process ended before the sync did; this sync does the rest.'"
-        " WHERE activation = $activation AND status = 'running'",
-        {"activation": activation, "now": now},
-    )
+    _interrupt(connection, "activation", activation, now)
     connection.execute(
         "INSERT INTO dinmo.syncs (sync_id, activation, started_at, status)"
         " VALUES (?, ?, ?, 'running')",
@@ -55,11 +50,20 @@ def start_sync(
 
 def interrupt_sync(connection: duckdb.DuckDBPyConnection, sync_id: str, *, now: datetime) -> None:
     """Close a sync whose process died, if it had begun. Call it inside a transaction."""
+    _interrupt(connection, "sync_id", sync_id, now)
+
+
+def _interrupt(
+    connection: duckdb.DuckDBPyConnection,
+    column: Literal["activation", "sync_id"],
+    value: str,
+    now: datetime,
+) -> None:
     connection.execute(
         "UPDATE dinmo.syncs SET status = 'interrupted', finished_at = $now,"
         " reason = 'The process ended before the sync did; the next sync does the rest.'"
-        " WHERE sync_id = $sync_id AND status = 'running'",
-        {"sync_id": sync_id, "now": now},
+        f" WHERE {column} = $value AND status = 'running'",
+        {"value": value, "now": now},
     )
 
 
