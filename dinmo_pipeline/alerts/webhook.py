@@ -1,4 +1,4 @@
-"""A message to a chat, by the incoming webhook that Slack, Teams, Mattermost and Google Chat give."""
+"""A message to a chat, by the incoming webhook that Slack, Mattermost and Google Chat give."""
 
 import requests
 
