@@ -6,27 +6,41 @@ for; temporary tables go with the connection that made them.
 
 import atexit
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
+from pathlib import Path
 
 import duckdb
 
+from dinmo_pipeline.state.marks import is_abandoned, mark
 from dinmo_pipeline.state.sql import literal
+
+_SPILL = "dinmo-spill-"
+_ALIVE = "alive"
 
 
 class _Engine:
-    """An instance of DuckDB and the folder for what does not fit into its memory."""
+    """An instance of DuckDB and the folder, for this user alone, of what does not fit into its memory."""
 
     def __init__(self) -> None:
-        self._spill = tempfile.TemporaryDirectory(prefix="dinmo-")
-        self.root = duckdb.connect(":memory:")
-        self.root.execute(f"SET temp_directory = {literal(self._spill.name)}")
+        _remove_abandoned_spill()
+        with ExitStack() as opened:
+            folder = tempfile.mkdtemp(prefix=_SPILL)
+            opened.callback(shutil.rmtree, folder, ignore_errors=True)
+            opened.enter_context(mark(Path(folder, _ALIVE)))
+            self.root = opened.enter_context(closing(duckdb.connect(":memory:")))
+            self.root.execute(f"SET temp_directory = {literal(folder)}")
+            self.close = opened.pop_all().close
 
-    def close(self) -> None:
-        """End it, and remove its folder."""
-        self.root.close()
-        self._spill.cleanup()
+
+def _remove_abandoned_spill() -> None:
+    """A killed process leaves its folder, which may be as large as a segment."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{_SPILL}*"):
+        with suppress(OSError), is_abandoned(folder / _ALIVE) as abandoned:
+            if abandoned:
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 # Taking from a list and adding to it are atomic: each thread has an engine of its own meanwhile.

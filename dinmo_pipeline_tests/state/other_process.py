@@ -45,6 +45,10 @@ class OtherProcess:
         self._process.stdin.write("\n")
         self._process.stdin.flush()
 
+    def wait(self) -> None:
+        """It has ended."""
+        self._process.wait()
+
     def kill(self) -> None:
         """It ends at once, with SIGKILL."""
         self._process.kill()

@@ -9,6 +9,7 @@ import pytest
 
 from dinmo_pipeline.state.database import StateDatabase
 from dinmo_pipeline.state.errors import StateUnusableError
+from dinmo_pipeline_tests.state.other_process import holding_state
 
 
 @pytest.fixture
@@ -93,6 +94,28 @@ def test_after_an_error_it_is_not_used_again(state, error, told):
     assert not Path(used[0]).exists()
     with state.scratch() as connection:
         assert spill_of(connection) != used[0]
+
+
+def test_what_a_killed_process_spilled_is_removed_by_the_next(state, tmp_path, monkeypatch):
+    """And nothing of a process that lives."""
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setenv("TMPDIR", str(folder))
+    file = Path(state.database)
+    with holding_state(file, read_only=True) as killed:
+        (left,) = folder.iterdir()
+        assert left.stat().st_mode & 0o777 == 0o700
+        killed.kill()
+        assert left.exists()
+        with holding_state(file, read_only=True):
+            (alive,) = folder.iterdir()
+            assert alive != left
+            with holding_state(file, read_only=True):
+                assert alive in set(folder.iterdir())
+    with holding_state(file, read_only=True) as ends:
+        ends.let_go()
+        ends.wait()
+        assert list(folder.iterdir()) == []
 
 
 def test_a_forked_process_makes_its_own(state):
