@@ -34,6 +34,8 @@ INTERVAL_SECONDS = 60
 # Looked at again in the next tick, since clocks differ; what was judged is not judged twice.
 _OVERLAP = timedelta(minutes=2)
 _AT_FIRST = timedelta(days=1)
+# Of an activation; the first tick meets those of a day, and later ones hold all that there is to say.
+_RUNS_A_TICK = 10
 _FINISHED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE]
 _TELLING = {
     *(Event.STEP_FAILURE, Event.RESOURCE_INIT_FAILURE, Event.RUN_FAILURE),
@@ -86,7 +88,7 @@ def build_alerts_sensor(activations: Mapping[str, Activation]) -> dg.SensorDefin
     return alerts_sensor
 
 
-def verdict(job: str, events: Iterable[dg.DagsterEvent]) -> dict[str, str | None]:
+def _verdict(job: str, events: Iterable[dg.DagsterEvent]) -> dict[str, str | None]:
     """What a finished run says of its activation: by kind of trouble, a sentence, or None when it is over."""
     events = list(events)
     found: dict[str, str | None] = {}
@@ -128,7 +130,7 @@ def _judged(
         if ended <= standing.as_of:
             continue
         entries = instance.all_logs(record.dagster_run.run_id, of_type=_TELLING)
-        told = verdict(
+        told = _verdict(
             record.dagster_run.job_name, (e.dagster_event for e in entries if e.dagster_event)
         )
         for kind, sentence in told.items():
@@ -144,22 +146,16 @@ def _judged(
 def _finished_runs(
     instance: dg.DagsterInstance, activations: Iterable[str], since: datetime
 ) -> dict[str, list[dg.RunRecord]]:
-    """By activation, the newest run of each job (and selection) that finished since then, oldest first."""
+    """By activation, the runs that finished since then, oldest first; of very many, the newest."""
     records = instance.get_run_records(
         dg.RunsFilter(
             statuses=_FINISHED, tags={PARTITION_TAG: list(activations)}, updated_after=since
         )
     )
-    newest = {}
+    runs: dict[str, list[dg.RunRecord]] = {}
     for record in sorted(records, key=lambda record: record.end_time or 0.0):
-        run = record.dagster_run
-        newest[run.tags[PARTITION_TAG], run.job_name, run.asset_selection] = record
-    by_activation: dict[str, list[dg.RunRecord]] = {}
-    for (activation, *_), record in sorted(
-        newest.items(), key=lambda each: each[1].end_time or 0.0
-    ):
-        by_activation.setdefault(activation, []).append(record)
-    return by_activation
+        runs.setdefault(record.dagster_run.tags[PARTITION_TAG], []).append(record)
+    return {activation: finished[-_RUNS_A_TICK:] for activation, finished in runs.items()}
 
 
 def _behind(instance: dg.DagsterInstance, activation: Activation, now: datetime) -> dict[str, str]:

@@ -7,7 +7,6 @@ import pytest
 from dagster._core.utils import make_new_run_id
 
 from dinmo_pipeline.alerts.webhook import AlertError
-from dinmo_pipeline.orchestration.alerts import verdict
 from dinmo_pipeline.orchestration.run import reconcile_activation
 from dinmo_pipeline_tests.chat import chat_of_a_test
 from dinmo_pipeline_tests.company import TOKEN
@@ -163,20 +162,26 @@ def test_a_run_that_was_killed_is_told(company, heard):
     assert heard() == ["vip (tag 'VIP'): Its process ended."]
 
 
-def test_a_run_that_a_person_interrupted_is_not(company):
-    """That person knows."""
+def test_a_run_that_a_person_interrupted_is_not(company, heard):
+    """That person knows; nor does it hide a failure that was not told yet."""
 
     @dg.op
     def interrupted():
         raise dg.DagsterExecutionInterruptedError
 
-    @dg.job
+    @dg.job(name="sync_membership", tags={"dagster/partition": "vip"})
     def job():
         interrupted()
 
-    run = job.execute_in_process(instance=company.instance, raise_on_error=False)
-    assert not run.success
-    assert verdict("sync_membership", run.all_events) == {}
+    def interrupt():
+        assert not job.execute_in_process(instance=company.instance, raise_on_error=False).success
+
+    interrupt()
+    assert heard() == []
+    company.declared["segments"]["vip"]["table"] = "gone"
+    assert company.sync().status == "failed"
+    interrupt()
+    assert len(heard()) == 1
 
 
 def test_what_could_not_be_delivered_is_told_by_the_next_tick(company, chat):
