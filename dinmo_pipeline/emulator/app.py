@@ -23,6 +23,8 @@ from dinmo_pipeline.emulator.rate import Admission, admit
 from dinmo_pipeline.emulator.routes import Match, Route, Router
 from dinmo_pipeline.emulator.wire import Request, hang_up, read, send_answer, status_line
 
+# What becomes of a call that a reset overtook: the new workspace has the ids of the one it was about.
+_OF_ANOTHER_WORKSPACE: Final = Fault(kind="drop_before")
 _log: Final = logging.getLogger(__name__)
 _OK: Final = 200
 _UNMATCHED: Final = "(unknown)"
@@ -63,7 +65,8 @@ class App:
         started = time.perf_counter()
         emulator = self._emulator
         template = match.route.template if match else _UNMATCHED
-        emulator.stats.calls[f"{request.method} {template}"] += 1
+        stats = emulator.stats
+        stats.calls[f"{request.method} {template}"] += 1
         headers = {
             "Date": formatdate(emulator.clock(), usegmt=True),
             "Server": "nginx",
@@ -71,11 +74,11 @@ class App:
         }
         outcome = await self._outcome(request, match, template, headers)
         if isinstance(outcome, Fault):
-            emulator.stats.statuses["lost"] += 1
+            stats.statuses["lost"] += 1
             after_s = outcome.seconds if outcome.kind.startswith("timeout") else 0.0
             await hang_up(scope, receive, after_s=after_s)
             return
-        emulator.stats.statuses[str(outcome.status)] += 1
+        stats.statuses[str(outcome.status)] += 1
         writes = match is not None and match.route.writes
         headers |= _closing_headers(outcome, writes=writes)
         headers["X-Runtime"] = f"{time.perf_counter() - started:.6f}"
@@ -85,7 +88,7 @@ class App:
         self, request: Request, match: Match | None, template: str, headers: Headers
     ) -> Answer | Fault:
         """The answer to a call, or the fault that swallows it; fills in the headers."""
-        settings = self._emulator.settings
+        settings, resets = self._emulator.settings, self._emulator.resets
         try:
             gate.check_token(request.headers, settings.token)
             admission = self._counted(headers)
@@ -95,6 +98,8 @@ class App:
             delay_s, fault = self._emulator.faults.of_call(request.method, template)
             if delay_s or settings.latency_ms:
                 await asyncio.sleep(delay_s + settings.latency_ms / 1000)
+                if self._emulator.resets != resets:
+                    return _OF_ANOTHER_WORKSPACE
             if fault is None:
                 return self._carried_out(request, match, version, headers)
             if fault.kind.endswith("after"):

@@ -41,10 +41,12 @@ class Emulator:
 
     def __init__(self, settings: EmulatorSettings, clock: Callable[[], float]) -> None:
         self.clock = clock
+        self.resets = 0
         self.reset(settings)
 
     def reset(self, settings: EmulatorSettings) -> None:
         """Start again with an empty workspace, no faults, and counters at zero."""
+        self.resets += 1
         self.settings = settings
         self.store = Store(self.clock, index_lag_s=settings.index_lag_s, seed=settings.seed)
         self.results = Results()

@@ -1,5 +1,7 @@
 """Faults on purpose."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 import requests
 
@@ -78,6 +80,21 @@ def test_latency_delays_and_lets_pass(api: Api):
     answer = api.get("/me")
     assert answer.status_code == 500
     assert float(answer.headers["X-Runtime"]) >= 0.02
+
+
+def test_a_late_call_does_nothing_to_the_workspace_after_a_reset(api: Api):
+    """Whose contacts and tags have the ids of those before."""
+    _break(api, {"kind": "latency", "seconds": 1.0, "match": {"method": "POST"}})
+    with ThreadPoolExecutor(1) as thread, requests.Session() as session:
+        late = Api(api.base_url, session, api.clock)
+        call = thread.submit(late.post, "/tags", {"name": "VIP"})
+        while "POST /tags" not in api.get("/_emulator/stats").json()["calls"]:
+            pass
+        api.reset()
+        with pytest.raises(requests.ConnectionError):
+            call.result()
+    assert api.get("/tags").json()["data"] == []
+    assert api.get("/_emulator/stats").json()["statuses"] == {"200": 1}
 
 
 def test_latency_is_also_a_setting(api: Api):
