@@ -11,8 +11,6 @@ from typing import Any
 import pyarrow as pa
 import requests
 
-from dinmo_pipeline.config.declarations import Activation, Guards, Reconciliation
-from dinmo_pipeline.config.problems import Place
 from dinmo_pipeline.emulator import EmulatorSettings, running_process
 from dinmo_pipeline.intercom.client import IntercomClient
 from dinmo_pipeline.state.changes import compute_changes, store_changes
@@ -29,6 +27,7 @@ from dinmo_pipeline.state.syncs import SyncNumbers
 from dinmo_pipeline.sync.apply import apply_changes
 from dinmo_pipeline.sync.changes import refresh_changes
 from dinmo_pipeline.sync.session import Session, utc_now
+from dinmo_pipeline_tests.state.declaring import activation
 
 TAG_NAME = "VIP"
 # For benchmarks that measure something else than pacing.
@@ -89,24 +88,10 @@ def session(
     folder: Path, base_url: str, key: str = "vip", *, memory_limit: str | None = None
 ) -> Iterator[Session]:
     """A session of one activation, its state in the folder, with the client's default settings."""
-    activation = Activation(
-        key=key,
-        segment=key,
-        destination="main",
-        name=TAG_NAME if key == "vip" else key,
-        match_by="email",
-        column="email",
-        schedule="manual",
-        timezone="UTC",
-        enabled=True,
-        on_multiple_users="all",
-        guards=Guards(),
-        reconciliation=Reconciliation(),
-        place=Place("bench", 1, 1),
-    )
+    activated = activation(key, segment=key, name=TAG_NAME if key == "vip" else key)
     with IntercomClient("token-of-the-benchmark", base_url) as client:
         state = StateDatabase(str(folder / "state.duckdb"), memory_limit=memory_limit)
-        yield Session(activation, state, client, logging.getLogger("dinmo.bench"))
+        yield Session(activated, state, client, logging.getLogger("dinmo.bench"))
 
 
 def declare_members(session: Session, members: Iterable[str]) -> None:

@@ -8,37 +8,20 @@ from typing import Any
 
 import pyarrow as pa
 
-from dinmo_pipeline.config.declarations import Activation, Guards, Reconciliation
-from dinmo_pipeline.config.problems import Place
 from dinmo_pipeline.state.changes import ChangeSet, compute_changes, store_changes
 from dinmo_pipeline.state.database import StateDatabase
 from dinmo_pipeline.state.membership import refresh_membership
 from dinmo_pipeline.sync.session import Session
 from dinmo_pipeline_tests.intercom.workspace import Workspace
+from dinmo_pipeline_tests.state.declaring import activation
 
 LOG = logging.getLogger("dinmo.tests")
 
 
 def session_on(workspace: Workspace, folder: Path, **settings: Any) -> Session:
     """A session of one activation named VIP."""
-    values = {
-        "key": "vip",
-        "segment": "vip",
-        "destination": "main",
-        "name": "VIP",
-        "match_by": "email",
-        "column": "email",
-        "schedule": "manual",
-        "timezone": "UTC",
-        "enabled": True,
-        "on_multiple_users": "all",
-        "guards": Guards(),
-        "reconciliation": Reconciliation(),
-        "place": Place("test", 1, 1),
-        **settings,
-    }
     return Session(
-        Activation(**values),
+        activation(**settings),
         StateDatabase(str(folder / "state.duckdb")),
         workspace.client,
         LOG,
