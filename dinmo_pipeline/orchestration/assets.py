@@ -26,6 +26,7 @@ from dinmo_pipeline.orchestration.naming import (
 )
 from dinmo_pipeline.orchestration.resources import ActivationResource, SourceResource, StateResource
 from dinmo_pipeline.orchestration.upstream import upstream_deps, upstream_keys, upstream_metadata
+from dinmo_pipeline.state.locks import activation_lock
 
 GROUP = "intercom_segments"
 OWNERS = ["team:analytics_engineering"]
@@ -247,8 +248,6 @@ def _activation(context: dg.AssetExecutionContext) -> ActivationResource:
 
 def _holding(context: dg.AssetExecutionContext) -> AbstractContextManager[None]:
     """The activation, for this step: no other run reads its segment or changes its tags meanwhile."""
-    from dinmo_pipeline.state.locks import activation_lock  # noqa: PLC0415  # slow to import
-
     return activation_lock(
         _state(context).locks, context.partition_key, on_wait=context.log.warning
     )

@@ -15,6 +15,7 @@ import dagster as dg
 from dinmo_pipeline.orchestration.runs import PARTITION_TAG
 from dinmo_pipeline.state.errors import StateError
 from dinmo_pipeline.state.run_marks import dead_runs
+from dinmo_pipeline.state.syncs import interrupt_sync
 
 if TYPE_CHECKING:
     from dinmo_pipeline.state.database import StateDatabase
@@ -33,8 +34,6 @@ def close_dead_runs(
     A run that this instance does not know is left to the one that does; a state that cannot be written now,
     to the next time.
     """
-    from dinmo_pipeline.state.syncs import interrupt_sync  # noqa: PLC0415  # slow to import
-
     for run_id, mark in dead_runs(locks):
         run = instance.get_run_by_id(run_id)
         if run is None:

@@ -11,6 +11,7 @@ import duckdb
 from dagster_duckdb import DuckDBResource
 from pydantic import Field
 
+from dinmo_pipeline.alerts.webhook import post_text
 from dinmo_pipeline.config.declarations import (
     Activation,
     EnvironmentVariable,
@@ -24,6 +25,7 @@ from dinmo_pipeline.config.problems import Place
 from dinmo_pipeline.intercom.client import REGION_HOSTS, IntercomClient
 from dinmo_pipeline.state.database import StateDatabase
 from dinmo_pipeline.state.lock_folder import budget_folder, lock_folder
+from dinmo_pipeline.state.run_marks import run_mark
 
 if TYPE_CHECKING:
     from dinmo_pipeline.segments import OpenSource
@@ -66,8 +68,6 @@ class StateResource(DuckDBResource):
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[Self]:
         """The state for all steps of a run, which `close_dead_runs` finds if its process is killed."""
-        from dinmo_pipeline.state.run_marks import run_mark  # noqa: PLC0415  # slow to import
-
         if context.run is None:
             yield self
             return
@@ -133,8 +133,6 @@ class AlertsResource(dg.ConfigurableResource):  # type: ignore[type-arg]
         Raises:
             AlertError: it was not taken.
         """
-        from dinmo_pipeline.alerts.webhook import post_text  # noqa: PLC0415  # slow to import
-
         post_text(
             self.webhook,
             text,
