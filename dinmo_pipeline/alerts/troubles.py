@@ -1,21 +1,27 @@
 """What to tell of an activation in trouble: once when a kind of trouble begins, and once when it is over."""
 
 from collections.abc import Collection, Mapping, Sequence
+from enum import StrEnum
 
-MEMBERSHIP = "membership"
-HELD = "held"
-TAGS = "tags"
-BEHIND = "behind"
-DRIFT = "drift"
-RECONCILIATION = "reconciliation"
+
+class Trouble(StrEnum):
+    """A kind of trouble that an activation can be in."""
+
+    MEMBERSHIP = "membership"
+    HELD = "held"
+    TAGS = "tags"
+    BEHIND = "behind"
+    DRIFT = "drift"
+    RECONCILIATION = "reconciliation"
+
 
 _OVER = {
-    MEMBERSHIP: "The segment is computed again.",
-    HELD: "It is no longer held.",
-    TAGS: "Its changes are carried out again.",
-    BEHIND: "It is up to date again.",
-    DRIFT: "Intercom holds what we put there again.",
-    RECONCILIATION: "It was compared with Intercom again.",
+    Trouble.MEMBERSHIP: "The segment is computed again.",
+    Trouble.HELD: "It is no longer held.",
+    Trouble.TAGS: "Its changes are carried out again.",
+    Trouble.BEHIND: "It is up to date again.",
+    Trouble.DRIFT: "Intercom holds what we put there again.",
+    Trouble.RECONCILIATION: "It was compared with Intercom again.",
 }
 _LINES = 20
 

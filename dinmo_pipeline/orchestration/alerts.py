@@ -5,23 +5,14 @@ fails another job than a refusing Intercom does, and the same failure an hour la
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 from dagster import DagsterEventType as Event
 
-from dinmo_pipeline.alerts.troubles import (
-    BEHIND,
-    DRIFT,
-    HELD,
-    MEMBERSHIP,
-    RECONCILIATION,
-    TAGS,
-    as_message,
-    news,
-)
+from dinmo_pipeline.alerts.troubles import Trouble, as_message, news
 from dinmo_pipeline.config.declarations import Activation
 from dinmo_pipeline.orchestration import naming
 from dinmo_pipeline.orchestration.metadata import CHANGES_TO_APPLY
@@ -41,7 +32,7 @@ _TELLING = {
     *(Event.STEP_FAILURE, Event.RESOURCE_INIT_FAILURE, Event.RUN_FAILURE),
     *(Event.ASSET_MATERIALIZATION, Event.ASSET_CHECK_EVALUATION),
 }
-_FAILED = {naming.APPLY_TAG_CHANGES: TAGS, naming.RECONCILE_TAGS: RECONCILIATION}
+_FAILED = {naming.APPLY_TAG_CHANGES: Trouble.TAGS, naming.RECONCILE_TAGS: Trouble.RECONCILIATION}
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +62,7 @@ def build_alerts_sensor(activations: Mapping[str, Activation]) -> dg.SensorDefin
         for activation in activations.values():
             standing = before.get(activation.key, Standing())
             troubles, as_of = _judged(context.instance, standing, runs.get(activation.key, ()))
-            if BEHIND in standing.kinds or not troubles:
+            if Trouble.BEHIND in standing.kinds or not troubles:
                 troubles |= _behind(context.instance, activation, now)
             line = news(f"{activation.key} (tag {activation.name!r})", standing.kinds, troubles)
             lines += [line] if line else []
@@ -88,9 +79,8 @@ def build_alerts_sensor(activations: Mapping[str, Activation]) -> dg.SensorDefin
     return alerts_sensor
 
 
-def _verdict(job: str, events: Iterable[dg.DagsterEvent]) -> dict[str, str | None]:
+def _verdict(job: str, events: Sequence[dg.DagsterEvent]) -> dict[str, str | None]:
     """What a finished run says of its activation: by kind of trouble, a sentence, or None when it is over."""
-    events = list(events)
     found: dict[str, str | None] = {}
     for event in events:
         found |= _of_event(event)
@@ -98,25 +88,29 @@ def _verdict(job: str, events: Iterable[dg.DagsterEvent]) -> dict[str, str | Non
         events
     ):
         held = told_by_failure(events).get("status") == "held"
-        found[HELD if held else _FAILED.get(job, MEMBERSHIP)] = sentence_of(events)
+        found[Trouble.HELD if held else _FAILED.get(job, Trouble.MEMBERSHIP)] = sentence_of(events)
     return found
 
 
 def _of_event(event: dg.DagsterEvent) -> dict[str, str | None]:
     if event.event_type == Event.ASSET_CHECK_EVALUATION:
         check = event.asset_check_evaluation_data
-        kind = {"removal_guard": HELD, naming.DRIFT: DRIFT}.get(check.check_name)
-        if kind == DRIFT:
-            return {DRIFT: None if check.passed else check.description, RECONCILIATION: None}
-        return {HELD: None if check.passed else f"held. {check.description}"} if kind else {}
+        if check.check_name == naming.DRIFT:
+            return {
+                Trouble.DRIFT: None if check.passed else check.description,
+                Trouble.RECONCILIATION: None,
+            }
+        if check.check_name == naming.REMOVAL_GUARD:
+            return {Trouble.HELD: None if check.passed else f"held. {check.description}"}
+        return {}
     if event.event_type != Event.ASSET_MATERIALIZATION or event.asset_key is None:
         return {}
     asset = event.asset_key.to_user_string()
     if asset == naming.MEMBERSHIP_CHANGES:
         metadata = event.step_materialization_data.materialization.metadata
         nothing = metadata[CHANGES_TO_APPLY].value == 0
-        return {MEMBERSHIP: None, **({TAGS: None} if nothing else {})}
-    return {TAGS: None, HELD: None} if asset == naming.INTERCOM_TAGS else {}
+        return {Trouble.MEMBERSHIP: None, **({Trouble.TAGS: None} if nothing else {})}
+    return {Trouble.TAGS: None, Trouble.HELD: None} if asset == naming.INTERCOM_TAGS else {}
 
 
 def _judged(
@@ -130,16 +124,15 @@ def _judged(
         if ended <= standing.as_of:
             continue
         entries = instance.all_logs(record.dagster_run.run_id, of_type=_TELLING)
-        told = _verdict(
-            record.dagster_run.job_name, (e.dagster_event for e in entries if e.dagster_event)
-        )
+        events = [entry.dagster_event for entry in entries if entry.dagster_event]
+        told = _verdict(record.dagster_run.job_name, events)
         for kind, sentence in told.items():
             if sentence is None:
                 troubles.pop(kind, None)
             else:
                 troubles[kind] = sentence
         as_of = max(as_of, ended)
-    troubles.pop(BEHIND, None)  # no run tells it
+    troubles.pop(Trouble.BEHIND, None)  # no run tells it
     return troubles, as_of
 
 
@@ -162,7 +155,7 @@ def _behind(instance: dg.DagsterInstance, activation: Activation, now: datetime)
     if not activation.is_scheduled:
         return {}
     found = staleness_of(instance, activation, now)
-    return {BEHIND: found.description} if found.stale else {}
+    return {Trouble.BEHIND: found.description} if found.stale else {}
 
 
 def _read_cursor(cursor: str | None, now: datetime) -> tuple[datetime, dict[str, Standing]]:

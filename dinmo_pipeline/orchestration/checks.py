@@ -10,6 +10,7 @@ from dinmo_pipeline.orchestration.metadata import identifier_metadata
 from dinmo_pipeline.orchestration.naming import (
     INTERCOM_TAGS,
     MEMBERSHIP_CHANGES,
+    REMOVAL_GUARD,
     SEGMENT_MEMBERSHIP,
 )
 from dinmo_pipeline.state.readings import Reading, StoredReading
@@ -54,7 +55,7 @@ _CHECKS = {
         "usual_size": "The number of members against the median of its last ten.",
     },
     MEMBERSHIP_CHANGES: {
-        "removal_guard": (
+        REMOVAL_GUARD: (
             "Whether a guard holds the changes: the segment became empty, more than max_removed_share of"
             " the tagged contacts would lose the tag, or more than max_unidentified_share of them while"
             " rows lost their identifier or its type changed."
@@ -96,7 +97,7 @@ def usual_size(members: int, earlier: Sequence[int]) -> dg.AssetCheckResult:
 def removal_guard(activation: str, computed: ComputedChanges) -> dg.AssetCheckResult:
     """Fail when a guard holds the change set, saying why and how to let it go."""
     return dg.AssetCheckResult(
-        check_name="removal_guard",
+        check_name=REMOVAL_GUARD,
         passed=computed.held is None,
         severity=dg.AssetCheckSeverity.ERROR,
         description=f"{computed.held} {_how_to_release(activation)}" if computed.held else None,

@@ -15,6 +15,7 @@ UPSTREAM_SENSOR = "upstream_sensor"
 STALENESS_SENSOR = "staleness_sensor"
 ALERTS_SENSOR = "alerts_sensor"
 
+REMOVAL_GUARD = "removal_guard"
 UP_TO_DATE = "up_to_date"
 DRIFT = "drift"
 

@@ -1,7 +1,7 @@
 """Why a run failed, in the words that we wrote for a person, from the events of the run."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import dagster as dg
@@ -16,10 +16,8 @@ def values_of(metadata: Mapping[str, dg.MetadataValue]) -> dict[str, Any]:
 
 def told_by_failure(events: Iterable[dg.DagsterEvent]) -> dict[str, Any]:
     """What a `Failure` of ours says of a failed run; nothing when another error ended it."""
-    for event in events:
-        if event.is_step_failure and event.step_failure_data.user_failure_data:
-            return values_of(event.step_failure_data.user_failure_data.metadata)
-    return {}
+    failure = _failure_in(events)
+    return values_of(failure.metadata) if failure else {}
 
 
 def was_interrupted(events: Iterable[dg.DagsterEvent]) -> bool:
@@ -38,15 +36,22 @@ def error_of(events: Iterable[dg.DagsterEvent]) -> str:
     return re.sub(rf"^[\w.]*{error.cls_name}: ", "", error.message).strip()
 
 
-def sentence_of(events: Iterable[dg.DagsterEvent]) -> str:
+def sentence_of(events: Sequence[dg.DagsterEvent]) -> str:
     """Why a run failed and how to go on, without the activation that such a sentence begins with."""
-    events = list(events)
-    for event in events:
-        if event.is_step_failure and event.step_failure_data.user_failure_data:
-            return (event.step_failure_data.user_failure_data.description or "").partition(": ")[2]
+    failure = _failure_in(events)
+    if failure:
+        return (failure.description or "").partition(": ")[2]
     if any(_errors_of(events)):
         return error_of(events)
     return next((event.message for event in events if event.is_run_failure and event.message), "")
+
+
+def _failure_in(events: Iterable[dg.DagsterEvent]) -> Any:
+    """The first `Failure` of ours that ended a step: its `description` and `metadata`."""
+    failures = (
+        event.step_failure_data.user_failure_data for event in events if event.is_step_failure
+    )
+    return next(filter(None, failures), None)
 
 
 def _errors_of(events: Iterable[dg.DagsterEvent]) -> Iterator[Any]:
