@@ -8,12 +8,12 @@ import dagster as dg
 from dinmo_pipeline.config import load_project
 from dinmo_pipeline.orchestration.build import build_definitions
 
-DECLARATIONS = Path(__file__).parent / "declarations"
+DEMO_DECLARATIONS = Path(__file__).parent / "demo" / "declarations"
 
 
 @dg.definitions
 def defs() -> dg.Definitions:
-    """The definitions of the declarations at `$DINMO_CONFIG`, by default this package's own."""
+    """The definitions of the declarations at `$DINMO_CONFIG`, by default the demo's."""
     return build_definitions(
-        load_project(Path(os.environ.get("DINMO_CONFIG", DECLARATIONS))), os.environ
+        load_project(Path(os.environ.get("DINMO_CONFIG", DEMO_DECLARATIONS))), os.environ
     )

@@ -12,8 +12,7 @@ import click
 from dinmo_pipeline.cli.emulator import require_emulator
 from dinmo_pipeline.cli.failures import DONE, FAILED
 from dinmo_pipeline.cli.instance import ensure_dagster_home
-from dinmo_pipeline.cli.project import OWN_DECLARATIONS, tell
-from dinmo_pipeline.config import load_project
+from dinmo_pipeline.cli.project import tell
 
 _DEV_PORT = 8055  # what the demo's declarations name
 _UI_PORT = 3000
@@ -24,20 +23,28 @@ _PATIENCE_SECONDS = 10.0
 @click.option("--dev", is_flag=True, help="Afterwards open that world in the Dagster UI.")
 def demo(*, dev: bool) -> int:
     """Tell the whole story in the terminal: two days of a shop, synced to a local Intercom."""
-    project = load_project(OWN_DECLARATIONS)
     require_emulator()
     ensure_dagster_home()
-    # The emulator takes any token, and Dagster reads it from the environment, also in `--dev`.
-    for destination in project.destinations.values():
-        os.environ.setdefault(destination.access_token.name, "demo-token")
     from rich.console import Console  # noqa: PLC0415  # slow to import
 
-    from dinmo_pipeline.demo.story import NotTheDemoError, tell_story  # noqa: PLC0415
+    from dinmo_pipeline.demo.folder import NotTheDemoError  # noqa: PLC0415
+    from dinmo_pipeline.demo.story import (  # noqa: PLC0415
+        DECLARATIONS,
+        FOLDER,
+        demo_project,
+        tell_story,
+    )
 
     console = Console(highlight=False)
     try:
+        project = demo_project(DECLARATIONS, FOLDER)
+        # The Dagster UI of `--dev` is a process of its own: it shows the demo's world, whatever a person's
+        # own variables name, and the emulator takes any token.
+        os.environ["DINMO_CONFIG"] = str(DECLARATIONS)
+        for destination in project.destinations.values():
+            os.environ[destination.access_token.name] = "demo-token"
         with _emulator(fixed_port=dev) as base_url:
-            right = tell_story(project, os.environ, base_url, console)
+            right = tell_story(project, FOLDER, os.environ, base_url, console)
             if not right:
                 tell("A tag differs from its segment: this should not happen, please report it.")
                 return FAILED
@@ -45,10 +52,8 @@ def demo(*, dev: bool) -> int:
                 console.print("See the same world in the Dagster UI: [bold]make dev[/bold]")
                 return DONE
             return _open_ui(base_url)
-    except NotTheDemoError:
-        raise click.UsageError(
-            f"{OWN_DECLARATIONS} no longer holds the demo's declarations, so there is no story to tell."
-        ) from None
+    except NotTheDemoError as error:
+        raise click.ClickException(str(error)) from None
 
 
 @contextmanager

@@ -17,16 +17,16 @@ if TYPE_CHECKING:
     from dinmo_pipeline.segments import OpenSource
     from dinmo_pipeline.state.database import StateDatabase
 
-OWN_DECLARATIONS = Path(__file__).parent.parent / "declarations"
+DEMO_DECLARATIONS = Path(__file__).parent.parent / "demo" / "declarations"
 
 
 def declared_project() -> Project:
-    """The declarations at `$DINMO_CONFIG`, by default this package's own.
+    """The declarations at `$DINMO_CONFIG`, by default the demo's.
 
     Raises:
         ConfigError: they cannot be used.
     """
-    return load_project(Path(os.environ.get("DINMO_CONFIG", OWN_DECLARATIONS)))
+    return load_project(Path(os.environ.get("DINMO_CONFIG", DEMO_DECLARATIONS)))
 
 
 def chosen(project: Project, keys: Iterable[str]) -> list[Activation]:

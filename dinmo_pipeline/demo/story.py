@@ -1,6 +1,5 @@
 """The demo's story: a shop syncs its segments to a local Intercom on two days, and proves the result."""
 
-import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -12,7 +11,9 @@ import requests
 from rich.console import Console
 from rich.table import Table
 
+from dinmo_pipeline.config import load_project
 from dinmo_pipeline.config.declarations import Activation, Project
+from dinmo_pipeline.demo.folder import DemoFolder, NotTheDemoError
 from dinmo_pipeline.demo.warehouse import Day, build_warehouse
 from dinmo_pipeline.demo.workspace import Contact, intercom_contacts, new_contacts_day2
 from dinmo_pipeline.orchestration.build import build_definitions
@@ -21,11 +22,10 @@ from dinmo_pipeline.state.database import StateDatabase
 from dinmo_pipeline.state.syncs import newest_outcomes
 
 DESTINATION = "intercom_demo"
+DECLARATIONS = Path(__file__).parent / "declarations"
+# Where the declarations of the demo keep the warehouse and the state: a folder of the demo's own.
+FOLDER = DemoFolder(Path(__file__).parents[2] / ".demo", DESTINATION)
 _SAMPLES = 3
-
-
-class NotTheDemoError(Exception):
-    """The declarations are the user's own by now, so the demo has nothing to tell."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,7 @@ class World:
     """
 
     project: Project
+    folder: DemoFolder
     environment: Mapping[str, str]
     emulator: str
     console: Console
@@ -43,9 +44,7 @@ class World:
     @property
     def warehouse(self) -> Path:
         """The DuckDB file of the shop."""
-        if self.project.source.path is None:
-            raise NotTheDemoError
-        return self.project.source.path
+        return self.folder.warehouse
 
     @property
     def activations(self) -> list[Activation]:
@@ -53,20 +52,46 @@ class World:
         return [a for a in self.project.activations.values() if a.enabled]
 
 
+def demo_project(declarations: Path, folder: DemoFolder) -> Project:
+    """The demo's project, if its declarations are still the demo's own.
+
+    Raises:
+        NotTheDemoError: somebody edited the declarations to read another warehouse, to keep their state
+            elsewhere, or to reach another destination.
+    """
+    project = load_project(declarations)
+    declared = (project.source.path, Path(project.state.database), set(project.destinations))
+    if declared != (folder.warehouse, folder.state, {folder.destination}):
+        raise NotTheDemoError(
+            f"The declarations in {declarations} are no longer the demo's: the demo reads"
+            f" {folder.warehouse}, keeps its state in {folder.state}, and knows the destination"
+            f" {folder.destination!r} alone. Keep your own declarations in a folder of your own, named"
+            " by the variable DINMO_CONFIG, and restore these. Nothing was deleted."
+        )
+    return project
+
+
 def tell_story(
-    project: Project, environment: Mapping[str, str], emulator: str, console: Console
+    project: Project,
+    folder: DemoFolder,
+    environment: Mapping[str, str],
+    emulator: str,
+    console: Console,
 ) -> bool:
     """Play both days against an empty emulator at a base URL; whether every tag was right.
 
     Raises:
-        NotTheDemoError: the declarations are not the demo's.
+        NotTheDemoError: a file in the demo's folder is not the demo's.
     """
-    if DESTINATION not in project.destinations or project.source.path is None:
-        raise NotTheDemoError
-    destination = replace(project.destinations[DESTINATION], base_url=emulator)
-    pointed = replace(project, destinations={DESTINATION: destination})
-    world = World(pointed, environment, emulator, console)
-    shutil.rmtree(world.warehouse.parent, ignore_errors=True)
+    destination = replace(project.destinations[folder.destination], base_url=emulator)
+    pointed = replace(
+        project,
+        source=replace(project.source, path=folder.warehouse),
+        state=replace(project.state, database=str(folder.state)),
+        destinations={folder.destination: destination},
+    )
+    world = World(pointed, folder, environment, emulator, console)
+    folder.clear()
 
     console.rule("Day one")
     _build_day(world, 1)
@@ -91,7 +116,8 @@ def tell_story(
 
 
 def _build_day(world: World, day: Day) -> None:
-    build_warehouse(world.warehouse, day, datetime.now(UTC).date())
+    with world.folder.making(world.warehouse):
+        build_warehouse(world.warehouse, day, datetime.now(UTC).date())
 
 
 def _create_contacts(world: World, contacts: list[Contact]) -> None:
@@ -103,7 +129,11 @@ def _create_contacts(world: World, contacts: list[Contact]) -> None:
 def _sync_and_prove(world: World) -> bool:
     definitions = build_definitions(world.project, world.environment)
     outcomes = {}
-    with dg.DagsterInstance.get() as instance, world.console.status("Syncing …"):
+    with (
+        world.folder.making(world.folder.state),
+        dg.DagsterInstance.get() as instance,
+        world.console.status("Syncing …"),
+    ):
         for activation in world.activations:
             outcomes[activation.key] = sync_activation(
                 definitions,

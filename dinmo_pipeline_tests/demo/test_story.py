@@ -14,7 +14,7 @@ from dinmo_pipeline.config import load_project
 from dinmo_pipeline.segments import open_source, select_members
 from dinmo_pipeline_tests.demo.conftest import TODAY
 
-DECLARATIONS = Path(dinmo_pipeline.__file__).parent / "declarations"
+DECLARATIONS = Path(dinmo_pipeline.__file__).parent / "demo" / "declarations"
 
 # The declared segments in SQL of their own, as the columns `email` and `customer_id`.
 CUSTOMERS = "select customer_id, email from {day}.customers where "
