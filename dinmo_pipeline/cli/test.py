@@ -18,7 +18,7 @@ from dinmo_pipeline.config import render
 from dinmo_pipeline.config.declarations import Project, SegmentTest
 
 if TYPE_CHECKING:
-    from dinmo_pipeline.config.problems import Problem
+    from dinmo_pipeline.config.strict_yaml.problems import Problem
     from dinmo_pipeline.segments.given_columns import Columns
     from dinmo_pipeline.segments.tables_read import TableId
     from dinmo_pipeline.segments.unit_tests import Verdict

@@ -14,10 +14,23 @@ from dinmo_pipeline.config.declarations import (
     MatchBy,
     Reconciliation,
 )
-from dinmo_pipeline.config.kinds import BOOLEAN, LINE, Kind, UnfitError, any_node, one_of, share
-from dinmo_pipeline.config.nodes import MapNode, Node, Scalar
-from dinmo_pipeline.config.report import Subject, perhaps, shown
-from dinmo_pipeline.config.settings import Found, Setting, read_settings, settings_schema
+from dinmo_pipeline.config.strict_yaml.kinds import (
+    BOOLEAN,
+    LINE,
+    Kind,
+    UnfitError,
+    any_node,
+    one_of,
+    share,
+)
+from dinmo_pipeline.config.strict_yaml.nodes import MapNode, Node, Scalar
+from dinmo_pipeline.config.strict_yaml.report import Subject, perhaps, shown
+from dinmo_pipeline.config.strict_yaml.settings import (
+    Found,
+    Setting,
+    read_settings,
+    settings_schema,
+)
 
 _LONGEST_ZONE = 100
 _FOLLOWING = "{after: upstream}"

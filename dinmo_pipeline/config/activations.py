@@ -22,13 +22,13 @@ from dinmo_pipeline.config.declarations import (
     Segment,
 )
 from dinmo_pipeline.config.destinations import DestinationDraft
-from dinmo_pipeline.config.keys import named
-from dinmo_pipeline.config.kinds import LINE, NAME
 from dinmo_pipeline.config.lineage import upstream_of
-from dinmo_pipeline.config.nodes import MapNode, Node
-from dinmo_pipeline.config.references import check_reference
-from dinmo_pipeline.config.report import Report, Subject, shown
-from dinmo_pipeline.config.settings import Found, Setting, read_settings
+from dinmo_pipeline.config.strict_yaml.keys import named
+from dinmo_pipeline.config.strict_yaml.kinds import LINE, NAME
+from dinmo_pipeline.config.strict_yaml.nodes import MapNode, Node
+from dinmo_pipeline.config.strict_yaml.references import check_reference
+from dinmo_pipeline.config.strict_yaml.report import Report, Subject, shown
+from dinmo_pipeline.config.strict_yaml.settings import Found, Setting, read_settings
 
 SEGMENT = Setting("segment", LINE, "The segment. Default: the one with the activation's key.")
 DESTINATION = Setting("destination", LINE, "The destination. Default: the only one.")

@@ -1,10 +1,10 @@
 """Reads `alerts`: where people are told of an activation in trouble."""
 
 from dinmo_pipeline.config.declarations import Alerts
-from dinmo_pipeline.config.nodes import Node
-from dinmo_pipeline.config.report import Report, Subject
 from dinmo_pipeline.config.secrets import environment_variable
-from dinmo_pipeline.config.settings import Setting, read_settings
+from dinmo_pipeline.config.strict_yaml.nodes import Node
+from dinmo_pipeline.config.strict_yaml.report import Report, Subject
+from dinmo_pipeline.config.strict_yaml.settings import Setting, read_settings
 
 WEBHOOK = Setting(
     "webhook",

@@ -11,11 +11,11 @@ from dinmo_pipeline.config.activation_settings import (
     activation_settings,
 )
 from dinmo_pipeline.config.declarations import Destination
-from dinmo_pipeline.config.kinds import LINE, Kind, UnfitError, any_node, one_of, share
-from dinmo_pipeline.config.nodes import Node, Scalar, kind_of
-from dinmo_pipeline.config.report import Subject
 from dinmo_pipeline.config.secrets import environment_variable
-from dinmo_pipeline.config.settings import Setting, read_settings, settings_schema
+from dinmo_pipeline.config.strict_yaml.kinds import LINE, Kind, UnfitError, any_node, one_of, share
+from dinmo_pipeline.config.strict_yaml.nodes import Node, Scalar, kind_of
+from dinmo_pipeline.config.strict_yaml.report import Subject
+from dinmo_pipeline.config.strict_yaml.settings import Setting, read_settings, settings_schema
 
 DEFAULT_API_VERSION = "2.16"
 DEFAULT_RATE_LIMIT_SHARE = 0.8

@@ -3,7 +3,9 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from dinmo_pipeline.config.conditions import (
+from dinmo_pipeline.config.conditions.relation_paths import Models
+from dinmo_pipeline.config.declarations import Model, Segment
+from dinmo_pipeline.config.declarations.conditions import (
     AllOf,
     AnyOf,
     Condition,
@@ -11,8 +13,6 @@ from dinmo_pipeline.config.conditions import (
     Not,
     RelatedCondition,
 )
-from dinmo_pipeline.config.declarations import Model, Segment
-from dinmo_pipeline.config.relation_paths import Models
 
 OWN_ASSETS = ("segment_membership", "membership_changes", "intercom_tags")
 """The pipeline's own Dagster assets, which can be upstream of no segment: they come after it."""

@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from dinmo_pipeline.config.declarations import Join, Model, Relation
-from dinmo_pipeline.config.keys import KEY_PATTERN, check_key, named
-from dinmo_pipeline.config.kinds import LINE, Kind, UnfitError, any_node, list_of
 from dinmo_pipeline.config.lineage import OWN_ASSETS
-from dinmo_pipeline.config.nodes import MapNode, Node, kind_of
-from dinmo_pipeline.config.references import check_reference
-from dinmo_pipeline.config.report import Report, Subject, shown
-from dinmo_pipeline.config.settings import Setting, read_settings, settings_schema
+from dinmo_pipeline.config.strict_yaml.keys import KEY_PATTERN, check_key, named
+from dinmo_pipeline.config.strict_yaml.kinds import LINE, Kind, UnfitError, any_node, list_of
+from dinmo_pipeline.config.strict_yaml.nodes import MapNode, Node, kind_of
+from dinmo_pipeline.config.strict_yaml.references import check_reference
+from dinmo_pipeline.config.strict_yaml.report import Report, Subject, shown
+from dinmo_pipeline.config.strict_yaml.settings import Setting, read_settings, settings_schema
 
 _MOST_TABLE_PARTS = 3
 

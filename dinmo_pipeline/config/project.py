@@ -21,15 +21,15 @@ from dinmo_pipeline.config.declarations import (
     State,
 )
 from dinmo_pipeline.config.destinations import read_destination
-from dinmo_pipeline.config.errors import ConfigError
-from dinmo_pipeline.config.files import read_documents
-from dinmo_pipeline.config.keys import check_key, named, objects_in
 from dinmo_pipeline.config.models import check_relations, read_model
-from dinmo_pipeline.config.nodes import MapNode, Node, Scalar
-from dinmo_pipeline.config.problems import Place
-from dinmo_pipeline.config.report import Report, Subject, perhaps, shown
 from dinmo_pipeline.config.segments import check_segment_references, read_segment
 from dinmo_pipeline.config.sources import read_source, read_state, refuse_one_database
+from dinmo_pipeline.config.strict_yaml.errors import ConfigError
+from dinmo_pipeline.config.strict_yaml.files import read_documents
+from dinmo_pipeline.config.strict_yaml.keys import check_key, named, objects_in
+from dinmo_pipeline.config.strict_yaml.nodes import MapNode, Node, Scalar
+from dinmo_pipeline.config.strict_yaml.problems import Place
+from dinmo_pipeline.config.strict_yaml.report import Report, Subject, perhaps, shown
 from dinmo_pipeline.config.unit_tests import read_test
 
 SINGLE_OBJECTS = ("source", "state", "alerts")

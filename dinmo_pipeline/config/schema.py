@@ -4,18 +4,18 @@ from typing import Any
 
 from dinmo_pipeline.config.activations import ACTIVATION_SETTINGS
 from dinmo_pipeline.config.alerts import ALERTS_SETTINGS
-from dinmo_pipeline.config.condition_schema import condition_schema
+from dinmo_pipeline.config.conditions.schema import condition_schema
 from dinmo_pipeline.config.destinations import DESTINATION_SETTINGS
-from dinmo_pipeline.config.keys import KEY_PATTERN
 from dinmo_pipeline.config.models import MODEL_SETTINGS
 from dinmo_pipeline.config.segments import SEGMENT_SETTINGS
-from dinmo_pipeline.config.settings import settings_schema
 from dinmo_pipeline.config.sources import (
     SOURCE_SETTINGS,
     SOURCE_TYPES,
     STATE_SETTINGS,
     setting_of_type,
 )
+from dinmo_pipeline.config.strict_yaml.keys import KEY_PATTERN
+from dinmo_pipeline.config.strict_yaml.settings import settings_schema
 from dinmo_pipeline.config.unit_tests import TEST_SETTINGS
 
 

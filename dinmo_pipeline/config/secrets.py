@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from dinmo_pipeline.config.declarations import EnvironmentVariable
-from dinmo_pipeline.config.kinds import Kind, UnfitError
-from dinmo_pipeline.config.nodes import MapNode, Node, Scalar
-from dinmo_pipeline.config.report import is_reference
+from dinmo_pipeline.config.strict_yaml.kinds import Kind, UnfitError
+from dinmo_pipeline.config.strict_yaml.nodes import MapNode, Node, Scalar
+from dinmo_pipeline.config.strict_yaml.report import is_reference
 
 _SCHEMA: Mapping[str, Any] = {
     "type": "object",

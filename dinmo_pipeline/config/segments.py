@@ -4,18 +4,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from dinmo_pipeline.config.condition_reader import ConditionReader, SegmentReference
-from dinmo_pipeline.config.condition_schema import CONDITION_REFERENCE
-from dinmo_pipeline.config.conditions import Condition
+from dinmo_pipeline.config.conditions.reader import ConditionReader, SegmentReference
+from dinmo_pipeline.config.conditions.relation_paths import Models
+from dinmo_pipeline.config.conditions.schema import CONDITION_REFERENCE
 from dinmo_pipeline.config.declarations import Model, Segment
-from dinmo_pipeline.config.keys import named
-from dinmo_pipeline.config.kinds import DESCRIPTION, LINE, NAME, QUERY, any_node
+from dinmo_pipeline.config.declarations.conditions import Condition
 from dinmo_pipeline.config.models import TABLE, UPSTREAM
-from dinmo_pipeline.config.nodes import Node
-from dinmo_pipeline.config.references import check_reference
-from dinmo_pipeline.config.relation_paths import Models
-from dinmo_pipeline.config.report import Report, Subject
-from dinmo_pipeline.config.settings import Found, Setting, read_settings
+from dinmo_pipeline.config.strict_yaml.keys import named
+from dinmo_pipeline.config.strict_yaml.kinds import DESCRIPTION, LINE, NAME, QUERY, any_node
+from dinmo_pipeline.config.strict_yaml.nodes import Node
+from dinmo_pipeline.config.strict_yaml.references import check_reference
+from dinmo_pipeline.config.strict_yaml.report import Report, Subject
+from dinmo_pipeline.config.strict_yaml.settings import Found, Setting, read_settings
 
 SEGMENT_NAME = Setting("name", NAME, "What people call it, and the tag's name. Default: the key.")
 DESCRIPTION_SETTING = Setting("description", DESCRIPTION, "Who is in it, for people.")

@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import get_args
 
 from dinmo_pipeline.config.declarations import EnvironmentVariable, Source, SourceType, State
-from dinmo_pipeline.config.kinds import LINE, one_of
-from dinmo_pipeline.config.nodes import Node
-from dinmo_pipeline.config.report import Report, Subject
 from dinmo_pipeline.config.secrets import environment_variable
-from dinmo_pipeline.config.settings import Found, Setting, read_settings
+from dinmo_pipeline.config.strict_yaml.kinds import LINE, one_of
+from dinmo_pipeline.config.strict_yaml.nodes import Node
+from dinmo_pipeline.config.strict_yaml.report import Report, Subject
+from dinmo_pipeline.config.strict_yaml.settings import Found, Setting, read_settings
 
 SOURCE_TYPES: tuple[SourceType, ...] = get_args(SourceType)
 

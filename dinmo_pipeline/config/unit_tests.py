@@ -5,19 +5,26 @@ from datetime import datetime
 from typing import Any
 
 from dinmo_pipeline.config.activation_settings import TIMEZONE
-from dinmo_pipeline.config.conditions import Scalar
+from dinmo_pipeline.config.conditions.moments import parse_iso
+from dinmo_pipeline.config.conditions.operators import read_value
+from dinmo_pipeline.config.conditions.relation_paths import Models
 from dinmo_pipeline.config.declarations import Given, GivenRow, GivenTable, Segment, SegmentTest
-from dinmo_pipeline.config.kinds import LINE, Kind, UnfitError, any_node, expect_text, list_of
+from dinmo_pipeline.config.declarations.conditions import Scalar
 from dinmo_pipeline.config.lineage import Segments, uses_of
 from dinmo_pipeline.config.models import TABLE
-from dinmo_pipeline.config.moments import parse_iso
-from dinmo_pipeline.config.nodes import ListNode, MapNode, Node, kind_of
-from dinmo_pipeline.config.nodes import Scalar as ScalarNode
-from dinmo_pipeline.config.operators import read_value
-from dinmo_pipeline.config.references import check_reference
-from dinmo_pipeline.config.relation_paths import Models
-from dinmo_pipeline.config.report import Subject, perhaps, shown
-from dinmo_pipeline.config.settings import Setting, read_settings, settings_schema
+from dinmo_pipeline.config.strict_yaml.kinds import (
+    LINE,
+    Kind,
+    UnfitError,
+    any_node,
+    expect_text,
+    list_of,
+)
+from dinmo_pipeline.config.strict_yaml.nodes import ListNode, MapNode, Node, kind_of
+from dinmo_pipeline.config.strict_yaml.nodes import Scalar as ScalarNode
+from dinmo_pipeline.config.strict_yaml.references import check_reference
+from dinmo_pipeline.config.strict_yaml.report import Subject, perhaps, shown
+from dinmo_pipeline.config.strict_yaml.settings import Setting, read_settings, settings_schema
 
 
 def _now(node: Node) -> datetime:

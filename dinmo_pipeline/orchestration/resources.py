@@ -21,7 +21,7 @@ from dinmo_pipeline.config.declarations import (
     Source,
     SourceType,
 )
-from dinmo_pipeline.config.problems import Place
+from dinmo_pipeline.config.strict_yaml.problems import Place
 from dinmo_pipeline.intercom.client import REGION_HOSTS, IntercomClient
 from dinmo_pipeline.state.database import StateDatabase
 from dinmo_pipeline.state.lock_folder import budget_folder, lock_folder

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from dinmo_pipeline.config.conditions import Duration, Moment, Relative, Unit
+from dinmo_pipeline.config.declarations.conditions import Duration, Moment, Relative, Unit
 
 _DAYS: dict[Unit, int] = {"days": 1, "weeks": 7}
 _MONTHS: dict[Unit, int] = {"months": 1, "years": 12}

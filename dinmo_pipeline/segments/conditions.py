@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 from sqlglot import exp
 
-from dinmo_pipeline.config.conditions import (
+from dinmo_pipeline.config.declarations import Project, Segment
+from dinmo_pipeline.config.declarations.conditions import (
     AllOf,
     AnyOf,
     Condition,
@@ -13,8 +14,7 @@ from dinmo_pipeline.config.conditions import (
     Not,
     RelatedCondition,
 )
-from dinmo_pipeline.config.declarations import Project, Segment
-from dinmo_pipeline.config.problems import Place, Problem
+from dinmo_pipeline.config.strict_yaml.problems import Place, Problem
 from dinmo_pipeline.segments import relations
 from dinmo_pipeline.segments.clock import Clock
 from dinmo_pipeline.segments.columns import ColumnType, Table

@@ -8,7 +8,7 @@ Exception
 
 from collections.abc import Sequence
 
-from dinmo_pipeline.config.problems import Problem
+from dinmo_pipeline.config.strict_yaml.problems import Problem
 
 
 class SourceError(Exception):

@@ -9,7 +9,7 @@ from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 from dinmo_pipeline.config.declarations import GivenTable, Project, SegmentTest
-from dinmo_pipeline.config.problems import Place, Problem
+from dinmo_pipeline.config.strict_yaml.problems import Place, Problem
 from dinmo_pipeline.segments import literals
 from dinmo_pipeline.segments.duckdb_source import DIALECT, SEALED, DuckDBSource, seal
 from dinmo_pipeline.segments.errors import SegmentError

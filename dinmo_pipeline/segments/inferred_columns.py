@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 
-from dinmo_pipeline.config.conditions import (
+from dinmo_pipeline.config.declarations import Given, Model, Project
+from dinmo_pipeline.config.declarations.conditions import (
     AllOf,
     AnyOf,
     Condition,
@@ -19,7 +20,6 @@ from dinmo_pipeline.config.conditions import (
     RelatedCondition,
     Test,
 )
-from dinmo_pipeline.config.declarations import Given, Model, Project
 from dinmo_pipeline.segments.given_columns import EXACT, Columns
 from dinmo_pipeline.segments.tables_read import TableId, table_id
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlglot import exp
 
 from dinmo_pipeline.config.declarations import Activation, Project, Segment
-from dinmo_pipeline.config.problems import Problem
+from dinmo_pipeline.config.strict_yaml.problems import Problem
 from dinmo_pipeline.segments.clock import Clock
 from dinmo_pipeline.segments.columns import ColumnKind, ColumnType
 from dinmo_pipeline.segments.conditions import SegmentCompiler

@@ -10,7 +10,7 @@ from decimal import Decimal
 
 from sqlglot import exp
 
-from dinmo_pipeline.config.conditions import Measure, Test
+from dinmo_pipeline.config.declarations.conditions import Measure, Test
 from dinmo_pipeline.segments import literals
 from dinmo_pipeline.segments.clock import Clock
 from dinmo_pipeline.segments.columns import ColumnType

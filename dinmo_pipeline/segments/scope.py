@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from sqlglot import exp
 
 from dinmo_pipeline.config.declarations import Model, Project
-from dinmo_pipeline.config.problems import Place, Problem
+from dinmo_pipeline.config.strict_yaml.problems import Place, Problem
 from dinmo_pipeline.segments.columns import ColumnType, Table
 from dinmo_pipeline.segments.errors import MissingTableError
 from dinmo_pipeline.segments.names import column, look_up, nearest, table_expression

@@ -12,7 +12,7 @@ from datetime import date, datetime, timedelta
 
 from sqlglot import exp
 
-from dinmo_pipeline.config.conditions import Duration, Relative, Test, Value
+from dinmo_pipeline.config.declarations.conditions import Duration, Relative, Test, Value
 from dinmo_pipeline.segments import literals
 from dinmo_pipeline.segments.clock import Clock, OutsideCalendarError
 from dinmo_pipeline.segments.columns import ColumnType

@@ -3,7 +3,7 @@
 from datetime import date
 from decimal import Decimal
 
-from dinmo_pipeline.config.conditions import Duration, Relative, Value
+from dinmo_pipeline.config.declarations.conditions import Duration, Relative, Value
 
 
 class UnfitTestError(Exception):

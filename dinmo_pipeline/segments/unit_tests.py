@@ -7,10 +7,10 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
-from dinmo_pipeline.config.conditions import Scalar
 from dinmo_pipeline.config.declarations import Project, Segment, SegmentTest
+from dinmo_pipeline.config.declarations.conditions import Scalar
 from dinmo_pipeline.config.lineage import uses_of
-from dinmo_pipeline.config.problems import Problem
+from dinmo_pipeline.config.strict_yaml.problems import Problem
 from dinmo_pipeline.segments.at_moment import on_duckdb
 from dinmo_pipeline.segments.errors import SegmentError
 from dinmo_pipeline.segments.given_columns import Columns

@@ -12,7 +12,7 @@ from typing import Literal
 import duckdb
 
 from dinmo_pipeline.config.declarations import Activation, Guards, Reconciliation
-from dinmo_pipeline.config.problems import Place
+from dinmo_pipeline.config.strict_yaml.problems import Place
 from dinmo_pipeline.intercom.errors import IntercomError
 from dinmo_pipeline.intercom.tags import Tag
 from dinmo_pipeline.state.database import StateDatabase

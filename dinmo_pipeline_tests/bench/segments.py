@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from dinmo_pipeline.config.declarations import Source
-from dinmo_pipeline.config.problems import Place
+from dinmo_pipeline.config.strict_yaml.problems import Place
 from dinmo_pipeline.segments import OpenSource, open_source, select_members
 from dinmo_pipeline_tests.segments.tpch import AUDIENCES, TABLES, VIEWS, declared
 

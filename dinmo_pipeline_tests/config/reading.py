@@ -5,8 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from dinmo_pipeline.config import ConfigError, Problem, load_project
-from dinmo_pipeline.config.conditions import Condition
 from dinmo_pipeline.config.declarations import Project
+from dinmo_pipeline.config.declarations.conditions import Condition
 
 SOURCE_AND_STATE = """\
 source: {type: duckdb, database: warehouse.duckdb}

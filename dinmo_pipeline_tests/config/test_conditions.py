@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dinmo_pipeline.config.conditions import (
+from dinmo_pipeline.config.declarations.conditions import (
     AllOf,
     AnyOf,
     Duration,
@@ -18,10 +18,10 @@ from dinmo_pipeline.config.conditions import (
     RelatedCondition,
     Relative,
 )
-from dinmo_pipeline.config.conditions import (
+from dinmo_pipeline.config.declarations.conditions import (
     Test as Comparison,
 )
-from dinmo_pipeline.config.problems import Place
+from dinmo_pipeline.config.strict_yaml.problems import Place
 from dinmo_pipeline_tests.config.reading import (
     MODELS,
     SOURCE_AND_STATE,

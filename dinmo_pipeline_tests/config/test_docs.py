@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from dinmo_pipeline.config import json_schema
-from dinmo_pipeline.config.condition_forms import FORM_WORDS
-from dinmo_pipeline.config.operators import OPERATORS
+from dinmo_pipeline.config.conditions.forms import FORM_WORDS
+from dinmo_pipeline.config.conditions.operators import OPERATORS
 from dinmo_pipeline.segments.unit_tests import run_segment_test
 from dinmo_pipeline_tests.config.reading import DESTINATION, SOURCE_AND_STATE, load
 

@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dinmo_pipeline.config import ConfigError
-from dinmo_pipeline.config.condition_forms import FORM_WORDS
-from dinmo_pipeline.config.operators import OPERATORS
+from dinmo_pipeline.config.conditions.forms import FORM_WORDS
+from dinmo_pipeline.config.conditions.operators import OPERATORS
 from dinmo_pipeline_tests.config.reading import (
     DESTINATION,
     MODELS,

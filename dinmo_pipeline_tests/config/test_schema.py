@@ -6,11 +6,11 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from dinmo_pipeline.config import ConfigError, json_schema
-from dinmo_pipeline.config.composing import compose
-from dinmo_pipeline.config.condition_forms import FORM_WORDS
-from dinmo_pipeline.config.nodes import ListNode, MapNode, Node
-from dinmo_pipeline.config.operators import OPERATORS
-from dinmo_pipeline.config.report import Report
+from dinmo_pipeline.config.conditions.forms import FORM_WORDS
+from dinmo_pipeline.config.conditions.operators import OPERATORS
+from dinmo_pipeline.config.strict_yaml.composing import compose
+from dinmo_pipeline.config.strict_yaml.nodes import ListNode, MapNode, Node
+from dinmo_pipeline.config.strict_yaml.report import Report
 from dinmo_pipeline_tests.config.reading import (
     DESTINATION,
     MODELS,

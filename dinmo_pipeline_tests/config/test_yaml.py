@@ -5,10 +5,10 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dinmo_pipeline.config import composing
-from dinmo_pipeline.config.composing import UnreadableYamlError, compose
-from dinmo_pipeline.config.nodes import ListNode, MapNode, Scalar
-from dinmo_pipeline.config.report import Report
+from dinmo_pipeline.config.strict_yaml import composing
+from dinmo_pipeline.config.strict_yaml.composing import UnreadableYamlError, compose
+from dinmo_pipeline.config.strict_yaml.nodes import ListNode, MapNode, Scalar
+from dinmo_pipeline.config.strict_yaml.report import Report
 from dinmo_pipeline_tests.config.reading import SOURCE_AND_STATE, messages
 
 

@@ -3,14 +3,6 @@
 from pathlib import Path
 from typing import Any
 
-from dinmo_pipeline.config.conditions import (
-    Condition,
-    FieldCondition,
-    InSegment,
-    Measure,
-    RelatedCondition,
-    Test,
-)
 from dinmo_pipeline.config.declarations import (
     EnvironmentVariable,
     Join,
@@ -21,7 +13,15 @@ from dinmo_pipeline.config.declarations import (
     Source,
     State,
 )
-from dinmo_pipeline.config.problems import Place
+from dinmo_pipeline.config.declarations.conditions import (
+    Condition,
+    FieldCondition,
+    InSegment,
+    Measure,
+    RelatedCondition,
+    Test,
+)
+from dinmo_pipeline.config.strict_yaml.problems import Place
 
 HERE = Place("segments.yaml", 7, 3)
 MODELS = Place("models.yaml", 2, 1)

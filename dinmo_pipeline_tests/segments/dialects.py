@@ -11,7 +11,14 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from dinmo_pipeline.config.conditions import AllOf, AnyOf, Condition, Duration, Not, Relative
+from dinmo_pipeline.config.declarations.conditions import (
+    AllOf,
+    AnyOf,
+    Condition,
+    Duration,
+    Not,
+    Relative,
+)
 from dinmo_pipeline.segments import ColumnType, MissingTableError, Table, select_members
 from dinmo_pipeline_tests.segments.declaring import (
     field,

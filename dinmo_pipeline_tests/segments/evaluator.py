@@ -7,7 +7,8 @@ from fractions import Fraction
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from dinmo_pipeline.config.conditions import (
+from dinmo_pipeline.config.declarations import Project
+from dinmo_pipeline.config.declarations.conditions import (
     AllOf,
     AnyOf,
     Condition,
@@ -19,7 +20,6 @@ from dinmo_pipeline.config.conditions import (
     Relative,
     Test,
 )
-from dinmo_pipeline.config.declarations import Project
 
 Row = Mapping[str, Any]
 

@@ -3,8 +3,8 @@
 from collections import Counter
 from datetime import UTC, datetime
 
-from dinmo_pipeline.config.conditions import Condition
 from dinmo_pipeline.config.declarations import Project
+from dinmo_pipeline.config.declarations.conditions import Condition
 from dinmo_pipeline.segments import OpenSource, select_members
 from dinmo_pipeline_tests.segments import declaring
 

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from dinmo_pipeline.config.conditions import AllOf, Condition, Duration, Not, Relative
+from dinmo_pipeline.config.declarations.conditions import AllOf, Condition, Duration, Not, Relative
 from dinmo_pipeline.segments import OpenSource, SegmentError, select_members
 from dinmo_pipeline_tests.segments.declaring import (
     field,

@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from dinmo_pipeline.config.conditions import Duration, Moment, Relative
+from dinmo_pipeline.config.declarations.conditions import Duration, Moment, Relative
 from dinmo_pipeline.segments.clock import Clock, OutsideCalendarError
 
 

@@ -6,7 +6,14 @@ from decimal import Decimal
 
 import pytest
 
-from dinmo_pipeline.config.conditions import AllOf, AnyOf, Condition, Duration, Not, Relative
+from dinmo_pipeline.config.declarations.conditions import (
+    AllOf,
+    AnyOf,
+    Condition,
+    Duration,
+    Not,
+    Relative,
+)
 from dinmo_pipeline.segments import OpenSource
 from dinmo_pipeline_tests.segments.declaring import field, model, project
 from dinmo_pipeline_tests.segments.engines import Engine

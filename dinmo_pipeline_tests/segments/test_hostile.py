@@ -2,7 +2,7 @@
 
 import pytest
 
-from dinmo_pipeline.config.conditions import AllOf
+from dinmo_pipeline.config.declarations.conditions import AllOf
 from dinmo_pipeline.segments import MissingTableError, SegmentError, select_members
 from dinmo_pipeline_tests.segments.declaring import (
     field,

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from dinmo_pipeline.config.conditions import (
+from dinmo_pipeline.config.declarations.conditions import (
     AllOf,
     AnyOf,
     Condition,
@@ -23,7 +23,7 @@ from dinmo_pipeline.config.conditions import (
     RelatedCondition,
     Relative,
 )
-from dinmo_pipeline.config.conditions import (
+from dinmo_pipeline.config.declarations.conditions import (
     Test as Comparison,
 )
 from dinmo_pipeline_tests.segments.declaring import HERE, in_segment, model, project, segment

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from dinmo_pipeline.config.conditions import AllOf, AnyOf, Condition, Duration, Not
+from dinmo_pipeline.config.declarations.conditions import AllOf, AnyOf, Condition, Duration, Not
 from dinmo_pipeline.segments import OpenSource
 from dinmo_pipeline_tests.segments.declaring import (
     field,

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
-from dinmo_pipeline.config.conditions import AllOf, AnyOf, Condition, Not
 from dinmo_pipeline.config.declarations import Project
+from dinmo_pipeline.config.declarations.conditions import AllOf, AnyOf, Condition, Not
 from dinmo_pipeline_tests.segments.declaring import (
     field,
     in_segment,

@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow as pa
 
 from dinmo_pipeline.config.declarations import Activation, Guards, Reconciliation
-from dinmo_pipeline.config.problems import Place
+from dinmo_pipeline.config.strict_yaml.problems import Place
 
 NOW = datetime(2026, 3, 1, 9, 0, tzinfo=UTC)
 

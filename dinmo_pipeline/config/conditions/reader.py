@@ -3,9 +3,14 @@
 from dataclasses import dataclass
 from typing import cast
 
-from dinmo_pipeline.config.comparison_reader import read_comparison, take
-from dinmo_pipeline.config.condition_forms import FORM_WORDS, GROUP_WORDS, MEASURES
-from dinmo_pipeline.config.conditions import (
+from dinmo_pipeline.config.conditions.comparison_reader import read_comparison, take
+from dinmo_pipeline.config.conditions.forms import FORM_WORDS, GROUP_WORDS, MEASURES
+from dinmo_pipeline.config.conditions.operators import (
+    nearest_operator,
+)
+from dinmo_pipeline.config.conditions.relation_paths import Models, read_path
+from dinmo_pipeline.config.declarations import Model
+from dinmo_pipeline.config.declarations.conditions import (
     AllOf,
     AnyOf,
     Condition,
@@ -15,14 +20,9 @@ from dinmo_pipeline.config.conditions import (
     Not,
     RelatedCondition,
 )
-from dinmo_pipeline.config.declarations import Model
-from dinmo_pipeline.config.kinds import LINE
-from dinmo_pipeline.config.nodes import ListNode, MapNode, Node, Scalar, kind_of
-from dinmo_pipeline.config.operators import (
-    nearest_operator,
-)
-from dinmo_pipeline.config.relation_paths import Models, read_path
-from dinmo_pipeline.config.report import Subject, perhaps, shown
+from dinmo_pipeline.config.strict_yaml.kinds import LINE
+from dinmo_pipeline.config.strict_yaml.nodes import ListNode, MapNode, Node, Scalar, kind_of
+from dinmo_pipeline.config.strict_yaml.report import Subject, perhaps, shown
 
 MAX_DEPTH = 50
 

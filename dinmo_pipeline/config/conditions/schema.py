@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from dinmo_pipeline.config.condition_forms import MEASURES, MeasureForm
-from dinmo_pipeline.config.kinds import LINE
-from dinmo_pipeline.config.operators import IGNORE_CASE, OPERATORS, OperatorWord
+from dinmo_pipeline.config.conditions.forms import MEASURES, MeasureForm
+from dinmo_pipeline.config.conditions.operators import IGNORE_CASE, OPERATORS, OperatorWord
+from dinmo_pipeline.config.strict_yaml.kinds import LINE
 
 CONDITION_REFERENCE: Mapping[str, Any] = {"$ref": "#/$defs/condition"}
 _CONDITIONS = {"type": "array", "minItems": 1, "items": dict(CONDITION_REFERENCE)}

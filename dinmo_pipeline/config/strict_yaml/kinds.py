@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Generic, TypeVar
 
-from dinmo_pipeline.config.nodes import ListNode, MapNode, Node, Scalar, kind_of
-from dinmo_pipeline.config.report import perhaps, shown
+from dinmo_pipeline.config.strict_yaml.nodes import ListNode, MapNode, Node, Scalar, kind_of
+from dinmo_pipeline.config.strict_yaml.report import perhaps, shown
 
 T = TypeVar("T")
 

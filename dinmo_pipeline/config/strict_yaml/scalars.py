@@ -6,7 +6,7 @@ a switch, a time, a postcode and a phone number are to the person who wrote them
 
 import re
 
-from dinmo_pipeline.config.nodes import ScalarKind
+from dinmo_pipeline.config.strict_yaml.nodes import ScalarKind
 
 _PATTERNS: tuple[tuple[ScalarKind, re.Pattern[str]], ...] = (
     ("null", re.compile(r"|~|null|Null|NULL")),

@@ -6,12 +6,18 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from dinmo_pipeline.config.conditions import Duration, Operator, Scalar, Test, Value
-from dinmo_pipeline.config.kinds import BOOLEAN, Kind, UnfitError, expect_number, expect_text
-from dinmo_pipeline.config.moments import DAY, MOMENT, duration, parse_iso
-from dinmo_pipeline.config.nodes import ListNode, MapNode, Node, kind_of
-from dinmo_pipeline.config.nodes import Scalar as ScalarNode
-from dinmo_pipeline.config.report import perhaps, shown
+from dinmo_pipeline.config.conditions.moments import DAY, MOMENT, duration, parse_iso
+from dinmo_pipeline.config.declarations.conditions import Duration, Operator, Scalar, Test, Value
+from dinmo_pipeline.config.strict_yaml.kinds import (
+    BOOLEAN,
+    Kind,
+    UnfitError,
+    expect_number,
+    expect_text,
+)
+from dinmo_pipeline.config.strict_yaml.nodes import ListNode, MapNode, Node, kind_of
+from dinmo_pipeline.config.strict_yaml.nodes import Scalar as ScalarNode
+from dinmo_pipeline.config.strict_yaml.report import perhaps, shown
 
 MOST_VALUES_IN_LIST = 10_000
 

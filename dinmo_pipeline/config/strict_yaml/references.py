@@ -2,8 +2,8 @@
 
 from collections.abc import Collection
 
-from dinmo_pipeline.config.nodes import Node
-from dinmo_pipeline.config.report import Subject, perhaps, shown
+from dinmo_pipeline.config.strict_yaml.nodes import Node
+from dinmo_pipeline.config.strict_yaml.report import Subject, perhaps, shown
 
 
 def check_reference(

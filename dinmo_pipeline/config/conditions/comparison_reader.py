@@ -4,17 +4,17 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import TypeVar
 
-from dinmo_pipeline.config.condition_forms import Comparison
-from dinmo_pipeline.config.conditions import Test
-from dinmo_pipeline.config.kinds import UnfitError
-from dinmo_pipeline.config.nodes import MapNode, Node, Scalar
-from dinmo_pipeline.config.operators import (
+from dinmo_pipeline.config.conditions.forms import Comparison
+from dinmo_pipeline.config.conditions.operators import (
     IGNORE_CASE,
     OPERATORS,
     nearest_operator,
     read_ignore_case,
 )
-from dinmo_pipeline.config.report import Subject, perhaps, shown
+from dinmo_pipeline.config.declarations.conditions import Test
+from dinmo_pipeline.config.strict_yaml.kinds import UnfitError
+from dinmo_pipeline.config.strict_yaml.nodes import MapNode, Node, Scalar
+from dinmo_pipeline.config.strict_yaml.report import Subject, perhaps, shown
 
 T = TypeVar("T")
 

@@ -1,7 +1,7 @@
 """The one error that reading declarations raises."""
 
-from dinmo_pipeline.config.problems import Problem
-from dinmo_pipeline.config.rendering import render
+from dinmo_pipeline.config.strict_yaml.problems import Problem
+from dinmo_pipeline.config.strict_yaml.rendering import render
 
 
 class ConfigError(Exception):

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from dinmo_pipeline.config.conditions import Measure
+from dinmo_pipeline.config.declarations.conditions import Measure
 
 Comparison = Literal["none", "values", "numbers", "whole numbers"]
 

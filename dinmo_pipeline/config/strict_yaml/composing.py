@@ -6,11 +6,11 @@ from typing import Any, NoReturn
 
 import yaml
 
-from dinmo_pipeline.config.nodes import ListNode, MapNode, Node, Scalar
-from dinmo_pipeline.config.problems import Place
-from dinmo_pipeline.config.report import Report, shown
-from dinmo_pipeline.config.scalars import scalar_kind
-from dinmo_pipeline.config.source_text import Position
+from dinmo_pipeline.config.strict_yaml.nodes import ListNode, MapNode, Node, Scalar
+from dinmo_pipeline.config.strict_yaml.problems import Place
+from dinmo_pipeline.config.strict_yaml.report import Report, shown
+from dinmo_pipeline.config.strict_yaml.scalars import scalar_kind
+from dinmo_pipeline.config.strict_yaml.source_text import Position
 
 # Far above what a person writes, and low enough that hostile input costs neither time nor memory.
 MAX_DEPTH = 150

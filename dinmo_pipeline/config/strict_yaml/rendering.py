@@ -3,7 +3,7 @@
 import unicodedata
 from collections.abc import Iterable
 
-from dinmo_pipeline.config.problems import Excerpt, Problem
+from dinmo_pipeline.config.strict_yaml.problems import Excerpt, Problem
 
 
 def render(problems: Iterable[Problem]) -> str:

@@ -5,9 +5,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 
-from dinmo_pipeline.config.nodes import ListNode, MapNode, Node, Scalar
-from dinmo_pipeline.config.problems import Place, Problem
-from dinmo_pipeline.config.source_text import SourceText, without_credentials
+from dinmo_pipeline.config.strict_yaml.nodes import ListNode, MapNode, Node, Scalar
+from dinmo_pipeline.config.strict_yaml.problems import Place, Problem
+from dinmo_pipeline.config.strict_yaml.source_text import SourceText, without_credentials
 
 
 @dataclass(frozen=True, slots=True)

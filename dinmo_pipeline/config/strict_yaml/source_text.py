@@ -3,7 +3,7 @@
 import re
 from bisect import bisect_right
 
-from dinmo_pipeline.config.problems import Excerpt, Place
+from dinmo_pipeline.config.strict_yaml.problems import Excerpt, Place
 
 # PyYAML counts these as line breaks; its line numbers are only right with the same set.
 _LINE_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")

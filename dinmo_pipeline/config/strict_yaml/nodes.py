@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from dinmo_pipeline.config.problems import Place
-from dinmo_pipeline.config.source_text import Position
+from dinmo_pipeline.config.strict_yaml.problems import Place
+from dinmo_pipeline.config.strict_yaml.source_text import Position
 
 ScalarKind: TypeAlias = Literal["null", "bool", "int", "float", "text"]
 

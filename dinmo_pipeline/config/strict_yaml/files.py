@@ -3,11 +3,11 @@
 import os
 from pathlib import Path
 
-from dinmo_pipeline.config.composing import UnreadableYamlError, compose
-from dinmo_pipeline.config.nodes import MapNode, Node, kind_of
-from dinmo_pipeline.config.problems import Place
-from dinmo_pipeline.config.report import Report
-from dinmo_pipeline.config.source_text import SourceText
+from dinmo_pipeline.config.strict_yaml.composing import UnreadableYamlError, compose
+from dinmo_pipeline.config.strict_yaml.nodes import MapNode, Node, kind_of
+from dinmo_pipeline.config.strict_yaml.problems import Place
+from dinmo_pipeline.config.strict_yaml.report import Report
+from dinmo_pipeline.config.strict_yaml.source_text import SourceText
 
 MAX_BYTES = 2_000_000
 MAX_FILES = 1_000

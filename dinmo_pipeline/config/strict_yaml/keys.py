@@ -3,8 +3,8 @@
 import re
 from collections.abc import Iterator
 
-from dinmo_pipeline.config.nodes import MapNode, Node, Scalar, kind_of
-from dinmo_pipeline.config.report import Report, Subject, shown
+from dinmo_pipeline.config.strict_yaml.nodes import MapNode, Node, Scalar, kind_of
+from dinmo_pipeline.config.strict_yaml.report import Report, Subject, shown
 
 # Keys become partition keys, schedule names and folder names.
 _KEY = re.compile(r"[A-Za-z][A-Za-z0-9_]*")

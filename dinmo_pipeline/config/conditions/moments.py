@@ -4,10 +4,10 @@ import re
 from datetime import date, datetime
 from typing import get_args
 
-from dinmo_pipeline.config.conditions import Duration, Moment, Relative, Unit
-from dinmo_pipeline.config.kinds import Kind, UnfitError, expect_text
-from dinmo_pipeline.config.nodes import Node, kind_of
-from dinmo_pipeline.config.report import perhaps, shown
+from dinmo_pipeline.config.declarations.conditions import Duration, Moment, Relative, Unit
+from dinmo_pipeline.config.strict_yaml.kinds import Kind, UnfitError, expect_text
+from dinmo_pipeline.config.strict_yaml.nodes import Node, kind_of
+from dinmo_pipeline.config.strict_yaml.report import perhaps, shown
 
 UNITS: tuple[Unit, ...] = get_args(Unit)
 DAY_UNITS: tuple[Unit, ...] = ("days", "weeks", "months", "years")

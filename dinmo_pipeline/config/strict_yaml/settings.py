@@ -4,9 +4,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from dinmo_pipeline.config.kinds import Kind, UnfitError
-from dinmo_pipeline.config.nodes import MapNode, Node, Scalar, kind_of
-from dinmo_pipeline.config.report import Subject, is_secret_name, nearest, perhaps, shown
+from dinmo_pipeline.config.strict_yaml.kinds import Kind, UnfitError
+from dinmo_pipeline.config.strict_yaml.nodes import MapNode, Node, Scalar, kind_of
+from dinmo_pipeline.config.strict_yaml.report import (
+    Subject,
+    is_secret_name,
+    nearest,
+    perhaps,
+    shown,
+)
 
 T = TypeVar("T")
 

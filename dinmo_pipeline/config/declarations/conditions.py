@@ -10,7 +10,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Literal, TypeAlias
 
-from dinmo_pipeline.config.problems import Place
+from dinmo_pipeline.config.strict_yaml.problems import Place
 
 Unit: TypeAlias = Literal["minutes", "hours", "days", "weeks", "months", "years"]
 

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from dinmo_pipeline.config.declarations import Model
-from dinmo_pipeline.config.kinds import LINE, UnfitError
-from dinmo_pipeline.config.nodes import Node
-from dinmo_pipeline.config.report import perhaps, shown
+from dinmo_pipeline.config.strict_yaml.kinds import LINE, UnfitError
+from dinmo_pipeline.config.strict_yaml.nodes import Node
+from dinmo_pipeline.config.strict_yaml.report import perhaps, shown
 
 Models = Mapping[str, Model | None]
 """Models by key; None for one that is declared but could not be read, which is not checked against."""

@@ -1,0 +1,1 @@
+"""The language of `where`: its words, its reader, and its JSON Schema."""

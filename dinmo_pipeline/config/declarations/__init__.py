@@ -1,0 +1,58 @@
+"""What a user declares, validated and resolved: frozen values that the rest of the pipeline reads.
+
+The conditions of segments are in the module `conditions`.
+"""
+
+from dinmo_pipeline.config.declarations.activations import (
+    AFTER_UPSTREAM,
+    MANUAL,
+    Activation,
+    Destination,
+    Guards,
+    MatchBy,
+    Reconciliation,
+)
+from dinmo_pipeline.config.declarations.project import (
+    Alerts,
+    Project,
+    State,
+)
+from dinmo_pipeline.config.declarations.segments import (
+    Given,
+    GivenRow,
+    GivenTable,
+    Segment,
+    SegmentTest,
+)
+from dinmo_pipeline.config.declarations.warehouse import (
+    EnvironmentVariable,
+    Join,
+    Model,
+    Relation,
+    Source,
+    SourceType,
+)
+
+__all__ = [
+    "AFTER_UPSTREAM",
+    "MANUAL",
+    "Activation",
+    "Alerts",
+    "Destination",
+    "EnvironmentVariable",
+    "Given",
+    "GivenRow",
+    "GivenTable",
+    "Guards",
+    "Join",
+    "MatchBy",
+    "Model",
+    "Project",
+    "Reconciliation",
+    "Relation",
+    "Segment",
+    "SegmentTest",
+    "Source",
+    "SourceType",
+    "State",
+]

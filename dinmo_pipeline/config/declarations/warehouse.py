@@ -1,0 +1,61 @@
+"""The source, and the models over its tables."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from dataclasses import field as dataclass_field
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+from dinmo_pipeline.config.strict_yaml.problems import Place
+
+
+@dataclass(frozen=True, slots=True)
+class EnvironmentVariable:
+    """`{env: NAME}`: the name of an environment variable; its value is never read here."""
+
+    name: str
+
+
+SourceType: TypeAlias = Literal[
+    "duckdb", "parquet", "csv", "postgres", "redshift", "snowflake", "bigquery", "databricks"
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The warehouse. `path` is the DuckDB file or the folder of files (absolute), else None.
+
+    `uri` names the environment variable with a remote warehouse's connection URI.
+    """
+
+    type: SourceType
+    path: Path | None
+    uri: EnvironmentVariable | None
+    place: Place = dataclass_field(compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Join:
+    """How a row finds its related rows: pairs of (our column, their column)."""
+
+    columns: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Relation:
+    """A named way from one model's rows to another's."""
+
+    model: str
+    join: Join
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A table of the source (`table`, may be `schema.table`), its key column, and its relations."""
+
+    key: str
+    table: str
+    primary_key: str | None
+    relations: Mapping[str, Relation]
+    upstream: tuple[str, ...]
+    place: Place = dataclass_field(compare=False, repr=False)

@@ -1,0 +1,1 @@
+"""YAML read strictly: every value keeps its place, and every problem is reported at once."""
