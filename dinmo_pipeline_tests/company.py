@@ -17,7 +17,7 @@ from dinmo_pipeline.config import load_project
 from dinmo_pipeline.emulator import EmulatorSettings, running
 from dinmo_pipeline.orchestration.build import build_definitions
 from dinmo_pipeline.orchestration.run import SyncOutcome, sync_activation
-from dinmo_pipeline.state.database import StateDatabase
+from dinmo_pipeline.state.file.database import StateDatabase
 
 TOKEN = "tok-secret-1f9c0"
 TOKEN_VARIABLE = "TEST_INTERCOM_TOKEN"

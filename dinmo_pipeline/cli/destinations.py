@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def open_client(project: Project, key: str) -> "IntercomClient":
     """A client of a destination; close it, or use it in a `with`. A missing token fails at the first call."""
     from dinmo_pipeline.intercom.client import REGION_HOSTS, IntercomClient  # noqa: PLC0415  # slow
-    from dinmo_pipeline.state.lock_folder import budget_folder  # noqa: PLC0415
+    from dinmo_pipeline.state.file.paths import budget_folder  # noqa: PLC0415
 
     destination = project.destinations[key]
     variable = destination.access_token.name

@@ -45,7 +45,7 @@ def forget(identifier: str, *, keep_tags: bool, as_json: bool) -> None:
 
 
 def _forgotten(project: "Project", identifier: str, *, keep_tags: bool) -> "Forgotten":
-    from dinmo_pipeline.state.lock_folder import lock_folder  # noqa: PLC0415  # slow to import
+    from dinmo_pipeline.state.file.paths import lock_folder  # noqa: PLC0415  # slow to import
     from dinmo_pipeline.state.overview import overview  # noqa: PLC0415
     from dinmo_pipeline.sync.forget import forget as forget_person  # noqa: PLC0415
     from dinmo_pipeline.sync.forget import person_of  # noqa: PLC0415

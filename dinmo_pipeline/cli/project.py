@@ -15,7 +15,7 @@ from dinmo_pipeline.config.declarations import Activation, Project
 
 if TYPE_CHECKING:
     from dinmo_pipeline.segments import OpenSource
-    from dinmo_pipeline.state.database import StateDatabase
+    from dinmo_pipeline.state.file.database import StateDatabase
 
 DEMO_DECLARATIONS = Path(__file__).parent.parent / "demo" / "declarations"
 
@@ -65,7 +65,7 @@ def open_declared_source(project: Project) -> "Iterator[OpenSource]":
 
 def declared_state(project: Project) -> "StateDatabase":
     """The state of the declarations; a wait for another process is told."""
-    from dinmo_pipeline.state.database import StateDatabase  # noqa: PLC0415  # slow to import
+    from dinmo_pipeline.state.file.database import StateDatabase  # noqa: PLC0415  # slow to import
 
     return StateDatabase(project.state.database, on_wait=tell)
 

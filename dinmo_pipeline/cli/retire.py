@@ -118,7 +118,7 @@ def _retired(
     keep_tags: bool,
 ) -> "Retired":
     from dinmo_pipeline.cli.watching import progress_bar  # noqa: PLC0415  # slow to import
-    from dinmo_pipeline.state.lock_folder import lock_folder  # noqa: PLC0415
+    from dinmo_pipeline.state.file.paths import lock_folder  # noqa: PLC0415
     from dinmo_pipeline.sync.retire import retire as retire_activation  # noqa: PLC0415
     from dinmo_pipeline.sync.retire import retired_activation  # noqa: PLC0415
     from dinmo_pipeline.sync.session import Session  # noqa: PLC0415

@@ -19,9 +19,9 @@ from dinmo_pipeline.config.declarations import Project, SegmentTest
 
 if TYPE_CHECKING:
     from dinmo_pipeline.config.strict_yaml.problems import Problem
-    from dinmo_pipeline.segments.given_columns import Columns
-    from dinmo_pipeline.segments.tables_read import TableId
-    from dinmo_pipeline.segments.unit_tests import Verdict
+    from dinmo_pipeline.segments.unit_tests.given_columns import Columns
+    from dinmo_pipeline.segments.unit_tests.running import Verdict
+    from dinmo_pipeline.segments.unit_tests.tables_read import TableId
 
 
 @click.command()
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 def test(names: tuple[str, ...], *, as_json: bool) -> int:
     """Run the unit tests of segments: given these rows, exactly these are members."""
     from dinmo_pipeline.segments import SegmentError  # noqa: PLC0415  # slow to import
-    from dinmo_pipeline.segments.unit_tests import run_segment_test  # noqa: PLC0415
+    from dinmo_pipeline.segments.unit_tests.running import run_segment_test  # noqa: PLC0415
 
     project = declared_project()
     wanted = _chosen(project, names)
@@ -67,7 +67,7 @@ def _chosen(project: Project, names: Iterable[str]) -> list[SegmentTest]:
 def _columns_in_source(project: Project) -> "dict[TableId, Columns]":
     """The columns of the tables as the source has them; none where it cannot be asked."""
     from dinmo_pipeline.segments import SourceError  # noqa: PLC0415  # slow to import
-    from dinmo_pipeline.segments.given_columns import columns_in_source  # noqa: PLC0415
+    from dinmo_pipeline.segments.unit_tests.given_columns import columns_in_source  # noqa: PLC0415
 
     try:
         with open_declared_source(project) as source:

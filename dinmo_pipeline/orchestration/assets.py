@@ -26,7 +26,7 @@ from dinmo_pipeline.orchestration.naming import (
 )
 from dinmo_pipeline.orchestration.resources import ActivationResource, SourceResource, StateResource
 from dinmo_pipeline.orchestration.upstream import upstream_deps, upstream_keys, upstream_metadata
-from dinmo_pipeline.state.locks import activation_lock
+from dinmo_pipeline.state.file.locks import activation_lock
 
 GROUP = "intercom_segments"
 OWNERS = ["team:analytics_engineering"]

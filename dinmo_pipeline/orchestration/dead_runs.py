@@ -14,11 +14,11 @@ import dagster as dg
 
 from dinmo_pipeline.orchestration.runs import PARTITION_TAG
 from dinmo_pipeline.state.errors import StateError
-from dinmo_pipeline.state.run_marks import dead_runs
+from dinmo_pipeline.state.file.run_marks import dead_runs
 from dinmo_pipeline.state.syncs import interrupt_sync
 
 if TYPE_CHECKING:
-    from dinmo_pipeline.state.database import StateDatabase
+    from dinmo_pipeline.state.file.database import StateDatabase
 
 _WHY = "Its process ended before the run did, so it is closed; the next sync does the rest."
 

@@ -23,9 +23,9 @@ from dinmo_pipeline.config.declarations import (
 )
 from dinmo_pipeline.config.strict_yaml.problems import Place
 from dinmo_pipeline.intercom.client import REGION_HOSTS, IntercomClient
-from dinmo_pipeline.state.database import StateDatabase
-from dinmo_pipeline.state.lock_folder import budget_folder, lock_folder
-from dinmo_pipeline.state.run_marks import run_mark
+from dinmo_pipeline.state.file.database import StateDatabase
+from dinmo_pipeline.state.file.paths import budget_folder, lock_folder
+from dinmo_pipeline.state.file.run_marks import run_mark
 
 if TYPE_CHECKING:
     from dinmo_pipeline.segments import OpenSource

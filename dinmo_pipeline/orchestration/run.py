@@ -28,10 +28,10 @@ from dinmo_pipeline.orchestration.run_errors import (
     values_of,
     was_interrupted,
 )
-from dinmo_pipeline.state.database import StateDatabase
 from dinmo_pipeline.state.errors import StateError
-from dinmo_pipeline.state.locks import activation_lock
-from dinmo_pipeline.state.run_marks import run_mark
+from dinmo_pipeline.state.file.database import StateDatabase
+from dinmo_pipeline.state.file.locks import activation_lock
+from dinmo_pipeline.state.file.run_marks import run_mark
 from dinmo_pipeline.state.syncs import SyncNumbers, SyncStatus, interrupt_sync
 
 if TYPE_CHECKING:

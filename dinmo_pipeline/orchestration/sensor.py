@@ -22,7 +22,7 @@ from dinmo_pipeline.orchestration.naming import (
 )
 from dinmo_pipeline.orchestration.resources import StateResource
 from dinmo_pipeline.orchestration.runs import activations_under_way
-from dinmo_pipeline.state.database import StateDatabase
+from dinmo_pipeline.state.file.database import StateDatabase
 
 INTERVAL_SECONDS = 30
 _EVENTS_A_FETCH = 500

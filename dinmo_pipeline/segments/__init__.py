@@ -1,6 +1,5 @@
 """A declared segment → one SELECT of identifiers in the source's dialect → Arrow batches."""
 
-from dinmo_pipeline.segments.columns import ColumnKind, ColumnType, Table
 from dinmo_pipeline.segments.errors import MissingTableError, SegmentError, SourceError
 from dinmo_pipeline.segments.members import (
     IDENTIFIER,
@@ -8,7 +7,8 @@ from dinmo_pipeline.segments.members import (
     select_activated,
     select_members,
 )
-from dinmo_pipeline.segments.source import OpenSource, open_source
+from dinmo_pipeline.segments.sources.opening import OpenSource, open_source
+from dinmo_pipeline.segments.sql.columns import ColumnKind, ColumnType, Table
 
 __all__ = [
     "IDENTIFIER",

@@ -11,15 +11,15 @@ import sqlglot
 from sqlglot import exp
 
 from dinmo_pipeline.config.declarations import MatchBy, Project, Segment
-from dinmo_pipeline.segments.columns import ColumnType
 from dinmo_pipeline.segments.errors import SourceError
-from dinmo_pipeline.segments.keys import derived
-from dinmo_pipeline.segments.literals import number, text
 from dinmo_pipeline.segments.members import IDENTIFIER, select_members
-from dinmo_pipeline.segments.names import column, identifier, look_up
-from dinmo_pipeline.segments.source import OpenSource
-from dinmo_pipeline.segments.sql_segment import RefusedSqlError, parse_select
-from dinmo_pipeline.segments.writing import write
+from dinmo_pipeline.segments.sources.opening import OpenSource
+from dinmo_pipeline.segments.sql.columns import ColumnType
+from dinmo_pipeline.segments.sql.identifiers import column, identifier, look_up
+from dinmo_pipeline.segments.sql.key_sets import derived
+from dinmo_pipeline.segments.sql.literals import number, text
+from dinmo_pipeline.segments.sql.statements import RefusedSqlError, parse_select
+from dinmo_pipeline.segments.sql.writing import write
 
 
 @dataclass(frozen=True, slots=True)

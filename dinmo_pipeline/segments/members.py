@@ -7,13 +7,13 @@ from sqlglot import exp
 
 from dinmo_pipeline.config.declarations import Activation, Project, Segment
 from dinmo_pipeline.config.strict_yaml.problems import Problem
-from dinmo_pipeline.segments.clock import Clock
-from dinmo_pipeline.segments.columns import ColumnKind, ColumnType
-from dinmo_pipeline.segments.conditions import SegmentCompiler
+from dinmo_pipeline.segments.compiler.segment import SegmentCompiler
 from dinmo_pipeline.segments.errors import SegmentError
-from dinmo_pipeline.segments.names import identifier
-from dinmo_pipeline.segments.source import OpenSource
-from dinmo_pipeline.segments.writing import write
+from dinmo_pipeline.segments.sources.opening import OpenSource
+from dinmo_pipeline.segments.sql.clock import Clock
+from dinmo_pipeline.segments.sql.columns import ColumnKind, ColumnType
+from dinmo_pipeline.segments.sql.identifiers import identifier
+from dinmo_pipeline.segments.sql.writing import write
 
 IDENTIFIER = "identifier"
 

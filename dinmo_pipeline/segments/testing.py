@@ -11,10 +11,10 @@ from pathlib import Path
 from dinmo_pipeline.config import load_project
 from dinmo_pipeline.config.declarations import Project
 from dinmo_pipeline.segments.errors import SourceError
-from dinmo_pipeline.segments.given_columns import Columns, columns_in_source
-from dinmo_pipeline.segments.source import open_source
-from dinmo_pipeline.segments.tables_read import TableId
-from dinmo_pipeline.segments.unit_tests import run_segment_test
+from dinmo_pipeline.segments.sources.opening import open_source
+from dinmo_pipeline.segments.unit_tests.given_columns import Columns, columns_in_source
+from dinmo_pipeline.segments.unit_tests.running import run_segment_test
+from dinmo_pipeline.segments.unit_tests.tables_read import TableId
 
 _WAIT_SECONDS = 5
 

@@ -8,7 +8,7 @@ import duckdb
 import pyarrow as pa
 
 from dinmo_pipeline.config.declarations import MatchBy
-from dinmo_pipeline.state.database import StateDatabase
+from dinmo_pipeline.state.file.database import StateDatabase
 from dinmo_pipeline.state.readings import Reading, count_incoming
 from dinmo_pipeline.state.sql import literal, normalised, one_row
 

@@ -22,6 +22,7 @@ from dinmo_pipeline.state.changes import (
     store_changes,
 )
 from dinmo_pipeline.state.directory import count_ambiguous, count_missing
+from dinmo_pipeline.state.file.locks import activation_lock
 from dinmo_pipeline.state.ledger import (
     AppliedChange,
     Change,
@@ -30,7 +31,6 @@ from dinmo_pipeline.state.ledger import (
     mark_unconfirmed,
     planned_changes,
 )
-from dinmo_pipeline.state.locks import activation_lock
 from dinmo_pipeline.state.readings import (
     Readings,
     StoredReading,

@@ -9,10 +9,10 @@ from pathlib import Path
 
 from dinmo_pipeline.intercom.client import IntercomClient
 from dinmo_pipeline.intercom.errors import NotFoundError
-from dinmo_pipeline.state.compacting import compact
-from dinmo_pipeline.state.database import StateDatabase
+from dinmo_pipeline.state.file.compacting import compact
+from dinmo_pipeline.state.file.database import StateDatabase
+from dinmo_pipeline.state.file.locks import activation_lock
 from dinmo_pipeline.state.forget import CarriedTag, Person, erase, find_person
-from dinmo_pipeline.state.locks import activation_lock
 from dinmo_pipeline.sync.workspace import ensure_same_workspace
 
 

@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from dinmo_pipeline.intercom.errors import IntercomError, RefusedError, UnavailableError
 from dinmo_pipeline.intercom.tags import BULK_SIZE, Tag
+from dinmo_pipeline.state.file.locks import activation_lock
 from dinmo_pipeline.state.ledger import (
     ActivationTag,
     AppliedChange,
@@ -20,7 +21,6 @@ from dinmo_pipeline.state.ledger import (
     activation_tag,
     record_tag,
 )
-from dinmo_pipeline.state.locks import activation_lock
 from dinmo_pipeline.state.membership import stage_members
 from dinmo_pipeline.state.reconcile import (
     Drift,

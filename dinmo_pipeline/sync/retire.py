@@ -15,9 +15,9 @@ from dinmo_pipeline.config.declarations import Activation, Guards, Reconciliatio
 from dinmo_pipeline.config.strict_yaml.problems import Place
 from dinmo_pipeline.intercom.errors import IntercomError
 from dinmo_pipeline.intercom.tags import Tag
-from dinmo_pipeline.state.database import StateDatabase
+from dinmo_pipeline.state.file.database import StateDatabase
+from dinmo_pipeline.state.file.locks import activation_lock
 from dinmo_pipeline.state.ledger import AppliedChange, PlannedChange
-from dinmo_pipeline.state.locks import activation_lock
 from dinmo_pipeline.state.retire import (
     RetiredTag,
     close_activation,

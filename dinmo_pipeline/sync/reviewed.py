@@ -7,7 +7,7 @@ import duckdb
 
 from dinmo_pipeline.config.declarations import Activation
 from dinmo_pipeline.state.changes import compute_changes
-from dinmo_pipeline.state.database import StateDatabase
+from dinmo_pipeline.state.file.database import StateDatabase
 from dinmo_pipeline.state.fingerprint import Fingerprint, fingerprint_changes
 
 NOT_AS_REVIEWED = "The changes are not those that were reviewed"

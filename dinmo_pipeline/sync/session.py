@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from dinmo_pipeline.config.declarations import Activation
 from dinmo_pipeline.intercom.client import IntercomClient
-from dinmo_pipeline.state.database import StateDatabase
+from dinmo_pipeline.state.file.database import StateDatabase
 
 
 def utc_now() -> datetime:

@@ -7,7 +7,7 @@ Intercom cannot do but an emulator can, a tag is not where we put it.
 
 from dinmo_pipeline.intercom.client import IntercomClient, Workspace
 from dinmo_pipeline.intercom.errors import ConfigurationError, MergedError, NotFoundError
-from dinmo_pipeline.state.database import StateDatabase
+from dinmo_pipeline.state.file.database import StateDatabase
 from dinmo_pipeline.state.workspaces import (
     Landmarks,
     RecordedWorkspace,

@@ -19,14 +19,14 @@ from rich.table import Table
 from dinmo_pipeline.config import load_project
 from dinmo_pipeline.config.declarations import Project
 from dinmo_pipeline.segments.members import select_members
-from dinmo_pipeline.segments.source import open_source
+from dinmo_pipeline.segments.sources.opening import open_source
 from dinmo_pipeline.state.changes import (
     compute_changes,
     newest_touch,
     settle,
     store_changes,
 )
-from dinmo_pipeline.state.database import StateDatabase
+from dinmo_pipeline.state.file.database import StateDatabase
 from dinmo_pipeline.state.ledger import ActivationTag, record_tag
 from dinmo_pipeline.state.membership import refresh_membership
 from dinmo_pipeline_tests.bench.child import Phase, Stopwatch, in_child

@@ -14,8 +14,8 @@ import requests
 from dinmo_pipeline.emulator import EmulatorSettings, running_process
 from dinmo_pipeline.intercom.client import IntercomClient
 from dinmo_pipeline.state.changes import compute_changes, store_changes
-from dinmo_pipeline.state.database import StateDatabase
 from dinmo_pipeline.state.directory import SeenContact, record_contacts
+from dinmo_pipeline.state.file.database import StateDatabase
 from dinmo_pipeline.state.ledger import (
     ActivationTag,
     AppliedChange,

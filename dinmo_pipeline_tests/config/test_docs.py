@@ -8,7 +8,7 @@ import pytest
 from dinmo_pipeline.config import json_schema
 from dinmo_pipeline.config.conditions.forms import FORM_WORDS
 from dinmo_pipeline.config.conditions.operators import OPERATORS
-from dinmo_pipeline.segments.unit_tests import run_segment_test
+from dinmo_pipeline.segments.unit_tests.running import run_segment_test
 from dinmo_pipeline_tests.config.reading import DESTINATION, SOURCE_AND_STATE, load
 
 _DOCS = Path(__file__).parents[2] / "docs"

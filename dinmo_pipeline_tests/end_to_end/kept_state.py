@@ -8,8 +8,8 @@ from functools import cached_property
 
 import duckdb
 
-from dinmo_pipeline.state.database import StateDatabase
-from dinmo_pipeline.state.schema import migrate
+from dinmo_pipeline.state.file.database import StateDatabase
+from dinmo_pipeline.state.schema.version import migrate
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ import dagster as dg
 import pytest
 from dagster import DagsterRunStatus as RunStatus
 
-from dinmo_pipeline.state.locks import activation_lock
+from dinmo_pipeline.state.file.locks import activation_lock
 from dinmo_pipeline_tests.company import TOKEN, TOKEN_VARIABLE
 from dinmo_pipeline_tests.soak.killing import killed_syncs
 from dinmo_pipeline_tests.ticking import Ticks

@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 from dinmo_pipeline.state.changes import ChangeSet, compute_changes, store_changes
-from dinmo_pipeline.state.database import StateDatabase
+from dinmo_pipeline.state.file.database import StateDatabase
 from dinmo_pipeline.state.membership import refresh_membership
 from dinmo_pipeline.sync.session import Session
 from dinmo_pipeline_tests.intercom.workspace import Workspace

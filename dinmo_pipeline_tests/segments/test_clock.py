@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime
 import pytest
 
 from dinmo_pipeline.config.declarations.conditions import Duration, Moment, Relative
-from dinmo_pipeline.segments.clock import Clock, OutsideCalendarError
+from dinmo_pipeline.segments.sql.clock import Clock, OutsideCalendarError
 
 
 def clock(now: str, timezone: str = "UTC") -> Clock:

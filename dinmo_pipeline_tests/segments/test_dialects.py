@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlglot import exp
 
-from dinmo_pipeline.segments import literals
-from dinmo_pipeline.segments.names import identifier
-from dinmo_pipeline.segments.writing import write
+from dinmo_pipeline.segments.sql import literals
+from dinmo_pipeline.segments.sql.identifiers import identifier
+from dinmo_pipeline.segments.sql.writing import write
 from dinmo_pipeline_tests.segments.dialects import DIALECTS, FOLDER, golden, statements
 
 

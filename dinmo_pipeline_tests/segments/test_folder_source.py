@@ -11,7 +11,7 @@ import pytest
 
 from dinmo_pipeline.config.declarations import Source
 from dinmo_pipeline.segments import MissingTableError, OpenSource, SourceError, open_source
-from dinmo_pipeline.segments.folder_source import FileType
+from dinmo_pipeline.segments.sources.folder_source import FileType
 from dinmo_pipeline_tests.segments.declaring import (
     HERE,
     field,

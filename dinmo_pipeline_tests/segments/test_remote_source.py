@@ -10,7 +10,7 @@ import pytest
 import dinmo_pipeline.segments
 from dinmo_pipeline.config.declarations import EnvironmentVariable, Source
 from dinmo_pipeline.segments import SourceError, open_source
-from dinmo_pipeline.segments.remote_source import WAREHOUSES
+from dinmo_pipeline.segments.sources.remote_source import WAREHOUSES
 from dinmo_pipeline_tests.segments.declaring import HERE
 
 ROOT = Path(__file__).parents[2]

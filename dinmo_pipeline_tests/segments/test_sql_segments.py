@@ -7,7 +7,7 @@ import pytest
 import sqlglot
 
 from dinmo_pipeline.segments import SegmentError, SourceError
-from dinmo_pipeline.segments.sql_segment import RefusedSqlError, parse_select
+from dinmo_pipeline.segments.sql.statements import RefusedSqlError, parse_select
 from dinmo_pipeline_tests.segments.declaring import project, segment
 from dinmo_pipeline_tests.segments.engines import DuckDBEngine, Engine, PostgresEngine
 from dinmo_pipeline_tests.segments.reading import members

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 _HOLD_THE_STATE = """
-from dinmo_pipeline.state.database import StateDatabase
+from dinmo_pipeline.state.file.database import StateDatabase
 state = StateDatabase({path!r})
 with state.scratch() as connection, state.attached(connection, read_only={read_only}):
     {work}
@@ -16,14 +16,14 @@ with state.scratch() as connection, state.attached(connection, read_only={read_o
 """
 _HOLD_THE_LOCK = """
 from pathlib import Path
-from dinmo_pipeline.state.locks import activation_lock
+from dinmo_pipeline.state.file.locks import activation_lock
 with activation_lock(Path({path!r}), "vip", wait_seconds=0, on_wait=print):
     print("ready", flush=True)
     input()
 """
 _MARK_THE_RUN = """
 from pathlib import Path
-from dinmo_pipeline.state.run_marks import run_mark
+from dinmo_pipeline.state.file.run_marks import run_mark
 with run_mark(Path({path!r}), {run_id!r}):
     print("ready", flush=True)
     input()

@@ -5,8 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from dinmo_pipeline.state.errors import ActivationHeldError, StateUnusableError
-from dinmo_pipeline.state.lock_folder import lock_folder
-from dinmo_pipeline.state.locks import activation_lock
+from dinmo_pipeline.state.file.locks import activation_lock
+from dinmo_pipeline.state.file.paths import lock_folder
 from dinmo_pipeline_tests.state.other_process import holding_lock
 
 WAITING = "Another sync of vip is running; waiting for it to end …"

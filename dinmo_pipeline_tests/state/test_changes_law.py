@@ -21,8 +21,8 @@ from dinmo_pipeline.state.changes import (
     settle,
     store_changes,
 )
-from dinmo_pipeline.state.database import StateDatabase
 from dinmo_pipeline.state.directory import SeenContact, record_contacts, record_missing
+from dinmo_pipeline.state.file.database import StateDatabase
 from dinmo_pipeline.state.ledger import (
     ActivationTag,
     AppliedChange,

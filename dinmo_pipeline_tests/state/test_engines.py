@@ -7,8 +7,8 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from dinmo_pipeline.state.database import StateDatabase
 from dinmo_pipeline.state.errors import StateUnusableError
+from dinmo_pipeline.state.file.database import StateDatabase
 from dinmo_pipeline_tests.state.other_process import holding_state
 
 

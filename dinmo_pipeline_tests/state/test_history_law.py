@@ -5,7 +5,7 @@ from datetime import timedelta
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dinmo_pipeline.state.database import StateDatabase
+from dinmo_pipeline.state.file.database import StateDatabase
 from dinmo_pipeline.state.membership import stage_members, write_membership
 from dinmo_pipeline_tests.state.declaring import NOW, rows_of
 

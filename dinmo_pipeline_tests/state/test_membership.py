@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dinmo_pipeline.state.database import StateDatabase
+from dinmo_pipeline.state.file.database import StateDatabase
 from dinmo_pipeline.state.membership import (
     Membership,
     earlier_sizes,

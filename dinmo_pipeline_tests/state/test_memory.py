@@ -5,8 +5,8 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from dinmo_pipeline.state.database import StateDatabase
 from dinmo_pipeline.state.errors import StateMemoryError
+from dinmo_pipeline.state.file.database import StateDatabase
 
 # One value of so many bytes cannot be put aside on disk.
 _TOO_LARGE_FOR_64_MB = "SELECT length(string_agg(repeat('x', 1000), '')) FROM range(120000)"

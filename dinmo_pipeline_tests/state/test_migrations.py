@@ -5,10 +5,10 @@ from datetime import timedelta
 import duckdb
 import pytest
 
-from dinmo_pipeline.state.database import StateDatabase
+from dinmo_pipeline.state.file.database import StateDatabase
 from dinmo_pipeline.state.readings import Reading, StoredReading, applied_reading, newest_reading
-from dinmo_pipeline.state.schema import CURRENT_VERSION
-from dinmo_pipeline.state.tables import MIGRATIONS
+from dinmo_pipeline.state.schema.migrations import MIGRATIONS
+from dinmo_pipeline.state.schema.version import CURRENT_VERSION
 from dinmo_pipeline_tests.state.declaring import NOW, activation
 
 VIP = activation()

@@ -6,9 +6,9 @@ import stat
 import duckdb
 import pytest
 
-from dinmo_pipeline.state.database import StateDatabase
 from dinmo_pipeline.state.errors import StateError, StateUnusableError, StateVersionError
-from dinmo_pipeline.state.schema import CURRENT_VERSION
+from dinmo_pipeline.state.file.database import StateDatabase
+from dinmo_pipeline.state.schema.version import CURRENT_VERSION
 from dinmo_pipeline_tests.state.other_process import INSERT
 
 CHECK = "Check `state: {database: …}` in the declarations."

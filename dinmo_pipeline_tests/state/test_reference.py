@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from dinmo_pipeline.state.changes import compute_changes, store_changes
-from dinmo_pipeline.state.database import StateDatabase
-from dinmo_pipeline.state.descriptions import DESCRIPTIONS
 from dinmo_pipeline.state.directory import SeenContact, record_contacts, record_missing
+from dinmo_pipeline.state.file.database import StateDatabase
 from dinmo_pipeline.state.ledger import AppliedChange, record_outcomes
 from dinmo_pipeline.state.membership import refresh_membership
+from dinmo_pipeline.state.schema.descriptions import DESCRIPTIONS
 from dinmo_pipeline.state.syncs import SyncNumbers, finish_sync, start_sync
 from dinmo_pipeline_tests.state.declaring import NOW, activation, rows_of
 

@@ -3,7 +3,7 @@
 import pytest
 
 from dinmo_pipeline.state.errors import StateUnusableError
-from dinmo_pipeline.state.run_marks import dead_runs, run_mark
+from dinmo_pipeline.state.file.run_marks import dead_runs, run_mark
 from dinmo_pipeline_tests.state.other_process import marking_run
 
 

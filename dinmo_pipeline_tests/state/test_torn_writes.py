@@ -5,8 +5,8 @@ import shutil
 import duckdb
 import pytest
 
-from dinmo_pipeline.state.database import StateDatabase
 from dinmo_pipeline.state.errors import StateBusyError, StateUnusableError
+from dinmo_pipeline.state.file.database import StateDatabase
 from dinmo_pipeline_tests.state.other_process import holding_state
 
 _INSERT = (

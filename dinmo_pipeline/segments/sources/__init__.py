@@ -1,0 +1,1 @@
+"""Warehouses, opened read-only; members leave them as Arrow batches."""

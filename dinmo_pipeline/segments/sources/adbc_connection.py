@@ -1,0 +1,95 @@
+"""Connections through ADBC drivers: rows arrive as Arrow batches, as the server sends them."""
+
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
+
+import adbc_driver_manager
+import pyarrow as pa
+
+from dinmo_pipeline.segments.errors import SourceError
+from dinmo_pipeline.segments.sources.redaction import without_values
+from dinmo_pipeline.segments.sources.stream import reported
+from dinmo_pipeline.segments.sql.columns import ColumnType, columns_of_arrow
+
+
+class AdbcConnection:
+    """A connection of an ADBC driver's `dbapi` module; one statement at a time."""
+
+    def __init__(self, connection: Any, title: str, explain: str | None) -> None:
+        self._connection = connection
+        self._title = title
+        self._explain = explain
+        self._cursor: Any = None
+
+    def read(self, sql: str) -> pa.RecordBatchReader:
+        """The rows of a SELECT, streamed; ends the statement before."""
+        return reported(self._execute(sql).fetch_record_batch(), self._title)
+
+    def columns(self, sql: str) -> dict[str, ColumnType]:
+        """The columns of a SELECT, in order."""
+        reader = self.read(sql)
+        columns = columns_of_arrow(reader.schema)
+        reader.close()
+        return columns
+
+    def explain(self, sql: str) -> str:
+        """The server's plan of a SELECT, or that it offers none."""
+        if self._explain is None:
+            return f"{self._title} explains no statement before it runs."
+        rows = self._execute(f"{self._explain} {sql}").fetchall()
+        return "\n".join(" ".join(str(value) for value in row) for row in rows)
+
+    def close(self) -> None:
+        """Close the statement and the connection."""
+        self._close_cursor()
+        self._connection.close()
+
+    def _execute(self, sql: str) -> Any:
+        self._close_cursor()
+        self._cursor = self._connection.cursor()
+        try:
+            self._run(self._cursor, sql)
+        except adbc_driver_manager.Error as error:
+            raise self._refused(error) from None
+        return self._cursor
+
+    def _run(self, cursor: Any, sql: str) -> None:
+        """Execute a statement with a new cursor."""
+        cursor.execute(sql)
+
+    def _close_cursor(self) -> None:
+        if self._cursor is not None:
+            self._cursor.close()
+            self._cursor = None
+
+    def _refused(self, error: adbc_driver_manager.Error) -> SourceError:
+        text = str(error).partition("Query was:")[0].strip()
+        state = f" (SQLSTATE {error.sqlstate})" if error.sqlstate else ""
+        return SourceError(f"{self._title} refuses the statement: {without_values(text)}{state}")
+
+
+def connect_snowflake(uri: str) -> AdbcConnection:
+    """Connect by `snowflake://user:password@account/database/schema?warehouse=…&role=…`."""
+    from adbc_driver_snowflake import dbapi  # noqa: PLC0415 - an extra
+
+    connection = dbapi.connect(uri.removeprefix("snowflake://"), autocommit=True)
+    return AdbcConnection(connection, "Snowflake", "EXPLAIN USING TEXT")
+
+
+def connect_bigquery(uri: str) -> AdbcConnection:
+    """Connect by `bigquery://project/dataset?credentials_path=/path/to/key.json`.
+
+    Without `credentials_path` Google's application default credentials are used.
+    """
+    from adbc_driver_bigquery import DatabaseOptions, dbapi  # noqa: PLC0415 - an extra
+
+    parts = urlsplit(uri)
+    options = {DatabaseOptions.PROJECT_ID.value: parts.netloc}
+    if dataset := unquote(parts.path).strip("/"):
+        options[DatabaseOptions.DATASET_ID.value] = dataset
+    if path := parse_qs(parts.query).get("credentials_path"):
+        key_file = DatabaseOptions.AUTH_VALUE_JSON_CREDENTIAL_FILE.value
+        options[DatabaseOptions.AUTH_TYPE.value] = key_file
+        options[DatabaseOptions.AUTH_CREDENTIALS.value] = str(Path(path[0]).expanduser())
+    return AdbcConnection(dbapi.connect(db_kwargs=options, autocommit=True), "BigQuery", None)

@@ -1,0 +1,78 @@
+"""Databricks SQL, through the vendor's connector: it fetches the results as Arrow."""
+
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
+
+import pyarrow as pa
+from databricks import sql as databricks_sql
+
+from dinmo_pipeline.segments.errors import SourceError
+from dinmo_pipeline.segments.sources.redaction import without_values
+from dinmo_pipeline.segments.sources.stream import reported
+from dinmo_pipeline.segments.sql.columns import ColumnType, columns_of_arrow
+
+_ROWS_PER_FETCH = 100_000
+
+
+class DatabricksConnection:
+    """A connection to a SQL warehouse; one statement at a time."""
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+        self._cursor: Any = None
+
+    def read(self, sql: str) -> pa.RecordBatchReader:
+        """The rows of a SELECT, fetched piece by piece."""
+        cursor = self._execute(sql)
+        first: pa.Table = cursor.fetchmany_arrow(_ROWS_PER_FETCH)
+
+        def batches() -> Iterator[pa.RecordBatch]:
+            piece = first
+            while piece.num_rows:
+                yield from piece.to_batches()
+                piece = cursor.fetchmany_arrow(_ROWS_PER_FETCH)
+
+        return reported(pa.RecordBatchReader.from_batches(first.schema, batches()), "Databricks")
+
+    def columns(self, sql: str) -> dict[str, ColumnType]:
+        """The columns of a SELECT, in order."""
+        return columns_of_arrow(self.read(sql).schema)
+
+    def explain(self, sql: str) -> str:
+        """The server's plan of a SELECT."""
+        return "\n".join(str(line) for (line,) in self._execute(f"EXPLAIN {sql}").fetchall())
+
+    def close(self) -> None:
+        """Close the statement and the connection."""
+        if self._cursor is not None:
+            self._cursor.close()
+        self._connection.close()
+
+    def _execute(self, sql: str) -> Any:
+        if self._cursor is not None:
+            self._cursor.close()
+        self._cursor = self._connection.cursor()
+        try:
+            self._cursor.execute(sql)
+        except databricks_sql.Error as error:
+            said = without_values(str(error))
+            raise SourceError(f"Databricks refuses the statement: {said}") from None
+        return self._cursor
+
+
+def connect_databricks(uri: str) -> DatabricksConnection:
+    """Connect by `databricks://token:TOKEN@host?http_path=/sql/1.0/warehouses/…&catalog=…&schema=…`."""
+    parts = urlsplit(uri)
+    options = {name: values[0] for name, values in parse_qs(parts.query).items()}
+    if "http_path" not in options or not parts.hostname:
+        raise SourceError("The URI of Databricks needs a host and ?http_path=/sql/1.0/warehouses/…")
+    connection = databricks_sql.connect(
+        server_hostname=parts.hostname,
+        http_path=options["http_path"],
+        access_token=unquote(parts.password or ""),
+        catalog=options.get("catalog"),
+        schema=options.get("schema"),
+        session_configuration={"timezone": "UTC"},
+    )
+    return DatabricksConnection(connection)

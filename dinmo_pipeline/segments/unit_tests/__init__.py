@@ -1,0 +1,1 @@
+"""Unit tests of segments: given these rows, exactly these are members."""

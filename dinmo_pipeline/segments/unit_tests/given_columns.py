@@ -1,0 +1,63 @@
+"""The columns that the source has of the tables in the tests of segments, as DuckDB has them."""
+
+import re
+from collections.abc import Mapping
+from typing import TypeAlias
+
+from dinmo_pipeline.config.declarations import Project
+from dinmo_pipeline.segments.errors import MissingTableError
+from dinmo_pipeline.segments.sources.opening import OpenSource
+from dinmo_pipeline.segments.sql.columns import ColumnKind, ColumnType
+from dinmo_pipeline.segments.unit_tests.tables_read import TableId, table_id, tables_read
+
+Columns: TypeAlias = Mapping[str, str]
+"""DuckDB's type of each column, in order."""
+
+EXACT = "DECIMAL(38, 10)"
+_TYPES: Mapping[ColumnKind, str] = {
+    "text": "VARCHAR",
+    "integer": "BIGINT",
+    "decimal": EXACT,
+    "float": "DOUBLE",
+    "boolean": "BOOLEAN",
+    "date": "DATE",
+    "timestamp": "TIMESTAMP",
+    "timestamptz": "TIMESTAMPTZ",
+    "other": "VARCHAR",
+}
+_PRECISION_AND_SCALE = re.compile(r"\(\s*([0-9]+)\s*,\s*([0-9]+)\s*\)")
+
+
+def columns_in_source(project: Project, source: OpenSource) -> dict[TableId, Columns]:
+    """The columns that the source has of each table in a test; tables that it has not are left out.
+
+    Raises:
+        SourceError: the source does not answer.
+    """
+    found: dict[TableId, Columns] = {}
+    for name in _tables_of_tests(project):
+        try:
+            columns = source.columns(name)
+        except MissingTableError:
+            continue
+        found[table_id(name)] = {
+            column: type_.type if source.dialect == "duckdb" else _duckdb_type(type_)
+            for column, type_ in columns.items()
+        }
+    return found
+
+
+def _tables_of_tests(project: Project) -> list[str]:
+    names: dict[TableId, str] = {}
+    for test in project.tests.values():
+        given = (table.table for table in test.given)
+        for name in (*tables_read(project, test.segment), *given):
+            names.setdefault(table_id(name), name)
+    return list(names.values())
+
+
+def _duckdb_type(type_: ColumnType) -> str:
+    digits = _PRECISION_AND_SCALE.search(type_.type)
+    if type_.kind == "decimal" and digits and int(digits[1]) <= 38:  # noqa: PLR2004 - DuckDB's widest
+        return f"DECIMAL({digits[1]}, {digits[2]})"
+    return _TYPES[type_.kind]

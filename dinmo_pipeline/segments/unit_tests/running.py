@@ -1,0 +1,129 @@
+"""Unit tests of segments: the declared rows in an empty DuckDB, and who is a member then."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+from dinmo_pipeline.config.declarations import Project, Segment, SegmentTest
+from dinmo_pipeline.config.declarations.conditions import Scalar
+from dinmo_pipeline.config.lineage import uses_of
+from dinmo_pipeline.config.strict_yaml.problems import Problem
+from dinmo_pipeline.segments.errors import SegmentError
+from dinmo_pipeline.segments.members import select_members
+from dinmo_pipeline.segments.sql.statements import RefusedSqlError
+from dinmo_pipeline.segments.unit_tests.frozen_now import on_duckdb
+from dinmo_pipeline.segments.unit_tests.given_columns import Columns
+from dinmo_pipeline.segments.unit_tests.given_tables import tables_of, warehouse_of
+from dinmo_pipeline.segments.unit_tests.inferred_columns import inferred_columns
+from dinmo_pipeline.segments.unit_tests.tables_read import TableId, declared_dialect
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What became of a test: expected members who are missing, and members nobody expected."""
+
+    test: SegmentTest
+    missing: tuple[str, ...]
+    unexpected: tuple[str, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Whether the members are exactly the expected ones."""
+        return not self.missing and not self.unexpected
+
+    def __str__(self) -> str:
+        """`vip_needs_three_orders: customer_id of segment 'vip': missing 1, 2; unexpected 3`."""
+        told = [
+            f"{what} {', '.join(members)}"
+            for what, members in (("missing", self.missing), ("unexpected", self.unexpected))
+            if members
+        ]
+        where = f"{self.test.column} of segment '{self.test.segment}'"
+        return f"{self.test.key}: {where}: {'; '.join(told) or 'as expected'}"
+
+
+def run_segment_test(
+    project: Project, test: SegmentTest, in_source: Mapping[TableId, Columns]
+) -> Verdict:
+    """Put the rows of a test into a DuckDB in memory and ask for the members.
+
+    Args:
+        project: What is declared.
+        test: One of its tests.
+        in_source: The columns of tables, where the source could be asked (see `given_columns`).
+
+    Raises:
+        SegmentError: the test or its segment does not fit the tables; it holds every problem.
+    """
+    now = _now_of(test)
+    known = {**inferred_columns(project), **in_source}
+    ready = _with_sql_on_duckdb(project, test, now)
+    with warehouse_of(test, tables_of(project, test, known)) as source:
+        sql = select_members(
+            ready, test.segment, test.column, source, now=now, timezone=test.timezone
+        )
+        found = source.batches(sql).read_all().column(0).to_pylist()
+    return _verdict(test, {each for each in found if each is not None})
+
+
+def _now_of(test: SegmentTest) -> datetime:
+    if test.now is None:
+        return datetime.now(UTC)
+    return test.now if test.now.tzinfo else test.now.replace(tzinfo=ZoneInfo(test.timezone))
+
+
+def _with_sql_on_duckdb(project: Project, test: SegmentTest, now: datetime) -> Project:
+    """The project with the `sql` of the tested segments in DuckDB's dialect, at the test's moment."""
+    segments: dict[str, Segment] = dict(project.segments)
+    for key in uses_of(test.segment, project.segments, project.models).segments:
+        segment = segments[key]
+        if segment.sql is None:
+            continue
+        try:
+            rewritten = on_duckdb(segment.sql, declared_dialect(project), now)
+        except RefusedSqlError as error:
+            problem = Problem(segment.place, f"segment {key!r}", f"its sql {error}")
+            raise SegmentError([problem]) from error
+        segments[key] = replace(segment, sql=rewritten)
+    return replace(project, segments=segments)
+
+
+def _verdict(test: SegmentTest, found: set[str]) -> Verdict:
+    expected = {_as_text(member): member for member in test.members}
+    numbers = {_plain_digits(text) for text, member in expected.items() if _is_number(member)}
+    missing = [
+        text
+        for text, member in expected.items()
+        if text not in found
+        and not (_is_number(member) and _plain_digits(text) in map(_plain_digits, found))
+    ]
+    unexpected = [
+        text for text in found if text not in expected and _plain_digits(text) not in numbers
+    ]
+    return Verdict(test, tuple(sorted(missing)), tuple(sorted(unexpected)))
+
+
+def _as_text(member: Scalar) -> str:
+    if isinstance(member, bool):
+        return str(member).lower()
+    if isinstance(member, datetime):
+        return member.isoformat(sep=" ")
+    if isinstance(member, date):
+        return member.isoformat()
+    return format(member, "f") if isinstance(member, Decimal) else str(member)
+
+
+def _is_number(member: Scalar) -> bool:
+    return isinstance(member, int | Decimal) and not isinstance(member, bool)
+
+
+_ZEROS_AFTER_POINT = re.compile(r"(-?[0-9]+)(?:\.0+|(\.[0-9]*[1-9])0*)")
+
+
+def _plain_digits(text: str) -> str:
+    """A number without the zeros that its column's type adds: `7.00` is `7`."""
+    match = _ZEROS_AFTER_POINT.fullmatch(text)
+    return f"{match[1]}{match[2] or ''}" if match else text
