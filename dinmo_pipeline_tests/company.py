@@ -16,7 +16,7 @@ import yaml
 from dinmo_pipeline.config import load_project
 from dinmo_pipeline.emulator import EmulatorSettings, running
 from dinmo_pipeline.orchestration.build import build_definitions
-from dinmo_pipeline.orchestration.run import SyncOutcome, sync_activation
+from dinmo_pipeline.orchestration.runs.in_process import SyncOutcome, sync_activation
 from dinmo_pipeline.state.file.database import StateDatabase
 
 TOKEN = "tok-secret-1f9c0"

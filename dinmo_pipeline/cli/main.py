@@ -5,19 +5,19 @@ from collections.abc import Sequence
 
 import click
 
-from dinmo_pipeline.cli.check import check
-from dinmo_pipeline.cli.demo import demo
-from dinmo_pipeline.cli.emulator import emulator
-from dinmo_pipeline.cli.failures import explain
-from dinmo_pipeline.cli.forget import forget
-from dinmo_pipeline.cli.plan import plan
-from dinmo_pipeline.cli.reconcile import reconcile
-from dinmo_pipeline.cli.retire import retire
-from dinmo_pipeline.cli.schema import schema
-from dinmo_pipeline.cli.segments import segments
-from dinmo_pipeline.cli.status import status
-from dinmo_pipeline.cli.sync import sync
-from dinmo_pipeline.cli.test import test
+from dinmo_pipeline.cli.commands.check import check
+from dinmo_pipeline.cli.commands.demo import demo
+from dinmo_pipeline.cli.commands.emulator import emulator
+from dinmo_pipeline.cli.commands.forget import forget
+from dinmo_pipeline.cli.commands.plan import plan
+from dinmo_pipeline.cli.commands.reconcile import reconcile
+from dinmo_pipeline.cli.commands.retire import retire
+from dinmo_pipeline.cli.commands.schema import schema
+from dinmo_pipeline.cli.commands.segments import segments
+from dinmo_pipeline.cli.commands.status import status
+from dinmo_pipeline.cli.commands.sync import sync
+from dinmo_pipeline.cli.commands.test import test
+from dinmo_pipeline.cli.exit_codes import explain
 
 
 @click.group(

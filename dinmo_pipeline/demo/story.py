@@ -17,7 +17,7 @@ from dinmo_pipeline.demo.folder import DemoFolder, NotTheDemoError
 from dinmo_pipeline.demo.warehouse import Day, build_warehouse
 from dinmo_pipeline.demo.workspace import Contact, intercom_contacts, new_contacts_day2
 from dinmo_pipeline.orchestration.build import build_definitions
-from dinmo_pipeline.orchestration.run import SyncOutcome, sync_activation
+from dinmo_pipeline.orchestration.runs.in_process import SyncOutcome, sync_activation
 from dinmo_pipeline.state.file.database import StateDatabase
 from dinmo_pipeline.state.syncs import newest_outcomes
 

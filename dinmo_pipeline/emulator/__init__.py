@@ -4,8 +4,7 @@ It imitates the endpoints of contacts and tags of Intercom's REST API, versions 
 its rate limit, its search index that lags, and its errors. It keeps everything in memory.
 """
 
-from dinmo_pipeline.emulator.records import NewContact
-from dinmo_pipeline.emulator.server import (
+from dinmo_pipeline.emulator.http.server import (
     EmulatorProcess,
     EmulatorServer,
     running,
@@ -13,6 +12,7 @@ from dinmo_pipeline.emulator.server import (
     serve,
 )
 from dinmo_pipeline.emulator.settings import EmulatorSettings
+from dinmo_pipeline.emulator.workspace.records import NewContact
 
 __all__ = [
     "EmulatorProcess",

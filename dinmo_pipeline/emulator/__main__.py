@@ -4,7 +4,7 @@ import json
 import socket
 import sys
 
-from dinmo_pipeline.emulator.server import serve_on
+from dinmo_pipeline.emulator.http.server import serve_on
 from dinmo_pipeline.emulator.settings import EmulatorSettings, changed
 
 

@@ -5,11 +5,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from dinmo_pipeline.emulator.faults import Faults
-from dinmo_pipeline.emulator.ids import Ids
-from dinmo_pipeline.emulator.paging import Results
 from dinmo_pipeline.emulator.rate import Window
 from dinmo_pipeline.emulator.settings import EmulatorSettings
-from dinmo_pipeline.emulator.store import Store
+from dinmo_pipeline.emulator.workspace.ids import Ids
+from dinmo_pipeline.emulator.workspace.paging import Results
+from dinmo_pipeline.emulator.workspace.store import Store
 
 
 @dataclass(slots=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from dinmo_pipeline.intercom.contacts import Contacts
-from dinmo_pipeline.intercom.pacing import Pacer
+from dinmo_pipeline.intercom.pacing.pacer import Pacer
 from dinmo_pipeline.intercom.retry import RetryPolicy
 from dinmo_pipeline.intercom.tags import Tags
 from dinmo_pipeline.intercom.transport import Transport

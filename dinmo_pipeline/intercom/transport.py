@@ -11,8 +11,8 @@ import requests
 
 from dinmo_pipeline.intercom.answers import Answer, read_answer
 from dinmo_pipeline.intercom.errors import ConfigurationError, IntercomError, UnavailableError
-from dinmo_pipeline.intercom.pacing import Pacer
-from dinmo_pipeline.intercom.rate_headers import (
+from dinmo_pipeline.intercom.pacing.pacer import Pacer
+from dinmo_pipeline.intercom.pacing.rate_headers import (
     WINDOW_SECONDS,
     read_rate_headers,
     read_retry_after,

@@ -25,7 +25,11 @@ from dinmo_pipeline.orchestration.naming import (
     state_resources,
 )
 from dinmo_pipeline.orchestration.resources import ActivationResource, SourceResource, StateResource
-from dinmo_pipeline.orchestration.upstream import upstream_deps, upstream_keys, upstream_metadata
+from dinmo_pipeline.orchestration.sensors.upstream import (
+    upstream_deps,
+    upstream_keys,
+    upstream_metadata,
+)
 from dinmo_pipeline.state.file.locks import activation_lock
 
 GROUP = "intercom_segments"
@@ -79,7 +83,7 @@ def _segment_membership(
         from dinmo_pipeline.segments import select_activated  # noqa: PLC0415  # slow
         from dinmo_pipeline.state.membership import earlier_sizes, refresh_membership  # noqa: PLC0415
         from dinmo_pipeline.state.readings import applied_reading  # noqa: PLC0415
-        from dinmo_pipeline.sync.lost_identifiers import what_changed  # noqa: PLC0415
+        from dinmo_pipeline.sync.guards.lost_identifiers import what_changed  # noqa: PLC0415
 
         activation = _activation(context).declared()
         source: SourceResource = context.resources.source
@@ -148,7 +152,7 @@ def _membership_changes(
         ),
     )
     def membership_changes(context: dg.AssetExecutionContext) -> Iterator[Any]:
-        from dinmo_pipeline.sync.changes import refresh_changes  # noqa: PLC0415  # slow
+        from dinmo_pipeline.sync.operations.compute_changes import refresh_changes  # noqa: PLC0415  # slow
         from dinmo_pipeline.sync.session import Session  # noqa: PLC0415
 
         resource = _activation(context)
@@ -203,7 +207,7 @@ def _intercom_tags(
     def intercom_tags(context: dg.AssetExecutionContext, config: ApplyConfig) -> Iterator[Any]:
         from dinmo_pipeline.state.ledger import count_tagged  # noqa: PLC0415  # slow
         from dinmo_pipeline.state.stuck import count_stuck  # noqa: PLC0415
-        from dinmo_pipeline.sync.apply import apply_changes  # noqa: PLC0415
+        from dinmo_pipeline.sync.operations.apply import apply_changes  # noqa: PLC0415
         from dinmo_pipeline.sync.session import Session  # noqa: PLC0415
 
         resource = _activation(context)

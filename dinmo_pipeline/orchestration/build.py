@@ -6,9 +6,8 @@ from typing import Any
 import dagster as dg
 
 from dinmo_pipeline.config.declarations import Activation, Alerts, Destination, Project
-from dinmo_pipeline.orchestration.alerts import build_alerts_sensor
+from dinmo_pipeline.orchestration.alerts.sensor import build_alerts_sensor
 from dinmo_pipeline.orchestration.assets import build_assets
-from dinmo_pipeline.orchestration.console import console
 from dinmo_pipeline.orchestration.jobs import build_jobs
 from dinmo_pipeline.orchestration.naming import (
     ALERTS,
@@ -25,10 +24,14 @@ from dinmo_pipeline.orchestration.resources import (
     SourceResource,
     StateResource,
 )
+from dinmo_pipeline.orchestration.runs.console import console
 from dinmo_pipeline.orchestration.schedules import build_schedules
-from dinmo_pipeline.orchestration.sensor import build_sensor
-from dinmo_pipeline.orchestration.staleness import build_staleness_check, build_staleness_sensor
-from dinmo_pipeline.orchestration.upstream import build_upstream_sensors
+from dinmo_pipeline.orchestration.sensors.staleness import (
+    build_staleness_check,
+    build_staleness_sensor,
+)
+from dinmo_pipeline.orchestration.sensors.tag_changes import build_sensor
+from dinmo_pipeline.orchestration.sensors.upstream import build_upstream_sensors
 
 
 def build_definitions(project: Project, environment: Mapping[str, str]) -> dg.Definitions:

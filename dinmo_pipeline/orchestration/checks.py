@@ -15,10 +15,10 @@ from dinmo_pipeline.orchestration.naming import (
 )
 from dinmo_pipeline.state.readings import Reading, StoredReading
 from dinmo_pipeline.state.stuck import FAILED_SYNCS
-from dinmo_pipeline.sync.apply import SyncResult
-from dinmo_pipeline.sync.changes import ComputedChanges
-from dinmo_pipeline.sync.lost_identifiers import what_changed
-from dinmo_pipeline.sync.reviewed import NOT_AS_REVIEWED
+from dinmo_pipeline.sync.guards.lost_identifiers import what_changed
+from dinmo_pipeline.sync.operations.apply import SyncResult
+from dinmo_pipeline.sync.operations.compute_changes import ComputedChanges
+from dinmo_pipeline.sync.reviewed_plan import NOT_AS_REVIEWED
 
 # A membership that halves or doubles against the median of its last sizes is worth a look.
 _SIZE_FACTOR = 2.0

@@ -8,8 +8,8 @@ import dagster as dg
 from dinmo_pipeline.state.membership import Membership
 from dinmo_pipeline.state.readings import Reading
 from dinmo_pipeline.state.syncs import SyncNumbers
-from dinmo_pipeline.sync.apply import SyncResult
-from dinmo_pipeline.sync.changes import ComputedChanges
+from dinmo_pipeline.sync.operations.apply import SyncResult
+from dinmo_pipeline.sync.operations.compute_changes import ComputedChanges
 
 Metadata = Mapping[str, Any]
 

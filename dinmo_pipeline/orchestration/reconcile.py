@@ -28,7 +28,7 @@ from dinmo_pipeline.orchestration.resources import ActivationResource, SourceRes
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from dinmo_pipeline.sync.reconcile import Reconciled
+    from dinmo_pipeline.sync.operations.reconcile import Reconciled
 
 DRIFT_CHECK = dg.AssetCheckKey(dg.AssetKey(INTERCOM_TAGS), DRIFT)
 
@@ -121,7 +121,7 @@ def _reconciled(
     Raises:
         dg.Failure: Intercom does not answer, or does not let us.
     """
-    from dinmo_pipeline.sync.reconcile import reconcile  # noqa: PLC0415  # slow to import
+    from dinmo_pipeline.sync.operations.reconcile import reconcile  # noqa: PLC0415  # slow to import
     from dinmo_pipeline.sync.session import Session  # noqa: PLC0415
 
     resource: ActivationResource = getattr(

@@ -23,7 +23,7 @@ from dinmo_pipeline.state.directory import (
     signups_unseen_since,
 )
 from dinmo_pipeline.state.ledger import unknown_members
-from dinmo_pipeline.sync.calls import batches, in_parallel
+from dinmo_pipeline.sync.parallel import batches, in_parallel
 from dinmo_pipeline.sync.session import Session
 
 LOOKUP_FIELDS: dict[MatchBy, LookupField] = {"email": "email", "user_id": "external_id"}

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dinmo_pipeline.alerts.troubles import Trouble, as_message, news
+from dinmo_pipeline.orchestration.alerts.troubles import Trouble, as_message, news
 
 TROUBLES = st.dictionaries(st.sampled_from(Trouble), st.just("Trouble."), max_size=4)
 

@@ -24,8 +24,8 @@ from dinmo_pipeline.state.ledger import (
 )
 from dinmo_pipeline.state.membership import refresh_membership
 from dinmo_pipeline.state.syncs import SyncNumbers
-from dinmo_pipeline.sync.apply import apply_changes
-from dinmo_pipeline.sync.changes import refresh_changes
+from dinmo_pipeline.sync.operations.apply import apply_changes
+from dinmo_pipeline.sync.operations.compute_changes import refresh_changes
 from dinmo_pipeline.sync.session import Session, utc_now
 from dinmo_pipeline_tests.state.declaring import activation
 

@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dinmo_pipeline.emulator import NewContact
-from dinmo_pipeline.emulator.paging import Order, Results
-from dinmo_pipeline.emulator.query import field_named, parse_query
-from dinmo_pipeline.emulator.records import Contact
-from dinmo_pipeline.emulator.store import Store
+from dinmo_pipeline.emulator.workspace.paging import Order, Results
+from dinmo_pipeline.emulator.workspace.query import field_named, parse_query
+from dinmo_pipeline.emulator.workspace.records import Contact
+from dinmo_pipeline.emulator.workspace.store import Store
 from dinmo_pipeline_tests.emulator.api import where
 
 NAMES = ("Ann Lee", "ann", "Ben", "lee-ann", None)

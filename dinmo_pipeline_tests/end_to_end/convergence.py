@@ -8,7 +8,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from dinmo_pipeline.emulator import EmulatorSettings, NewContact
 from dinmo_pipeline.emulator.faults import Fault, Faults
-from dinmo_pipeline.emulator.records import Contact, Tag
+from dinmo_pipeline.emulator.workspace.records import Contact, Tag
 from dinmo_pipeline_tests.end_to_end.expectations import Expectations, identifier_of
 from dinmo_pipeline_tests.end_to_end.mortal_pipeline import MortalPipeline
 from dinmo_pipeline_tests.state.declaring import activation

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from dinmo_pipeline.config.declarations import Activation
-from dinmo_pipeline.emulator.records import Contact
+from dinmo_pipeline.emulator.workspace.records import Contact
 
 
 @dataclass

@@ -10,12 +10,12 @@ from pathlib import Path
 from dinmo_pipeline.config.declarations import Activation
 from dinmo_pipeline.emulator import EmulatorServer
 from dinmo_pipeline.intercom.client import IntercomClient
-from dinmo_pipeline.intercom.pacing import Pacer
+from dinmo_pipeline.intercom.pacing.pacer import Pacer
 from dinmo_pipeline.intercom.retry import RetryPolicy
 from dinmo_pipeline.state.membership import refresh_membership
-from dinmo_pipeline.sync.apply import SyncResult, apply_changes
-from dinmo_pipeline.sync.changes import refresh_changes
-from dinmo_pipeline.sync.reconcile import Reconciled, reconcile
+from dinmo_pipeline.sync.operations.apply import SyncResult, apply_changes
+from dinmo_pipeline.sync.operations.compute_changes import refresh_changes
+from dinmo_pipeline.sync.operations.reconcile import Reconciled, reconcile
 from dinmo_pipeline.sync.session import Session
 from dinmo_pipeline_tests.end_to_end.kept_state import KeptState
 from dinmo_pipeline_tests.intercom.workspace import Clock

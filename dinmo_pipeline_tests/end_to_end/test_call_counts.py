@@ -6,8 +6,8 @@ from math import ceil
 import pytest
 
 from dinmo_pipeline.emulator import NewContact, running
-from dinmo_pipeline.sync.apply import apply_changes
-from dinmo_pipeline.sync.changes import refresh_changes
+from dinmo_pipeline.sync.operations.apply import apply_changes
+from dinmo_pipeline.sync.operations.compute_changes import refresh_changes
 from dinmo_pipeline_tests.intercom.syncing import declare_members, session_on
 from dinmo_pipeline_tests.intercom.workspace import Clock, Workspace
 

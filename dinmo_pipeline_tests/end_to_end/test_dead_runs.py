@@ -75,7 +75,7 @@ def test_a_killed_command_is_closed_by_the_sensor_and_by_the_next_sync(tmp_path)
 
 def sync_and_tell(company, told):
     """One sync, with what it tells a person."""
-    from dinmo_pipeline.orchestration.run import sync_activation  # noqa: PLC0415  # beside its use
+    from dinmo_pipeline.orchestration.runs.in_process import sync_activation  # noqa: PLC0415  # beside its use
 
     return sync_activation(
         company.definitions(),

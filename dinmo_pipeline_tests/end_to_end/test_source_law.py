@@ -20,8 +20,8 @@ from hypothesis import strategies as st
 from dinmo_pipeline.emulator import NewContact, running
 from dinmo_pipeline.segments import SegmentError, open_source, select_activated
 from dinmo_pipeline.state.membership import refresh_membership
-from dinmo_pipeline.sync.apply import apply_changes
-from dinmo_pipeline.sync.changes import refresh_changes
+from dinmo_pipeline.sync.operations.apply import apply_changes
+from dinmo_pipeline.sync.operations.compute_changes import refresh_changes
 from dinmo_pipeline.sync.session import Session
 from dinmo_pipeline_tests.end_to_end.kept_state import KeptState
 from dinmo_pipeline_tests.intercom.syncing import LOG

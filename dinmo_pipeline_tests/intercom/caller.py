@@ -4,9 +4,9 @@ import os
 import sys
 from pathlib import Path
 
-from dinmo_pipeline.intercom.budget_keeping import BudgetFile
 from dinmo_pipeline.intercom.client import IntercomClient
-from dinmo_pipeline.sync.calls import in_parallel
+from dinmo_pipeline.intercom.pacing.shared_budget import BudgetFile
+from dinmo_pipeline.sync.parallel import in_parallel
 
 
 def main() -> None:

@@ -4,7 +4,7 @@ import threading
 import time
 from collections.abc import Iterable
 
-from dinmo_pipeline.sync.calls import batches, in_parallel
+from dinmo_pipeline.sync.parallel import batches, in_parallel
 
 
 class Gate:

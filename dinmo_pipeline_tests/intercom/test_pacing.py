@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dinmo_pipeline.intercom.budget import Budget
-from dinmo_pipeline.intercom.pacing import Pacer
-from dinmo_pipeline.intercom.rate_headers import RateHeaders
+from dinmo_pipeline.intercom.pacing.budget import Budget
+from dinmo_pipeline.intercom.pacing.pacer import Pacer
+from dinmo_pipeline.intercom.pacing.rate_headers import RateHeaders
 from dinmo_pipeline_tests.intercom.windows import Windows, no_headers
 
 LIMITS = (167, 1667)

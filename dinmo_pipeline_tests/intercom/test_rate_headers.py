@@ -6,7 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dinmo_pipeline.intercom.rate_headers import RateHeaders, read_rate_headers, read_retry_after
+from dinmo_pipeline.intercom.pacing.rate_headers import (
+    RateHeaders,
+    read_rate_headers,
+    read_retry_after,
+)
 
 NOW = 1_800_000_001
 HEADERS = {

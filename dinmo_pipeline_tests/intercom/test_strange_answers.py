@@ -13,8 +13,8 @@ from dinmo_pipeline.emulator import EmulatorServer, NewContact
 from dinmo_pipeline.intercom.client import IntercomClient
 from dinmo_pipeline.intercom.errors import IntercomError
 from dinmo_pipeline.state.membership import refresh_membership
-from dinmo_pipeline.sync.apply import SyncResult, apply_changes
-from dinmo_pipeline.sync.changes import refresh_changes
+from dinmo_pipeline.sync.operations.apply import SyncResult, apply_changes
+from dinmo_pipeline.sync.operations.compute_changes import refresh_changes
 from dinmo_pipeline.sync.session import Session
 from dinmo_pipeline_tests.end_to_end.kept_state import KeptState
 from dinmo_pipeline_tests.intercom.scripted import Reply, Request, ScriptedServer, scripted

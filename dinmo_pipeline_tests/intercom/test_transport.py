@@ -16,7 +16,7 @@ from dinmo_pipeline.intercom.errors import (
 )
 from dinmo_pipeline.intercom.retry import RETRIED_STATUSES, RetryPolicy
 from dinmo_pipeline.intercom.transport import Transport
-from dinmo_pipeline.sync.calls import in_parallel
+from dinmo_pipeline.sync.parallel import in_parallel
 from dinmo_pipeline_tests.intercom.scripted import Reply, error_body
 from dinmo_pipeline_tests.intercom.workspace import TOKEN
 

@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from dinmo_pipeline.intercom.pacing import Pacer
-from dinmo_pipeline.intercom.rate_headers import RateHeaders
+from dinmo_pipeline.intercom.pacing.pacer import Pacer
+from dinmo_pipeline.intercom.pacing.rate_headers import RateHeaders
 
 WINDOW = 10.0
 

@@ -9,7 +9,7 @@ from typing import Any, Self
 from dinmo_pipeline.emulator import EmulatorServer, EmulatorSettings, NewContact
 from dinmo_pipeline.emulator.faults import Faults, read_faults
 from dinmo_pipeline.intercom.client import IntercomClient
-from dinmo_pipeline.intercom.pacing import Pacer
+from dinmo_pipeline.intercom.pacing.pacer import Pacer
 from dinmo_pipeline.intercom.retry import RetryPolicy
 
 TOKEN = "made-up-token-of-tests"

@@ -6,7 +6,7 @@ import pytest
 
 from dinmo_pipeline.config.lineage import OWN_ASSETS
 from dinmo_pipeline.orchestration import naming
-from dinmo_pipeline.orchestration.upstream import Newest, decide
+from dinmo_pipeline.orchestration.sensors.upstream import Newest, decide
 from dinmo_pipeline_tests.ticking import Ticks
 
 ANA, BEN, CLEO = "ana@example.com", "ben@example.com", "cleo@example.com"

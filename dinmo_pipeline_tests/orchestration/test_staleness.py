@@ -7,7 +7,7 @@ import dagster as dg
 import pytest
 
 from dinmo_pipeline.config import load_project
-from dinmo_pipeline.orchestration.staleness import judge
+from dinmo_pipeline.orchestration.sensors.staleness import judge
 
 NOON = datetime(2026, 3, 2, 12, 30, tzinfo=UTC)
 

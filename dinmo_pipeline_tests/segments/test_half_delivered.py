@@ -6,7 +6,7 @@ import pytest
 from dinmo_pipeline.segments import SourceError, select_activated
 from dinmo_pipeline.state.file.database import StateDatabase
 from dinmo_pipeline.state.membership import refresh_membership
-from dinmo_pipeline.sync.plan import plan_sync
+from dinmo_pipeline.sync.operations.plan import plan_sync
 from dinmo_pipeline_tests.segments.declaring import listed, project
 from dinmo_pipeline_tests.state.declaring import NOW, activation, rows_of
 

@@ -5,9 +5,9 @@ import pytest
 
 from dinmo_pipeline.state.errors import StateError, StateUnusableError
 from dinmo_pipeline.state.membership import refresh_membership
-from dinmo_pipeline.sync.apply import apply_changes
-from dinmo_pipeline.sync.changes import refresh_changes
-from dinmo_pipeline.sync.plan import plan_sync
+from dinmo_pipeline.sync.operations.apply import apply_changes
+from dinmo_pipeline.sync.operations.compute_changes import refresh_changes
+from dinmo_pipeline.sync.operations.plan import plan_sync
 from dinmo_pipeline_tests.intercom.scripted import scripted
 from dinmo_pipeline_tests.intercom.syncing import session_on
 from dinmo_pipeline_tests.intercom.workspace import Clock

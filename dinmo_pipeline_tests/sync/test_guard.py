@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from dinmo_pipeline.config.declarations import Guards
 from dinmo_pipeline.state.changes import ChangeSet
 from dinmo_pipeline.state.readings import Reading, Readings, StoredReading
-from dinmo_pipeline.sync.guard import ALWAYS_ALLOWED_REMOVALS, reason_to_hold
+from dinmo_pipeline.sync.guards.limits import ALWAYS_ALLOWED_REMOVALS, reason_to_hold
 
 COUNTS = st.integers(min_value=0, max_value=100_000)
 SHARES = st.floats(min_value=0, max_value=1)

@@ -1,0 +1,93 @@
+"""`dinmo forget`: erase a person from the state and its history."""
+
+from contextlib import ExitStack
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from dinmo_pipeline.cli.destinations import log_to_person, open_client
+from dinmo_pipeline.cli.project import (
+    declared_project,
+    declared_state,
+    json_option,
+    print_json,
+    tell,
+)
+from dinmo_pipeline.cli.tables import print_table
+
+if TYPE_CHECKING:
+    from dinmo_pipeline.config.declarations import Project
+    from dinmo_pipeline.sync.operations.forget import Forgotten
+
+_RETURNS = (
+    "Whoever is still in the warehouse comes back with the next sync: delete them there first. Copies of"
+    " the state file, such as backups, are not touched."
+)
+
+
+@click.command()
+@click.argument("identifier", metavar="IDENTIFIER")
+@click.option("--keep-tags", is_flag=True, help="Leave our tags on their contacts, for good.")
+@json_option
+def forget(identifier: str, *, keep_tags: bool, as_json: bool) -> None:
+    """Erase a person, by email or user id, from the state, its history and the bytes of its file.
+
+    Our tags are taken off their contacts first. The contact in Intercom stays.
+    """
+    project = declared_project()
+    done = _forgotten(project, identifier, keep_tags=keep_tags)
+    if as_json:
+        print_json(_as_object(done))
+    else:
+        _print(done)
+    tell(_RETURNS)
+
+
+def _forgotten(project: "Project", identifier: str, *, keep_tags: bool) -> "Forgotten":
+    from dinmo_pipeline.state.file.paths import lock_folder  # noqa: PLC0415  # slow to import
+    from dinmo_pipeline.state.overview import overview  # noqa: PLC0415
+    from dinmo_pipeline.sync.operations.forget import forget as forget_person  # noqa: PLC0415
+    from dinmo_pipeline.sync.operations.forget import person_of  # noqa: PLC0415
+
+    state = declared_state(project)
+    tags = [] if keep_tags else person_of(state, identifier).tags
+    for tag in tags:
+        if tag.destination not in project.destinations:
+            raise click.ClickException(
+                f"A contact of destination {tag.destination!r} carries a tag of ours, and that"
+                " destination is declared no longer. Declare it again until this is done, or say"
+                " --keep-tags."
+            )
+    with state.reading() as connection:
+        known = set(overview(connection))
+    with ExitStack() as opened:
+        return forget_person(
+            state,
+            lock_folder(project.state.database),
+            identifier,
+            known | set(project.activations),
+            {key: opened.enter_context(open_client(project, key)) for key in project.destinations},
+            keep_tags=keep_tags,
+            log=log_to_person(),
+        )
+
+
+def _as_object(done: "Forgotten") -> dict[str, Any]:
+    return {"status": "ok", **asdict(done)}
+
+
+def _print(done: "Forgotten") -> None:
+    print_table(
+        ("TABLE", "ROWS"),
+        [
+            (f"dinmo.{table}" + (" (masked)" if table == "change_log" else ""), rows)
+            for table, rows in done.erased.items()
+        ],
+    )
+    click.echo(f"{done.untagged:,} tags taken off in Intercom, {done.kept_tags:,} left on.")
+    click.echo(
+        "The state file was rewritten: no byte of it names the person."
+        if done.rewritten
+        else "The state is in MotherDuck, which keeps deleted rows for as long as your plan says."
+    )

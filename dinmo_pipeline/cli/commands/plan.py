@@ -1,0 +1,108 @@
+"""`dinmo plan`: what a sync would change and cost; writes nothing anywhere."""
+
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from dinmo_pipeline.cli.exit_codes import DONE, HELD
+from dinmo_pipeline.cli.plan_file import write_plan_file
+from dinmo_pipeline.cli.project import (
+    activation_arguments,
+    chosen,
+    declared_project,
+    declared_state,
+    json_option,
+    open_declared_source,
+    print_json,
+)
+from dinmo_pipeline.cli.tables import print_table
+
+if TYPE_CHECKING:
+    from dinmo_pipeline.sync.operations.plan import Plan
+
+
+@click.command()
+@activation_arguments
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write the plan to this file, to be reviewed and applied by `dinmo sync --plan`.",
+)
+@json_option
+def plan(activations: tuple[str, ...], *, out: Path | None, as_json: bool) -> int:
+    """Show what a sync would change and how many API calls it would take; nothing is written."""
+    from dinmo_pipeline.segments import select_activated  # noqa: PLC0415  # slow to import
+    from dinmo_pipeline.sync.operations.plan import plan_sync  # noqa: PLC0415
+
+    project = declared_project()
+    wanted = chosen(project, activations)
+    state = declared_state(project)
+    plans: list[tuple[Plan, float]] = []
+    with open_declared_source(project) as source:
+        for activation in wanted:
+            started = monotonic()
+            select = select_activated(project, activation, source, now=datetime.now(UTC))
+            planned = plan_sync(
+                state,
+                activation,
+                source.batches(select.sql),
+                identifier_type=select.identifier_type,
+            )
+            plans.append((planned, round(monotonic() - started, 3)))
+    shown = {planned.activation: _as_json(planned, seconds) for planned, seconds in plans}
+    if out:
+        write_plan_file(out, project, shown, {p.activation: p.fingerprint for p, _ in plans})
+    if as_json:
+        print_json(shown)
+    else:
+        _print(plans)
+    return HELD if any(planned.held for planned, _ in plans) else DONE
+
+
+def _as_json(planned: "Plan", seconds: float) -> dict[str, Any]:
+    changes = planned.changes
+    return {
+        "status": "held" if planned.held else "ok",
+        **({"reason": planned.held} if planned.held else {}),
+        "members": changes.members,
+        "entered": changes.entered,
+        "left": changes.left,
+        "tagged": 0,
+        "untagged": 0,
+        "not_in_intercom": changes.not_in_intercom,
+        "ambiguous": planned.ambiguous,
+        "failed": 0,
+        "pending": changes.entered + changes.left,
+        "api_calls": planned.calls.total,
+        "api_calls_by_purpose": asdict(planned.calls),
+        "seconds": seconds,
+    }
+
+
+def _print(plans: "list[tuple[Plan, float]]") -> None:
+    print_table(
+        ("ACTIVATION", "MEMBERS", "ENTER", "LEAVE", "NOT IN INTERCOM", "API CALLS"),
+        [
+            (
+                planned.activation,
+                planned.changes.members,
+                planned.changes.entered,
+                planned.changes.left,
+                planned.changes.not_in_intercom,
+                f"≤ {planned.calls.total:,}",
+            )
+            for planned, _ in plans
+        ],
+    )
+    for planned, _ in plans:
+        if planned.changes.unknown:
+            click.echo(
+                f"{planned.activation}: {planned.changes.unknown:,} of those who enter have never been"
+                " looked up; those not in Intercom will not be tagged."
+            )
+        if planned.held:
+            click.echo(f"{planned.activation}: would be held. {planned.held}", err=True)

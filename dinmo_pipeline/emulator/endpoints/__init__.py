@@ -1,0 +1,1 @@
+"""One module per group of routes, and the views that they answer with."""

@@ -1,0 +1,1 @@
+"""The server: how a call arrives, waits, fails and is answered."""

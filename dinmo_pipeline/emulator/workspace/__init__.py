@@ -1,0 +1,1 @@
+"""What the emulated Intercom knows, and how it searches."""

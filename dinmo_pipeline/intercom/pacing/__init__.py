@@ -1,0 +1,1 @@
+"""The API budget: how fast calls may go, shared by all processes of a machine."""

@@ -1,0 +1,1 @@
+"""Alert messages, and the webhook that sends them."""

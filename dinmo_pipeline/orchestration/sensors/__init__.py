@@ -1,0 +1,1 @@
+"""The sensors: each is a pure decision with a thin Dagster sensor around it."""

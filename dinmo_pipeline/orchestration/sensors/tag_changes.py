@@ -1,0 +1,198 @@
+"""The sensor: launches a run for each activation with changes to apply, once per change set.
+
+`@asset_sensor` would fetch only the newest event since its cursor and so lose all but one of several
+activations (dagster#32853); this one reads every materialization since its cursor and keeps the newest of
+each partition.
+"""
+
+import hashlib
+import json
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+import dagster as dg
+
+from dinmo_pipeline.orchestration.metadata import CHANGES_TO_APPLY, HELD
+from dinmo_pipeline.orchestration.naming import (
+    APPLY_TAG_CHANGES,
+    INTERCOM_TAGS,
+    MEMBERSHIP_CHANGES,
+    TAG_CHANGES_SENSOR,
+)
+from dinmo_pipeline.orchestration.resources import StateResource
+from dinmo_pipeline.orchestration.runs.dead_runs import close_dead_runs
+from dinmo_pipeline.orchestration.runs.lifecycle import activations_under_way
+from dinmo_pipeline.state.file.database import StateDatabase
+
+INTERVAL_SECONDS = 30
+_EVENTS_A_FETCH = 500
+_STATE_WAIT_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeSetEvent:
+    """A materialization of `membership_changes`: `event` is its storage id, which grows."""
+
+    activation: str
+    event: int
+    changes: int
+    held: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Which change sets to launch a run for, which to look at again, and why for each other one."""
+
+    launch: tuple[ChangeSetEvent, ...]
+    waiting: tuple[ChangeSetEvent, ...]
+    skipped: tuple[str, ...]
+
+
+def decide(
+    newest: Iterable[ChangeSetEvent],
+    *,
+    enabled: Collection[str],
+    under_way: Collection[str],
+    applied: Mapping[str, int],
+) -> Decision:
+    """Judge the newest change set of each activation.
+
+    `under_way` are activations with an unfinished run of the job, `applied` the newest storage id of
+    `intercom_tags` per activation. A change set whose activation is under way waits for the next tick.
+    """
+    launch, waiting, skipped = [], [], []
+    for change_set in newest:
+        name = change_set.activation
+        if name not in enabled:
+            skipped.append(f"{name} is disabled or no longer declared")
+        elif change_set.held:
+            skipped.append(f"{name} is held by a guard")
+        elif change_set.changes == 0:
+            skipped.append(f"{name} has no changes")
+        elif applied.get(name, 0) > change_set.event:
+            skipped.append(f"{name} was applied by another run")
+        elif name in under_way:
+            waiting.append(change_set)
+            skipped.append(f"{name} has a run under way")
+        else:
+            launch.append(change_set)
+    return Decision(tuple(launch), tuple(waiting), tuple(skipped))
+
+
+def build_sensor(enabled: Collection[str], state: StateResource) -> dg.SensorDefinition:
+    """The sensor for the enabled activations; running unless stopped in the UI.
+
+    It also closes the runs that were killed, which would keep their activation waiting.
+    """
+
+    @dg.sensor(
+        name=TAG_CHANGES_SENSOR,
+        job_name=APPLY_TAG_CHANGES,
+        minimum_interval_seconds=INTERVAL_SECONDS,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Applies the changes of each activation that has some.",
+    )
+    def tag_changes_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+        close_dead_runs(
+            context.instance,
+            # A busy state is left to the next tick: a tick may last a minute.
+            StateDatabase(state.database, wait_seconds=_STATE_WAIT_SECONDS),
+            state.locks,
+            context.log.warning,
+        )
+        return _tick(context, enabled)
+
+    return tag_changes_sensor
+
+
+def _tick(context: dg.SensorEvaluationContext, enabled: Collection[str]) -> dg.SensorResult:
+    after, newest = _read_cursor(context.cursor)
+    for change_set in _change_sets(context.instance, after):
+        newest[change_set.activation] = change_set
+        after = max(after, change_set.event)
+    decision = decide(
+        newest.values(),
+        enabled=enabled,
+        under_way=activations_under_way(context.instance, APPLY_TAG_CHANGES) if newest else (),
+        applied=_newest_applied(context.instance, newest),
+    )
+    return dg.SensorResult(
+        run_requests=[
+            dg.RunRequest(run_key=_run_key(change_set), partition_key=change_set.activation)
+            for change_set in decision.launch
+        ],
+        skip_reason=None
+        if decision.launch
+        else f"Nothing to apply: {'; '.join(decision.skipped) or 'no new change set'}.",
+        cursor=_write_cursor(after, decision.waiting),
+    )
+
+
+def _change_sets(instance: dg.DagsterInstance, after: int) -> Iterator[ChangeSetEvent]:
+    """Every materialization of the changes after a storage id, oldest first."""
+    while True:
+        fetched = instance.fetch_materializations(
+            dg.AssetRecordsFilter(
+                asset_key=dg.AssetKey(MEMBERSHIP_CHANGES), after_storage_id=after
+            ),
+            limit=_EVENTS_A_FETCH,
+            ascending=True,
+        )
+        for record in fetched.records:
+            after = record.storage_id
+            materialization = record.asset_materialization
+            if materialization is None or materialization.partition is None:
+                continue
+            metadata = materialization.metadata
+            yield ChangeSetEvent(
+                materialization.partition,
+                record.storage_id,
+                _value(metadata, CHANGES_TO_APPLY),
+                bool(_value(metadata, HELD)),
+            )
+        if not fetched.has_more:
+            return
+
+
+def _value(metadata: Mapping[str, dg.MetadataValue], key: str) -> int:
+    value = metadata[key].value if key in metadata else 0
+    return int(value) if isinstance(value, int | float) else 0
+
+
+def _newest_applied(instance: dg.DagsterInstance, activations: Iterable[str]) -> dict[str, int]:
+    """The newest successful materialization of the tags, by activation."""
+    newest = {}
+    for activation in activations:
+        fetched = instance.fetch_materializations(
+            dg.AssetRecordsFilter(
+                asset_key=dg.AssetKey(INTERCOM_TAGS), asset_partitions=[activation]
+            ),
+            limit=1,
+        )
+        if fetched.records:
+            newest[activation] = fetched.records[0].storage_id
+    return newest
+
+
+def _run_key(change_set: ChangeSetEvent) -> str:
+    """One per change set; hashed, since long keys break some storages' index."""
+    text = f"{change_set.activation}:{change_set.event}"
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def _read_cursor(cursor: str | None) -> tuple[int, dict[str, ChangeSetEvent]]:
+    """The last event read, and the change sets that waited for a run to end."""
+    if not cursor:
+        return 0, {}
+    read = json.loads(cursor)
+    waiting = [ChangeSetEvent(*values) for values in read["waiting"]]
+    return read["after"], {change_set.activation: change_set for change_set in waiting}
+
+
+def _write_cursor(after: int, waiting: Iterable[ChangeSetEvent]) -> str:
+    return json.dumps(
+        {
+            "after": after,
+            "waiting": [[c.activation, c.event, c.changes, c.held] for c in waiting],
+        }
+    )

@@ -1,0 +1,1 @@
+"""The guards that hold a change set until a person releases it."""

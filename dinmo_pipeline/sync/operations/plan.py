@@ -1,0 +1,102 @@
+"""What a sync would do and cost, computed without writing anything anywhere."""
+
+from dataclasses import dataclass
+from math import ceil
+
+import pyarrow as pa
+
+from dinmo_pipeline.config.declarations import Activation
+from dinmo_pipeline.intercom.tags import BULK_SIZE
+from dinmo_pipeline.state.changes import ChangeSet, compute_changes
+from dinmo_pipeline.state.directory import count_ambiguous
+from dinmo_pipeline.state.file.database import StateDatabase
+from dinmo_pipeline.state.fingerprint import fingerprint_changes
+from dinmo_pipeline.state.ledger import activation_tag
+from dinmo_pipeline.state.membership import USABLE_INCOMING, stage_members
+from dinmo_pipeline.state.readings import Readings, applied_reading, count_incoming
+from dinmo_pipeline.state.workspaces import recorded_workspace
+from dinmo_pipeline.sync.guards.limits import reason_to_hold
+from dinmo_pipeline.sync.lookup import most_lookup_calls
+from dinmo_pipeline.sync.reviewed_plan import new_salt, written
+
+
+@dataclass(frozen=True, slots=True)
+class CallEstimate:
+    """API calls by purpose: at most this many, since unknown members may not be in Intercom."""
+
+    workspace: int
+    tag: int
+    lookups: int
+    taggings: int
+    removals: int
+    signups: int
+
+    @property
+    def total(self) -> int:
+        """All of them."""
+        return (
+            self.workspace + self.tag + self.lookups + self.taggings + self.removals + self.signups
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a sync of an activation would change; `held` is a guard's reason to apply nothing.
+
+    `fingerprint` (see reviewed.py) tells this change set from any other.
+    """
+
+    activation: str
+    changes: ChangeSet
+    ambiguous: int
+    held: str | None
+    calls: CallEstimate
+    fingerprint: str
+
+
+def plan_sync(
+    state: StateDatabase,
+    activation: Activation,
+    rows: pa.RecordBatchReader,
+    *,
+    identifier_type: str | None = None,
+) -> Plan:
+    """Compare the segment's rows (one text column `identifier`) with the ledger as it is.
+
+    `identifier_type` is what the source calls the column's type.
+
+    Raises:
+        StateError: the state cannot be read.
+    """
+    with state.scratch() as connection:
+        stage_members(connection, rows, activation.match_by)
+        now = count_incoming(connection, activation.match_by, identifier_type)
+        with state.attached(connection, read_only=True):
+            changes = compute_changes(connection, activation, members=USABLE_INCOMING)
+            ambiguous = count_ambiguous(
+                connection, USABLE_INCOMING, activation.destination, activation.match_by
+            )
+            fingerprint = written(fingerprint_changes(connection, activation, new_salt()))
+            tag = activation_tag(connection, activation.key, activation.destination)
+            readings = Readings(now, applied_reading(connection, activation))
+            workspace = recorded_workspace(connection, activation.destination)
+    return Plan(
+        activation.key,
+        changes,
+        ambiguous,
+        reason_to_hold(changes, readings, activation.guards),
+        estimate_calls(changes, has_tag=tag is not None, has_workspace=workspace is not None),
+        fingerprint,
+    )
+
+
+def estimate_calls(changes: ChangeSet, *, has_tag: bool, has_workspace: bool) -> CallEstimate:
+    """The calls of a change set: 50 members a lookup, 50 contacts a tagging, one contact a removal."""
+    return CallEstimate(
+        workspace=0 if has_workspace and (has_tag or not changes.entered) else 1,
+        tag=1 if has_tag or not changes.entered else 2,
+        lookups=most_lookup_calls(changes.unknown),
+        taggings=ceil(changes.entered / BULK_SIZE),
+        removals=changes.leaving_contacts,
+        signups=1 if changes.not_in_intercom else 0,
+    )

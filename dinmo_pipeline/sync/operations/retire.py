@@ -1,0 +1,186 @@
+"""Retire an activation: take its tag off the contacts we tagged, and close it in the state."""
+
+import logging
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Literal
+
+import duckdb
+
+from dinmo_pipeline.config.declarations import Activation, Guards, Reconciliation
+from dinmo_pipeline.config.strict_yaml.problems import Place
+from dinmo_pipeline.intercom.errors import IntercomError
+from dinmo_pipeline.intercom.tags import Tag
+from dinmo_pipeline.state.file.database import StateDatabase
+from dinmo_pipeline.state.file.locks import activation_lock
+from dinmo_pipeline.state.ledger import AppliedChange, PlannedChange
+from dinmo_pipeline.state.retire import (
+    RetiredTag,
+    close_activation,
+    close_destination,
+    drop_ledger,
+    hand_over,
+    removals_page,
+    retired_tags,
+    stage_removals,
+)
+from dinmo_pipeline.state.syncs import SyncNumbers, count_outcomes, finish_sync, start_sync
+from dinmo_pipeline.sync.executing import pages_of, work_off
+from dinmo_pipeline.sync.parallel import batches
+from dinmo_pipeline.sync.session import Session, utc_now
+from dinmo_pipeline.sync.tagging import Tagger, TagVanishedError
+from dinmo_pipeline.sync.workspace import ensure_workspace_of
+
+_CHANGES_A_PAGE = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Retired:
+    """How a retirement ended, in contacts; `kept` carry the tag on: for another activation, or as asked."""
+
+    activation: str
+    status: Literal["ok", "failed"] = "ok"
+    reason: str | None = None
+    untagged: int = 0
+    gone: int = 0
+    kept: int = 0
+    failed: int = 0
+    pending: int = 0
+    api_calls: int = 0
+    seconds: float = 0.0
+
+
+def retired_activation(key: str, destination: str, tag_name: str) -> Activation:
+    """An activation as far as retiring it needs one: it may be declared no longer."""
+    return Activation(
+        key=key,
+        segment=key,
+        destination=destination,
+        name=tag_name,
+        match_by="email",
+        column="email",
+        schedule="manual",
+        timezone="UTC",
+        enabled=False,
+        on_multiple_users="all",
+        guards=Guards(),
+        reconciliation=Reconciliation(),
+        place=Place("state", 0, 0),
+    )
+
+
+def retire(
+    state: StateDatabase,
+    key: str,
+    sessions: Sequence[Session],
+    locks: Path,
+    *,
+    log: logging.Logger,
+    only: str | None = None,
+    kept: Sequence[RetiredTag] = (),
+    clock: Callable[[], datetime] = utc_now,
+) -> Retired:
+    """Untag the contacts of an activation at each destination that has some (a session each); close it.
+
+    With `only` a destination that the activation was moved from, nothing else of it is closed. The tags
+    `kept` stay on their contacts, which are forgotten without a call. The tag itself stays in Intercom. It is
+    logged as a sync; one that did not get through is completed by the next. Intercom's failures are a
+    result, not an exception.
+
+    Raises:
+        StateError: the state cannot be used, or a sync of the activation does not end.
+    """
+    sync_id = sessions[0].sync_id if sessions else uuid.uuid4().hex
+    with activation_lock(locks, key, on_wait=log.info):
+        started = time.monotonic()
+        with state.transaction() as connection:
+            start_sync(connection, sync_id, key, now=clock())
+        done = Retired(key, kept=sum(tag.contacts for tag in kept))
+        try:
+            for session in sessions:
+                done = _untag_all(replace(session, sync_id=sync_id), done)
+        except (IntercomError, TagVanishedError) as error:
+            reason = str(error) or "The tag was deleted in Intercom meanwhile."
+            done = replace(done, status="failed", reason=reason)
+        done = replace(
+            done,
+            api_calls=sum(session.intercom.calls for session in sessions),
+            seconds=round(time.monotonic() - started, 3),
+        )
+        with state.transaction() as connection:
+            for tag in kept:
+                drop_ledger(connection, key, tag.destination)
+            return _finish(connection, sync_id, done, only=only, now=clock())
+
+
+def _untag_all(session: Session, done: Retired) -> Retired:
+    activation = session.activation
+    with session.state.reading() as connection:
+        tags = retired_tags(connection, activation.key)
+    (ours,) = (tag for tag in tags if tag.destination == activation.destination)
+    ensure_workspace_of(session)
+    tag = session.intercom.tags.get(ours.tag_id)
+    if tag is None:
+        ensure_workspace_of(session, doubtful=True)
+    with session.state.transaction() as connection:
+        if tag is None:
+            # Deleted in Intercom: nobody carries it.
+            drop_ledger(connection, activation.key, activation.destination)
+            return replace(done, gone=done.gone + ours.contacts)
+        kept = hand_over(connection, activation.key, ours)
+    return _untag_rest(session, tag, ours, replace(done, kept=done.kept + kept))
+
+
+def _untag_rest(session: Session, tag: Tag, ours: RetiredTag, done: Retired) -> Retired:
+    # Nobody of this activation keeps the tag, so it also leaves whom a contact was merged into.
+    tagger = Tagger(session.intercom.tags, tag, lambda _contact: False)
+
+    def untag(batch: list[PlannedChange]) -> list[AppliedChange]:
+        return [tagger.untag(change) for change in batch]
+
+    with session.state.scratch() as connection:
+        with session.state.attached(connection, read_only=True):
+            total = stage_removals(connection, session.activation.key, ours)
+        changes = pages_of(
+            lambda after: removals_page(connection, after=after, limit=_CHANGES_A_PAGE)
+        )
+        counted = work_off(session, "untagging", total, batches(changes, 1), untag)
+    return replace(
+        done,
+        untagged=done.untagged + counted["applied"],
+        gone=done.gone + counted["gone"],
+        failed=done.failed + counted["failed"],
+        pending=done.pending + counted["pending"],
+    )
+
+
+def _finish(
+    connection: duckdb.DuckDBPyConnection,
+    sync_id: str,
+    done: Retired,
+    *,
+    only: str | None,
+    now: datetime,
+) -> Retired:
+    if done.status == "ok" and not (
+        close_destination(connection, done.activation, only)
+        if only
+        else close_activation(connection, done.activation, now=now)
+    ):
+        reason = "Some contacts still carry the tag; `dinmo.change_log` has each reason."
+        done = replace(done, status="failed", reason=reason)
+    outcomes = count_outcomes(connection, sync_id)
+    numbers = SyncNumbers(
+        left=outcomes.untagged + outcomes.failed + outcomes.pending,
+        untagged=outcomes.untagged,
+        failed=outcomes.failed,
+        pending=outcomes.pending,
+        api_calls=done.api_calls,
+        seconds=done.seconds,
+    )
+    finish_sync(connection, sync_id, done.status, done.reason, numbers, now=now)
+    return done
