@@ -10,7 +10,7 @@ from dinmo_pipeline.emulator import EmulatorSettings, NewContact
 from dinmo_pipeline.emulator.faults import Fault, Faults
 from dinmo_pipeline.emulator.workspace.records import Contact, Tag
 from dinmo_pipeline_tests.end_to_end.expectations import Expectations, identifier_of
-from dinmo_pipeline_tests.end_to_end.mortal_pipeline import MortalPipeline
+from dinmo_pipeline_tests.end_to_end.faults.mortal_pipeline import MortalPipeline
 from dinmo_pipeline_tests.state.declaring import activation
 
 PEOPLE = range(5)

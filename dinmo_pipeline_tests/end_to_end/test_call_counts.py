@@ -8,8 +8,8 @@ import pytest
 from dinmo_pipeline.emulator import NewContact, running
 from dinmo_pipeline.sync.operations.apply import apply_changes
 from dinmo_pipeline.sync.operations.compute_changes import refresh_changes
-from dinmo_pipeline_tests.intercom.syncing import declare_members, session_on
 from dinmo_pipeline_tests.intercom.workspace import Clock, Workspace
+from dinmo_pipeline_tests.sync.syncing import declare_members, session_on
 
 LIST, SEARCH = "GET /contacts", "POST /contacts/search"
 ME, TAGS, SEE_TAG, TAG = "GET /me", "GET /tags", "GET /tags/{id}", "POST /tags"

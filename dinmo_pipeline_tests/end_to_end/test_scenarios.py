@@ -49,23 +49,25 @@ PROVEN_ELSEWHERE = {
         "intercom/test_pacing.py::test_missing_or_odd_headers_do_no_harm",
         "intercom/test_rate_headers.py::test_a_reset_that_cannot_be_is_unknown",
     ],
-    28: ["end_to_end/test_faults.py::test_one_quiet_sync_makes_right_what_failing_calls_left"],
+    28: [
+        "end_to_end/faults/test_faults.py::test_one_quiet_sync_makes_right_what_failing_calls_left"
+    ],
     30: [
         "intercom/test_transport.py::test_what_a_person_must_mend_is_told_at_once",
         "intercom/test_transport.py::test_an_invalid_version_is_told_at_once",
     ],
     31: [
         "end_to_end/test_main_job.py::test_what_intercom_refused_comes_back_by_itself",
-        "intercom/test_tagging.py::test_one_contact_that_is_refused_does_not_hold_up_the_others",
+        "sync/test_tagging.py::test_one_contact_that_is_refused_does_not_hold_up_the_others",
     ],
     32: [
-        "end_to_end/test_kill.py::test_killed_syncs_are_finished_by_the_next_one",
+        "end_to_end/faults/test_kill.py::test_killed_syncs_are_finished_by_the_next_one",
         (
-            "end_to_end/test_unrecorded_calls.py::"
+            "end_to_end/faults/test_unrecorded_calls.py::"
             "test_who_was_tagged_and_left_before_the_next_sync_loses_the_tag"
         ),
     ],
-    33: ["state/test_activation_lock.py::test_it_is_waited_for_and_told_once"],
+    33: ["state/file/test_activation_lock.py::test_it_is_waited_for_and_told_once"],
     34: [
         "end_to_end/test_main_job.py::test_a_segment_that_became_empty_is_held_and_released_by_a_person",
         "end_to_end/test_main_job.py::test_a_large_removal_is_held_and_a_smaller_one_releases_itself",
@@ -91,9 +93,9 @@ PROVEN_ELSEWHERE = {
         ),
     ],
     39: [
-        "orchestration/test_alerts.py::test_a_failing_query_is_told_once_and_so_is_its_end",
-        "orchestration/test_alerts.py::test_intercom_that_refuses_is_told",
-        "orchestration/test_staleness.py::test_the_sensor_reports_each_activation_once_per_change",
+        "orchestration/alerts/test_sensor.py::test_a_failing_query_is_told_once_and_so_is_its_end",
+        "orchestration/alerts/test_sensor.py::test_intercom_that_refuses_is_told",
+        "orchestration/sensors/test_staleness.py::test_the_sensor_reports_each_activation_once_per_change",
         "orchestration/test_through_dagster.py::test_numbers_that_a_person_follows_are_numeric_metadata",
         "orchestration/test_through_dagster.py::test_no_event_holds_the_token_or_a_member",
     ],

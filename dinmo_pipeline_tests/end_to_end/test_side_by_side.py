@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from dinmo_pipeline_tests.company import Company
-from dinmo_pipeline_tests.state.other_process import holding_lock
+from dinmo_pipeline_tests.state.file.other_process import holding_lock
 
 EVERYBODY = [f"user{n}@example.com" for n in range(300)]
 WRITER = "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print('open', flush=True); input()"

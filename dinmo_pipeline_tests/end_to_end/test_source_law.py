@@ -23,11 +23,11 @@ from dinmo_pipeline.state.membership import refresh_membership
 from dinmo_pipeline.sync.operations.apply import apply_changes
 from dinmo_pipeline.sync.operations.compute_changes import refresh_changes
 from dinmo_pipeline.sync.session import Session
-from dinmo_pipeline_tests.end_to_end.kept_state import KeptState
-from dinmo_pipeline_tests.intercom.syncing import LOG
+from dinmo_pipeline_tests.end_to_end.faults.kept_state import KeptState
 from dinmo_pipeline_tests.intercom.workspace import Clock, Workspace
 from dinmo_pipeline_tests.segments.declaring import duckdb_file, listed, project
 from dinmo_pipeline_tests.state.declaring import activation
+from dinmo_pipeline_tests.sync.syncing import LOG
 
 NOW = datetime(2026, 3, 1, 9, 0, tzinfo=UTC)
 

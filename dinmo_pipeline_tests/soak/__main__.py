@@ -11,7 +11,7 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from dinmo_pipeline.emulator import running
 from dinmo_pipeline_tests.end_to_end.convergence import convergence
-from dinmo_pipeline_tests.end_to_end.mortal_pipeline import MortalPipeline
+from dinmo_pipeline_tests.end_to_end.faults.mortal_pipeline import MortalPipeline
 from dinmo_pipeline_tests.intercom.workspace import Clock
 
 _EXAMPLES_A_ROUND = 100

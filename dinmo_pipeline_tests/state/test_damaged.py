@@ -9,9 +9,9 @@ from dinmo_pipeline.sync.operations.apply import apply_changes
 from dinmo_pipeline.sync.operations.compute_changes import refresh_changes
 from dinmo_pipeline.sync.operations.plan import plan_sync
 from dinmo_pipeline_tests.intercom.scripted import scripted
-from dinmo_pipeline_tests.intercom.syncing import session_on
 from dinmo_pipeline_tests.intercom.workspace import Clock
 from dinmo_pipeline_tests.state.declaring import NOW, rows_of
+from dinmo_pipeline_tests.sync.syncing import session_on
 
 DAMAGES = [
     "DROP TABLE dinmo.tagged_contacts",

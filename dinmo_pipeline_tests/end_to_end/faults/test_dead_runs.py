@@ -18,7 +18,7 @@ from dinmo_pipeline_tests.company import TOKEN, TOKEN_VARIABLE
 from dinmo_pipeline_tests.soak.killing import killed_syncs
 from dinmo_pipeline_tests.ticking import Ticks
 
-PROJECT = Path(__file__).parents[2]
+PROJECT = Path(__file__).parents[3]
 EVERYBODY = [f"user{n}@example.com" for n in range(40)]
 
 

@@ -9,7 +9,7 @@ import pytest
 from dinmo_pipeline.state.errors import StateError, StateUnusableError, StateVersionError
 from dinmo_pipeline.state.file.database import StateDatabase
 from dinmo_pipeline.state.schema.version import CURRENT_VERSION
-from dinmo_pipeline_tests.state.other_process import INSERT
+from dinmo_pipeline_tests.state.file.other_process import INSERT
 
 CHECK = "Check `state: {database: …}` in the declarations."
 

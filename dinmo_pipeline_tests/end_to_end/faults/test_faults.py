@@ -7,7 +7,7 @@ import pytest
 from dinmo_pipeline.emulator import NewContact, running
 from dinmo_pipeline.emulator.faults import Fault, Faults
 from dinmo_pipeline_tests.end_to_end.convergence import HARMLESS_CALLS
-from dinmo_pipeline_tests.end_to_end.mortal_pipeline import MortalPipeline
+from dinmo_pipeline_tests.end_to_end.faults.mortal_pipeline import MortalPipeline
 from dinmo_pipeline_tests.intercom.workspace import Clock
 from dinmo_pipeline_tests.state.declaring import activation
 

@@ -26,9 +26,9 @@ from dinmo_pipeline.config.declarations.conditions import (
 from dinmo_pipeline.config.declarations.conditions import (
     Test as Comparison,
 )
+from dinmo_pipeline_tests.segments.compiler.evaluator import Evaluator, Row
 from dinmo_pipeline_tests.segments.declaring import HERE, in_segment, model, project, segment
 from dinmo_pipeline_tests.segments.engines import DuckDBEngine, PostgresEngine
-from dinmo_pipeline_tests.segments.evaluator import Evaluator, Row
 from dinmo_pipeline_tests.segments.reading import members
 
 NOW = datetime(2024, 2, 28, 22, 30, tzinfo=UTC)  # the 29th in Paris, and a leap year

@@ -9,7 +9,7 @@ import pytest
 
 from dinmo_pipeline.state.errors import StateUnusableError
 from dinmo_pipeline.state.file.database import StateDatabase
-from dinmo_pipeline_tests.state.other_process import holding_state
+from dinmo_pipeline_tests.state.file.other_process import holding_state
 
 
 @pytest.fixture

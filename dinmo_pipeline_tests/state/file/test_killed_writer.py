@@ -3,7 +3,7 @@
 import pytest
 
 from dinmo_pipeline.state.file.database import StateDatabase
-from dinmo_pipeline_tests.state.other_process import INSERT, holding_state
+from dinmo_pipeline_tests.state.file.other_process import INSERT, holding_state
 
 OTHER = INSERT.format(destination="killed")
 

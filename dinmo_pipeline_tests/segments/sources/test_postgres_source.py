@@ -157,7 +157,7 @@ def test_a_million_members_stream_in_flat_memory(postgres_engine: PostgresEngine
         check=True,
         capture_output=True,
         text=True,
-        cwd=Path(__file__).parents[2],
+        cwd=Path(__file__).parents[3],
     )
     rows, megabytes, grown = map(int, counted.stdout.split())
     assert rows == 1_000_000

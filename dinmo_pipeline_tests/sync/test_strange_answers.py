@@ -16,12 +16,12 @@ from dinmo_pipeline.state.membership import refresh_membership
 from dinmo_pipeline.sync.operations.apply import SyncResult, apply_changes
 from dinmo_pipeline.sync.operations.compute_changes import refresh_changes
 from dinmo_pipeline.sync.session import Session
-from dinmo_pipeline_tests.end_to_end.kept_state import KeptState
+from dinmo_pipeline_tests.end_to_end.faults.kept_state import KeptState
 from dinmo_pipeline_tests.intercom.scripted import Reply, Request, ScriptedServer, scripted
-from dinmo_pipeline_tests.intercom.syncing import LOG
 from dinmo_pipeline_tests.intercom.test_answers import JSON
 from dinmo_pipeline_tests.intercom.workspace import Clock, Workspace
 from dinmo_pipeline_tests.state.declaring import NOW, activation, rows_of
+from dinmo_pipeline_tests.sync.syncing import LOG
 
 VIP = activation()
 EMAILS = [f"u{number}@example.com" for number in range(5)]

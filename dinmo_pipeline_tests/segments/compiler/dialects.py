@@ -1,6 +1,6 @@
 """The SQL of a set of segments in each dialect, as files that a person can read: `golden/<dialect>.sql`.
 
-`python -m dinmo_pipeline_tests.segments.dialects` writes them anew; review what changed.
+`python -m dinmo_pipeline_tests.segments.compiler.dialects` writes them anew; review what changed.
 """
 
 from collections.abc import Mapping

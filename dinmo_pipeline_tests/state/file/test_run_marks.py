@@ -4,7 +4,7 @@ import pytest
 
 from dinmo_pipeline.state.errors import StateUnusableError
 from dinmo_pipeline.state.file.run_marks import dead_runs, run_mark
-from dinmo_pipeline_tests.state.other_process import marking_run
+from dinmo_pipeline_tests.state.file.other_process import marking_run
 
 
 def test_a_run_is_dead_when_its_process_was_killed(tmp_path):

@@ -4,6 +4,7 @@ import pytest
 
 from dinmo_pipeline.config.declarations.conditions import AllOf
 from dinmo_pipeline.segments import MissingTableError, SegmentError, select_members
+from dinmo_pipeline_tests.segments.compiler.dialects import DIALECTS, DescribedSource
 from dinmo_pipeline_tests.segments.declaring import (
     field,
     in_segment,
@@ -13,7 +14,6 @@ from dinmo_pipeline_tests.segments.declaring import (
     related,
     segment,
 )
-from dinmo_pipeline_tests.segments.dialects import DIALECTS, DescribedSource
 from dinmo_pipeline_tests.segments.engines import Engine
 from dinmo_pipeline_tests.segments.reading import NOON, members
 

@@ -7,7 +7,7 @@ import pytest
 
 from dinmo_pipeline.state.errors import StateBusyError, StateUnusableError
 from dinmo_pipeline.state.file.database import StateDatabase
-from dinmo_pipeline_tests.state.other_process import holding_state
+from dinmo_pipeline_tests.state.file.other_process import holding_state
 
 _INSERT = (
     "INSERT INTO dinmo.segment_membership"

@@ -9,12 +9,12 @@ from sqlglot import exp
 from dinmo_pipeline.segments.sql import literals
 from dinmo_pipeline.segments.sql.identifiers import identifier
 from dinmo_pipeline.segments.sql.writing import write
-from dinmo_pipeline_tests.segments.dialects import DIALECTS, FOLDER, golden, statements
+from dinmo_pipeline_tests.segments.compiler.dialects import DIALECTS, FOLDER, golden, statements
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
 def test_the_sql_is_what_is_on_file(dialect: str) -> None:
-    """A change shows in review; `python -m dinmo_pipeline_tests.segments.dialects` writes the files."""
+    """A change shows in review; run the module `dialects` to write the files."""
     assert golden(dialect) == (FOLDER / f"{dialect}.sql").read_bytes().decode()
 
 

@@ -17,7 +17,7 @@ from dinmo_pipeline.sync.operations.apply import SyncResult, apply_changes
 from dinmo_pipeline.sync.operations.compute_changes import refresh_changes
 from dinmo_pipeline.sync.operations.reconcile import Reconciled, reconcile
 from dinmo_pipeline.sync.session import Session
-from dinmo_pipeline_tests.end_to_end.kept_state import KeptState
+from dinmo_pipeline_tests.end_to_end.faults.kept_state import KeptState
 from dinmo_pipeline_tests.intercom.workspace import Clock
 from dinmo_pipeline_tests.state.declaring import rows_of
 

@@ -7,9 +7,9 @@ import pytest
 from dinmo_pipeline.state.membership import refresh_membership
 from dinmo_pipeline.sync.operations.apply import apply_changes
 from dinmo_pipeline.sync.operations.compute_changes import refresh_changes
-from dinmo_pipeline_tests.end_to_end.kept_state import KeptState
-from dinmo_pipeline_tests.intercom.syncing import session_on
+from dinmo_pipeline_tests.end_to_end.faults.kept_state import KeptState
 from dinmo_pipeline_tests.state.declaring import rows_of
+from dinmo_pipeline_tests.sync.syncing import session_on
 
 COUNT = 200
 PEOPLE = [f"u{number}@example.com" for number in range(COUNT)]

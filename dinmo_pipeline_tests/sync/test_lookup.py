@@ -7,7 +7,7 @@ import pytest
 from dinmo_pipeline.emulator import NewContact
 from dinmo_pipeline.intercom.errors import AccessError, UnavailableError
 from dinmo_pipeline.sync.lookup import look_again, look_for_unknown, most_lookup_calls
-from dinmo_pipeline_tests.intercom.syncing import compare, declare_members, rows, session_on
+from dinmo_pipeline_tests.sync.syncing import compare, declare_members, rows, session_on
 
 LIST, SEARCH = "GET /contacts", "POST /contacts/search"
 

@@ -13,7 +13,7 @@ from dinmo_pipeline.segments import SourceError, open_source
 from dinmo_pipeline.segments.sources.remote_source import WAREHOUSES
 from dinmo_pipeline_tests.segments.declaring import HERE
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 IMPORTED = """
 import sys
 import dinmo_pipeline.segments

@@ -8,7 +8,7 @@ import pytest
 
 from dinmo_pipeline.state.errors import StateBusyError
 from dinmo_pipeline.state.file.database import StateDatabase
-from dinmo_pipeline_tests.state.other_process import INSERT, OtherProcess, holding_state
+from dinmo_pipeline_tests.state.file.other_process import INSERT, OtherProcess, holding_state
 
 COUNT = "SELECT count(*) FROM dinmo.signup_looks"
 

@@ -7,7 +7,7 @@ import pytest
 from dinmo_pipeline.state.errors import ActivationHeldError, StateUnusableError
 from dinmo_pipeline.state.file.locks import activation_lock
 from dinmo_pipeline.state.file.paths import lock_folder
-from dinmo_pipeline_tests.state.other_process import holding_lock
+from dinmo_pipeline_tests.state.file.other_process import holding_lock
 
 WAITING = "Another sync of vip is running; waiting for it to end …"
 
