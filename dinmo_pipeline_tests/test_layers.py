@@ -1,13 +1,18 @@
-"""Imports go one way: what each layer may use, told once and enforced."""
+"""Imports go one way: what each layer and each room may use is written here once, and enforced."""
 
 import ast
+import re
+from collections import defaultdict
 from pathlib import Path
 
 import pytest
 
-PACKAGE = Path(__file__).parent.parent / "dinmo_pipeline"
+PROJECT = Path(__file__).parent.parent
+PACKAGE = PROJECT / "dinmo_pipeline"
+MAX_FILES_PER_FOLDER = 16
+MAX_CHAIN = 7
 
-# Which layers a layer may import, besides itself.
+# The layers that a layer may import, besides itself.
 ALLOWED = {
     "config": set(),
     "segments": {"config"},
@@ -20,11 +25,33 @@ ALLOWED = {
     "cli": {"config", "segments", "state", "intercom", "sync", "orchestration", "emulator", "demo"},
     "definitions": {"config", "orchestration"},
 }
+# The rooms of its layer that a room may import, besides itself. A room is a folder or a module of a layer.
+ALLOWED_WITHIN_LAYER = {
+    "config.strict_yaml": set(),
+    "config.declarations": {"strict_yaml"},
+    "config.conditions": {"strict_yaml", "declarations"},
+    "segments.sql": set(),
+    "segments.sources": {"errors", "sql"},
+    "segments.compiler": {"errors", "sql", "sources"},
+    "segments.unit_tests": {"errors", "sql", "sources", "members"},
+    "state.schema": {"errors", "sql"},
+    "state.file": {"errors", "sql", "schema"},
+    "intercom.pacing": {"errors"},
+    "sync.guards": set(),
+    "orchestration.runs": {"naming", "resources"},
+    "orchestration.sensors": {"metadata", "naming", "resources", "runs"},
+    "emulator.workspace": set(),
+    "cli.commands": {
+        *("dagster_home", "destinations", "exit_codes", "masking", "plan_file", "progress"),
+        *("project", "tables"),
+    },
+}
 MODULES = [
     path
     for path in sorted(PACKAGE.rglob("*.py"))
     if path.parent != PACKAGE or path.stem == "definitions"
 ]
+LAYERS = sorted(set(ALLOWED) - {"definitions"})
 
 
 def layer_of(path):
@@ -38,7 +65,45 @@ def imported_modules(path):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            yield node.module or ""
+            module = node.module or ""
+            yield module
+            yield from (f"{module}.{alias.name}" for alias in node.names)
+
+
+def rooms_of(layer):
+    """The rooms of a layer, each with the other rooms that it imports."""
+    rooms = defaultdict(set)
+    for path in (PACKAGE / layer).rglob("*.py"):
+        room = path.relative_to(PACKAGE / layer).parts[0].removesuffix(".py")
+        if room == "__init__":
+            continue
+        used = {
+            module.split(".")[2]
+            for module in imported_modules(path)
+            if module.startswith(f"dinmo_pipeline.{layer}.")
+        }
+        rooms[room] |= {other for other in used if other != room and is_room(layer, other)}
+    return rooms
+
+
+def is_room(layer, name):
+    """Whether a layer has a folder or a module of that name."""
+    folder = PACKAGE / layer
+    return (folder / name).is_dir() or (folder / f"{name}.py").exists()
+
+
+def longest_chain(rooms):
+    """The rooms of the longest way down the imports; a circle is an error."""
+    known = {}
+
+    def chain(room, above):
+        assert room not in above, f"Imports in a circle: {' → '.join([*above, room])}"
+        if room not in known:
+            below = [chain(other, (*above, room)) for other in rooms[room]]
+            known[room] = [room, *max(below, key=len, default=[])]
+        return known[room]
+
+    return max((chain(room, ()) for room in list(rooms)), key=len)
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
@@ -51,6 +116,46 @@ def test_a_module_imports_only_from_the_layers_below_it(path):
         if module.startswith("dinmo_pipeline.")
     }
     assert used - {layer} <= ALLOWED[layer]
+
+
+@pytest.mark.parametrize("room", ALLOWED_WITHIN_LAYER)
+def test_a_room_imports_only_from_the_rooms_below_it(room):
+    """The inner walls of the layers."""
+    layer, name = room.split(".")
+    assert rooms_of(layer)[name] <= ALLOWED_WITHIN_LAYER[room]
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_the_rooms_of_a_layer_are_few_floors_high(layer):
+    """No circle, and no long climb from the lowest room to the highest."""
+    chain = longest_chain(rooms_of(layer))
+    assert len(chain) <= MAX_CHAIN, " → ".join(chain)
+
+
+@pytest.mark.parametrize("package", ["dinmo_pipeline", "dinmo_pipeline_tests"])
+def test_no_folder_holds_more_files_than_a_person_can_take_in(package):
+    """More than that asks for a room."""
+    files = defaultdict(int)
+    for path in (PROJECT / package).rglob("*"):
+        if path.is_file() and "__pycache__" not in path.parts:
+            files[str(path.parent.relative_to(PROJECT))] += 1
+    assert {folder: n for folder, n in files.items() if n > MAX_FILES_PER_FOLDER} == {}
+
+
+def test_the_compiler_opens_no_source():
+    """It gets one that is open."""
+    used = {
+        module
+        for path in (PACKAGE / "segments/compiler").glob("*.py")
+        for module in imported_modules(path)
+    }
+    of_sources = {
+        module for module in used if module.startswith("dinmo_pipeline.segments.sources.")
+    }
+    assert of_sources == {
+        "dinmo_pipeline.segments.sources.opening",
+        "dinmo_pipeline.segments.sources.opening.OpenSource",
+    }
 
 
 def test_only_the_composition_roots_read_the_environment():
@@ -76,3 +181,21 @@ def test_dagster_stays_in_its_layer():
 def test_every_layer_is_listed():
     """A new folder needs a decision."""
     assert {layer_of(path) for path in MODULES} == set(ALLOWED)
+
+
+def test_the_map_in_contributing_is_the_tree():
+    """One row per folder, in the words of its package docstring."""
+    folders = {
+        str(path.parent.relative_to(PACKAGE)): first_line_of_docstring(path)
+        for path in sorted(PACKAGE.rglob("__init__.py"))
+        if path.parent != PACKAGE
+    }
+    contributing = (PROJECT / "CONTRIBUTING.md").read_text()
+    rows = dict(re.findall(r"^\| `([\w/]+)/` \| (.*) \|$", contributing, re.MULTILINE))
+    assert rows == folders
+
+
+def first_line_of_docstring(path):
+    """The first line of a module's docstring, without its full stop."""
+    docstring = ast.get_docstring(ast.parse(path.read_text())) or ""
+    return docstring.split("\n")[0].removesuffix(".")

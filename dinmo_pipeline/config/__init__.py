@@ -1,4 +1,4 @@
-"""What a user declares: models, segments, activations, destinations; read from YAML, validated.
+"""What a user declares, read from YAML and validated; every problem at once, each with its place.
 
 `load_project` reads a file or a folder into a `Project` or raises `ConfigError` with every problem at once.
 """

@@ -1,4 +1,4 @@
-"""A local Intercom, for development, tests, demonstrations and benchmarks.
+"""A local Intercom for development, tests, demos and benchmarks; it imports nothing of the rest.
 
 It imitates the endpoints of contacts and tags of Intercom's REST API, versions 2.13 to 2.17, with
 its rate limit, its search index that lags, and its errors. It keeps everything in memory.

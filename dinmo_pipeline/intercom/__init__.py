@@ -1,1 +1,1 @@
-"""A small client of Intercom's REST API: contacts and tags. It knows nothing of segments or DuckDB."""
+"""The client of the REST API: transport, pacing, errors, contacts, tags."""

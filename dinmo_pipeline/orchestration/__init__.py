@@ -1,1 +1,1 @@
-"""The pipeline as Dagster sees it: resources, assets, checks, jobs, a sensor and schedules."""
+"""Dagster: resources, assets, checks, jobs, sensors, schedules. No SQL text here."""

@@ -22,7 +22,7 @@ from dinmo_pipeline.config.declarations import (
 )
 from dinmo_pipeline.config.strict_yaml.problems import Place
 from dinmo_pipeline.intercom.client import REGION_HOSTS, IntercomClient
-from dinmo_pipeline.orchestration.alerts.webhook import post_text
+from dinmo_pipeline.orchestration.webhook import post_text
 from dinmo_pipeline.state.file.database import StateDatabase
 from dinmo_pipeline.state.file.paths import budget_folder, lock_folder
 from dinmo_pipeline.state.file.run_marks import run_mark

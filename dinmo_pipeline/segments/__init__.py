@@ -1,4 +1,4 @@
-"""A declared segment → one SELECT of identifiers in the source's dialect → Arrow batches."""
+"""A declared segment becomes one SELECT of identifiers in the dialect of the source, then Arrow batches."""
 
 from dinmo_pipeline.segments.errors import MissingTableError, SegmentError, SourceError
 from dinmo_pipeline.segments.members import (

@@ -1,1 +1,1 @@
-"""The DuckDB file of the pipeline: what it knows, and every SQL statement about it."""
+"""The DuckDB file: membership, changes, ledger, contact directory, logs; all SQL about them."""

@@ -1,1 +1,1 @@
-"""Alert messages, and the webhook that sends them."""
+"""Which activations are in trouble, and the chat messages about it."""

@@ -6,8 +6,8 @@ import dagster as dg
 import pytest
 from dagster._core.utils import make_new_run_id
 
-from dinmo_pipeline.orchestration.alerts.webhook import AlertError
 from dinmo_pipeline.orchestration.runs.in_process import reconcile_activation
+from dinmo_pipeline.orchestration.webhook import AlertError
 from dinmo_pipeline_tests.chat import chat_of_a_test
 from dinmo_pipeline_tests.company import TOKEN
 from dinmo_pipeline_tests.ticking import Ticks

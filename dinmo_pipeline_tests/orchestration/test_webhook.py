@@ -4,7 +4,7 @@ import traceback
 
 import pytest
 
-from dinmo_pipeline.orchestration.alerts.webhook import AlertError, post_text
+from dinmo_pipeline.orchestration.webhook import AlertError, post_text
 from dinmo_pipeline_tests.chat import chat_of_a_test
 
 
