@@ -14,15 +14,19 @@ MAX_CHAIN = 7
 
 # The layers that a layer may import, besides itself.
 ALLOWED = {
-    "config": set(),
-    "segments": {"config"},
-    "state": {"config"},
-    "intercom": {"config"},
-    "sync": {"config", "state", "intercom"},
-    "orchestration": {"config", "segments", "state", "intercom", "sync"},
+    "text": set(),
+    "config": {"text"},
+    "segments": {"text", "config"},
+    "state": {"text", "config"},
+    "intercom": {"text", "config"},
+    "sync": {"text", "config", "state", "intercom"},
+    "orchestration": {"text", "config", "segments", "state", "intercom", "sync"},
     "emulator": set(),
-    "demo": {"config", "state", "orchestration"},
-    "cli": {"config", "segments", "state", "intercom", "sync", "orchestration", "emulator", "demo"},
+    "demo": {"text", "config", "state", "orchestration"},
+    "cli": {
+        *("text", "config", "segments", "state", "intercom", "sync", "orchestration", "emulator"),
+        "demo",
+    },
     "definitions": {"config", "orchestration"},
 }
 # The rooms of its layer that a room may import, besides itself. A room is a folder or a module of a layer.
@@ -42,7 +46,7 @@ ALLOWED_WITHIN_LAYER = {
     "orchestration.sensors": {"metadata", "naming", "resources", "runs"},
     "emulator.workspace": set(),
     "cli.commands": {
-        *("dagster_home", "destinations", "exit_codes", "masking", "plan_file", "progress"),
+        *("dagster_home", "destinations", "exit_codes", "plan_file", "progress"),
         *("project", "tables"),
     },
 }

@@ -4,7 +4,6 @@ import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +11,7 @@ import click
 
 from dinmo_pipeline.config import load_project
 from dinmo_pipeline.config.declarations import Activation, Project
+from dinmo_pipeline.text.wording import suggestion
 
 if TYPE_CHECKING:
     from dinmo_pipeline.segments import OpenSource
@@ -38,15 +38,20 @@ def chosen(project: Project, keys: Iterable[str]) -> list[Activation]:
     wanted = list(dict.fromkeys(keys))
     unknown = [key for key in wanted if key not in project.activations]
     if unknown:
-        near = get_close_matches(unknown[0], project.activations, n=1)
-        hint = f" Perhaps you meant {near[0]!r}." if near else ""
-        raise click.UsageError(
-            f"There is no activation {unknown[0]!r}.{hint} Declared are:"
-            f" {', '.join(project.activations) or 'none'}."
-        )
+        raise unknown_name("activation", unknown[0], project.activations)
     if wanted:
         return [project.activations[key] for key in wanted]
     return [activation for activation in project.activations.values() if activation.enabled]
+
+
+def unknown_name(kind: str, name: str, declared: Iterable[str]) -> click.UsageError:
+    """The error for a name that is not declared; `kind` is what it should name, such as `segment`."""
+    known = list(declared)
+    hint = suggestion(name, known)
+    return click.UsageError(
+        f"There is no {kind} {name!r}.{f' {hint}' if hint else ''}"
+        f" Declared are: {', '.join(known) or 'none'}."
+    )
 
 
 @contextmanager

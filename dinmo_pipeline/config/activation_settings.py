@@ -24,13 +24,14 @@ from dinmo_pipeline.config.strict_yaml.kinds import (
     share,
 )
 from dinmo_pipeline.config.strict_yaml.nodes import MapNode, Node, Scalar
-from dinmo_pipeline.config.strict_yaml.report import Subject, perhaps, shown
+from dinmo_pipeline.config.strict_yaml.report import Subject
 from dinmo_pipeline.config.strict_yaml.settings import (
     Found,
     Setting,
     read_settings,
     settings_schema,
 )
+from dinmo_pipeline.text.wording import shown, suggestion
 
 _LONGEST_ZONE = 100
 _FOLLOWING = "{after: upstream}"
@@ -68,7 +69,7 @@ def _timezone(node: Node) -> str:
             raise ValueError  # noqa: TRY301 - one way out for every wrong name
         ZoneInfo(text).utcoffset(datetime.now(tz=UTC))
     except (ValueError, OSError, LookupError):
-        hint = perhaps(text, available_timezones())
+        hint = suggestion(text, available_timezones())
         message = f"is no time zone: '{shown(text)}'"
         raise UnfitError(
             message, allowed=("UTC", "Europe/Paris", "America/New_York"), hint=hint

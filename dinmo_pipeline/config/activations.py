@@ -27,8 +27,9 @@ from dinmo_pipeline.config.strict_yaml.keys import named
 from dinmo_pipeline.config.strict_yaml.kinds import LINE, NAME
 from dinmo_pipeline.config.strict_yaml.nodes import MapNode, Node
 from dinmo_pipeline.config.strict_yaml.references import check_reference
-from dinmo_pipeline.config.strict_yaml.report import Report, Subject, shown
+from dinmo_pipeline.config.strict_yaml.report import Report, Subject
 from dinmo_pipeline.config.strict_yaml.settings import Found, Setting, read_settings
+from dinmo_pipeline.text.wording import shown
 
 SEGMENT = Setting("segment", LINE, "The segment. Default: the one with the activation's key.")
 DESTINATION = Setting("destination", LINE, "The destination. Default: the only one.")

@@ -9,8 +9,9 @@ from dinmo_pipeline.config.strict_yaml.keys import KEY_PATTERN, check_key, named
 from dinmo_pipeline.config.strict_yaml.kinds import LINE, Kind, UnfitError, any_node, list_of
 from dinmo_pipeline.config.strict_yaml.nodes import MapNode, Node, kind_of
 from dinmo_pipeline.config.strict_yaml.references import check_reference
-from dinmo_pipeline.config.strict_yaml.report import Report, Subject, shown
+from dinmo_pipeline.config.strict_yaml.report import Report, Subject
 from dinmo_pipeline.config.strict_yaml.settings import Setting, read_settings, settings_schema
+from dinmo_pipeline.text.wording import shown
 
 _MOST_TABLE_PARTS = 3
 

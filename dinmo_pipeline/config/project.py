@@ -29,8 +29,9 @@ from dinmo_pipeline.config.strict_yaml.files import read_documents
 from dinmo_pipeline.config.strict_yaml.keys import check_key, named, objects_in
 from dinmo_pipeline.config.strict_yaml.nodes import MapNode, Node, Scalar
 from dinmo_pipeline.config.strict_yaml.problems import Place
-from dinmo_pipeline.config.strict_yaml.report import Report, Subject, perhaps, shown
+from dinmo_pipeline.config.strict_yaml.report import Report, Subject
 from dinmo_pipeline.config.unit_tests import read_test
+from dinmo_pipeline.text.wording import shown, suggestion
 
 SINGLE_OBJECTS = ("source", "state", "alerts")
 SECTIONS = {
@@ -81,7 +82,7 @@ def _merge(documents: list[MapNode], report: Report) -> _Merged:
             else:
                 report.hide(value)
                 message = f"`{shown(key.text)}` is nothing that can be declared."
-                hint = perhaps(key.text, TOP_LEVEL)
+                hint = suggestion(key.text, TOP_LEVEL)
                 report.add(key, "file", message, allowed=TOP_LEVEL, hint=hint)
     return _Merged(singles, sections)
 

@@ -23,8 +23,9 @@ from dinmo_pipeline.config.strict_yaml.kinds import (
 from dinmo_pipeline.config.strict_yaml.nodes import ListNode, MapNode, Node, kind_of
 from dinmo_pipeline.config.strict_yaml.nodes import Scalar as ScalarNode
 from dinmo_pipeline.config.strict_yaml.references import check_reference
-from dinmo_pipeline.config.strict_yaml.report import Subject, perhaps, shown
+from dinmo_pipeline.config.strict_yaml.report import Subject
 from dinmo_pipeline.config.strict_yaml.settings import Setting, read_settings, settings_schema
+from dinmo_pipeline.text.wording import shown, suggestion
 
 
 def _now(node: Node) -> datetime:
@@ -189,7 +190,7 @@ class _Tables:
             key,
             message,
             allowed=known or ("none is declared",),
-            hint=perhaps(key.text, known),
+            hint=suggestion(key.text, known),
             needs_all_files=True,
         )
         return None

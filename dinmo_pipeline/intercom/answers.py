@@ -19,12 +19,12 @@ from dinmo_pipeline.intercom.errors import (
 )
 from dinmo_pipeline.intercom.permissions import needed_permission
 from dinmo_pipeline.intercom.retry import RETRIED_STATUSES
+from dinmo_pipeline.text.masking import MASK, mask_emails
 
 OLDEST_VERSION = (2, 13)
 
 _CANONICAL = re.compile(r"<[^<>]*/contacts/([^<>/?#]+)>;\s*rel=\"?canonical\"?")
 _VERSION = re.compile(r"(\d{1,3})\.(\d{1,3})")
-_EMAIL = re.compile(r"[^\s\"'<>(),;:=]+@[^\s\"'<>(),;]+")
 _LONGEST_QUOTE = 200  # characters of Intercom's own words in an error
 
 # These exist in every workspace: a 404 comes from another host than Intercom's.
@@ -193,8 +193,8 @@ def _without_secrets(text: str | None, token: str) -> str | None:
     if text is None:
         return None
     if token:
-        text = text.replace(token, "•••")
-    return _EMAIL.sub("•••@•••", text[: 10 * _LONGEST_QUOTE])[:_LONGEST_QUOTE]
+        text = text.replace(token, MASK)
+    return mask_emails(text[: 10 * _LONGEST_QUOTE])[:_LONGEST_QUOTE]
 
 
 def _text(value: object) -> str | None:

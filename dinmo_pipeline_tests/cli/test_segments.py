@@ -4,10 +4,6 @@ import json
 
 import duckdb
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-
-from dinmo_pipeline.cli.masking import masked
 
 PEOPLE = [(1, "Ana@example.com", "FR"), (2, "ben@example.com", "BE"), (3, "cleo@shop.org", "FR")]
 
@@ -133,28 +129,3 @@ def test_without_a_source_the_error_is_the_usual_one(dinmo):
     printed = dinmo("segments")
     assert printed.code == 1
     assert "warehouse.duckdb" in printed.err
-
-
-@pytest.mark.parametrize(
-    ("identifier", "shown"),
-    [
-        ("ana@example.com", "a***@e***.com"),
-        ("a@b.com", "***@***.com"),
-        ("ana@localhost", "a***@l***"),
-        ("C00421", "C0***1"),
-        ("1234", "1***"),
-        ("123", "***"),
-        ("", "***"),
-        ("ab\x1b[31mcdef", "ab***f"),
-    ],
-)
-def test_identifiers_are_masked(identifier, shown):
-    """Enough to recognise one, never the whole."""
-    assert masked(identifier) == shown
-
-
-@given(st.text(min_size=1) | st.emails())
-def test_no_identifier_is_shown_whole(identifier):
-    """Nor anything that steers a terminal."""
-    assert identifier not in masked(identifier) or set(identifier) <= {"*", "@"}
-    assert masked(identifier).isprintable()

@@ -3,13 +3,11 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from dinmo_pipeline.cli.exit_codes import DONE, WRONG_USAGE
-from dinmo_pipeline.cli.masking import masked
 from dinmo_pipeline.cli.project import (
     declared_project,
     declared_state,
@@ -17,11 +15,13 @@ from dinmo_pipeline.cli.project import (
     open_declared_source,
     print_json,
     tell,
+    unknown_name,
 )
 from dinmo_pipeline.cli.tables import print_table
 from dinmo_pipeline.config import render
 from dinmo_pipeline.config.declarations import Project, Segment
 from dinmo_pipeline.config.lineage import upstream_of
+from dinmo_pipeline.text.masking import mask_identifier
 
 if TYPE_CHECKING:
     from dinmo_pipeline.segments import OpenSource
@@ -53,10 +53,7 @@ def segments(name: str | None, *, as_json: bool) -> int:
 
 def _named(project: Project, name: str) -> Segment:
     if name not in project.segments:
-        near = get_close_matches(name, project.segments, n=1)
-        hint = f" Perhaps you meant {near[0]!r}." if near else ""
-        declared = ", ".join(project.segments) or "none"
-        raise click.UsageError(f"There is no segment {name!r}.{hint} Declared are: {declared}.")
+        raise unknown_name("segment", name, project.segments)
     return project.segments[name]
 
 
@@ -149,7 +146,7 @@ class _Look:
             "column": by.column,
             "match_by": by.match_by,
             "members": members,
-            "sample": [masked(each) for each in sample],
+            "sample": [mask_identifier(each) for each in sample],
             "sql": audience.readable_sql,
             "overlap": self._overlaps(audience, by, members),
         }

@@ -1,7 +1,6 @@
 """`dinmo test`: the declared unit tests of segments."""
 
 from collections.abc import Iterable
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -13,6 +12,7 @@ from dinmo_pipeline.cli.project import (
     open_declared_source,
     print_json,
     tell,
+    unknown_name,
 )
 from dinmo_pipeline.config import render
 from dinmo_pipeline.config.declarations import Project, SegmentTest
@@ -57,10 +57,7 @@ def _chosen(project: Project, names: Iterable[str]) -> list[SegmentTest]:
     wanted = list(dict.fromkeys(names))
     for name in wanted:
         if name not in project.tests:
-            near = get_close_matches(name, project.tests, n=1)
-            hint = f" Perhaps you meant {near[0]!r}." if near else ""
-            declared = ", ".join(project.tests) or "none"
-            raise click.UsageError(f"There is no test {name!r}.{hint} Declared are: {declared}.")
+            raise unknown_name("test", name, project.tests)
     return [project.tests[name] for name in wanted or project.tests]
 
 

@@ -14,7 +14,8 @@ from dinmo_pipeline.config.conditions.operators import (
 from dinmo_pipeline.config.declarations.conditions import Test
 from dinmo_pipeline.config.strict_yaml.kinds import UnfitError
 from dinmo_pipeline.config.strict_yaml.nodes import MapNode, Node, Scalar
-from dinmo_pipeline.config.strict_yaml.report import Subject, perhaps, shown
+from dinmo_pipeline.config.strict_yaml.report import Subject
+from dinmo_pipeline.text.wording import shown, suggestion
 
 T = TypeVar("T")
 
@@ -62,7 +63,7 @@ def _refuse_beside(key: Scalar, own: tuple[str, ...], form: str, subject: Subjec
         hint: str | None = "Use `count` to compare how many there are."
         message = f"`{form}` takes no comparison."
     else:
-        hint = perhaps(key.text, own)
+        hint = suggestion(key.text, own)
         message = f"`{shown(key.text)}` cannot stand beside `{form}`."
     subject.problem(key, message, allowed=own, hint=hint)
 

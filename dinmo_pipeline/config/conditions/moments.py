@@ -7,7 +7,7 @@ from typing import get_args
 from dinmo_pipeline.config.declarations.conditions import Duration, Moment, Relative, Unit
 from dinmo_pipeline.config.strict_yaml.kinds import Kind, UnfitError, expect_text
 from dinmo_pipeline.config.strict_yaml.nodes import Node, kind_of
-from dinmo_pipeline.config.strict_yaml.report import perhaps, shown
+from dinmo_pipeline.text.wording import shown, suggestion
 
 UNITS: tuple[Unit, ...] = get_args(Unit)
 DAY_UNITS: tuple[Unit, ...] = ("days", "weeks", "months", "years")
@@ -77,7 +77,7 @@ def _unit(word: str, units: tuple[Unit, ...]) -> Unit:
         if word.lower() in {unit, unit[:-1]}:
             return unit
     raise UnfitError(
-        f"has an unknown unit, '{shown(word)}'", allowed=units, hint=perhaps(word, units)
+        f"has an unknown unit, '{shown(word)}'", allowed=units, hint=suggestion(word, units)
     )
 
 
@@ -122,7 +122,7 @@ def _moment(node: Node) -> Moment:
         raise UnfitError(
             "must be a day, a time, or told from now",
             allowed=_MOMENT_FORMS,
-            hint=perhaps(text, _NAMED),
+            hint=suggestion(text, _NAMED),
         )
     return moment
 
@@ -135,7 +135,7 @@ def _day(node: Node) -> date | Relative:
         or isinstance(day, datetime)
         or (isinstance(day, Relative) and day.unit not in DAY_UNITS)
     ):
-        raise UnfitError("must be a whole day", allowed=_DAY_FORMS, hint=perhaps(text, _NAMED))
+        raise UnfitError("must be a whole day", allowed=_DAY_FORMS, hint=suggestion(text, _NAMED))
     return day
 
 

@@ -17,7 +17,7 @@ from dinmo_pipeline.config.strict_yaml.kinds import (
 )
 from dinmo_pipeline.config.strict_yaml.nodes import ListNode, MapNode, Node, kind_of
 from dinmo_pipeline.config.strict_yaml.nodes import Scalar as ScalarNode
-from dinmo_pipeline.config.strict_yaml.report import perhaps, shown
+from dinmo_pipeline.text.wording import shown, suggestion
 
 MOST_VALUES_IN_LIST = 10_000
 
@@ -134,7 +134,7 @@ def _is(node: Node) -> Test:
     word = node.text.lower() if isinstance(node, ScalarNode) else ""
     if word not in _IS:
         raise UnfitError(
-            "must be one of the allowed words", allowed=tuple(_IS), hint=perhaps(word, _IS)
+            "must be one of the allowed words", allowed=tuple(_IS), hint=suggestion(word, _IS)
         )
     return _IS[word]
 
@@ -256,7 +256,7 @@ _OTHER_WORDS = {
 def nearest_operator(word: str) -> str | None:
     """`Perhaps you meant …` for a word that is no operator."""
     other = _OTHER_WORDS.get(word.casefold())
-    return f"Perhaps you meant '{other}'." if other else perhaps(word, (*OPERATORS, IGNORE_CASE))
+    return f"Perhaps you meant '{other}'." if other else suggestion(word, (*OPERATORS, IGNORE_CASE))
 
 
 def read_ignore_case(node: Node, word: str) -> bool:

@@ -22,7 +22,8 @@ from dinmo_pipeline.config.declarations.conditions import (
 )
 from dinmo_pipeline.config.strict_yaml.kinds import LINE
 from dinmo_pipeline.config.strict_yaml.nodes import ListNode, MapNode, Node, Scalar, kind_of
-from dinmo_pipeline.config.strict_yaml.report import Subject, perhaps, shown
+from dinmo_pipeline.config.strict_yaml.report import Subject
+from dinmo_pipeline.text.wording import shown, suggestion
 
 MAX_DEPTH = 50
 
@@ -82,7 +83,7 @@ class ConditionReader:
             self._refuse_two_forms(forms)
             return None
         first = node.entries[0][0] if node.entries else None
-        hint = perhaps(first.text, FORM_WORDS) if first else None
+        hint = suggestion(first.text, FORM_WORDS) if first else None
         self._problem(first or node, "A condition needs one of these keys.", FORM_WORDS, hint)
         return None
 

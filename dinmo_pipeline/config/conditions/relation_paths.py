@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from dinmo_pipeline.config.declarations import Model
 from dinmo_pipeline.config.strict_yaml.kinds import LINE, UnfitError
 from dinmo_pipeline.config.strict_yaml.nodes import Node
-from dinmo_pipeline.config.strict_yaml.report import perhaps, shown
+from dinmo_pipeline.text.wording import shown, suggestion
 
 Models = Mapping[str, Model | None]
 """Models by key; None for one that is declared but could not be read, which is not checked against."""
@@ -53,7 +53,7 @@ def _follow(relations: tuple[str, ...], start: Model | None, models: Models) -> 
             known = tuple(here.relations)
             message = f"names no relation of model '{here.key}': '{shown(name)}'"
             raise UnfitError(
-                message, allowed=known or ("none is declared",), hint=perhaps(name, known)
+                message, allowed=known or ("none is declared",), hint=suggestion(name, known)
             )
         here = models.get(relation.model)
     return here

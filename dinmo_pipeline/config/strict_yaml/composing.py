@@ -8,9 +8,10 @@ import yaml
 
 from dinmo_pipeline.config.strict_yaml.nodes import ListNode, MapNode, Node, Scalar
 from dinmo_pipeline.config.strict_yaml.problems import Place
-from dinmo_pipeline.config.strict_yaml.report import Report, shown
+from dinmo_pipeline.config.strict_yaml.report import Report
 from dinmo_pipeline.config.strict_yaml.scalars import scalar_kind
 from dinmo_pipeline.config.strict_yaml.source_text import Position
+from dinmo_pipeline.text.wording import shown
 
 # Far above what a person writes, and low enough that hostile input costs neither time nor memory.
 MAX_DEPTH = 150

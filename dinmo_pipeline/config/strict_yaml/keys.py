@@ -4,7 +4,8 @@ import re
 from collections.abc import Iterator
 
 from dinmo_pipeline.config.strict_yaml.nodes import MapNode, Node, Scalar, kind_of
-from dinmo_pipeline.config.strict_yaml.report import Report, Subject, shown
+from dinmo_pipeline.config.strict_yaml.report import Report, Subject
+from dinmo_pipeline.text.wording import shown
 
 # Keys become partition keys, schedule names and folder names.
 _KEY = re.compile(r"[A-Za-z][A-Za-z0-9_]*")

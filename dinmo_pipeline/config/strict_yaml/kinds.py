@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any, Generic, TypeVar
 
 from dinmo_pipeline.config.strict_yaml.nodes import ListNode, MapNode, Node, Scalar, kind_of
-from dinmo_pipeline.config.strict_yaml.report import perhaps, shown
+from dinmo_pipeline.text.wording import shown, suggestion
 
 T = TypeVar("T")
 
@@ -144,7 +144,7 @@ def one_of(*choices: str) -> Kind[Any]:
     def read(node: Node) -> str:
         if isinstance(node, Scalar) and node.text in choices:
             return node.text
-        hint = perhaps(node.text, choices) if isinstance(node, Scalar) else None
+        hint = suggestion(node.text, choices) if isinstance(node, Scalar) else None
         raise UnfitError("must be one of the allowed words", allowed=choices, hint=hint)
 
     return Kind(read, {"enum": list(choices)})

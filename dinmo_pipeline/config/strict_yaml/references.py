@@ -3,7 +3,8 @@
 from collections.abc import Collection
 
 from dinmo_pipeline.config.strict_yaml.nodes import Node
-from dinmo_pipeline.config.strict_yaml.report import Subject, perhaps, shown
+from dinmo_pipeline.config.strict_yaml.report import Subject
+from dinmo_pipeline.text.wording import shown, suggestion
 
 
 def check_reference(
@@ -14,5 +15,7 @@ def check_reference(
         return True
     allowed = tuple(known) or ("none is declared",)
     message = f"There is no {kind} '{shown(name)}'."
-    subject.problem(at, message, allowed=allowed, hint=perhaps(name, known), needs_all_files=True)
+    subject.problem(
+        at, message, allowed=allowed, hint=suggestion(name, known), needs_all_files=True
+    )
     return False

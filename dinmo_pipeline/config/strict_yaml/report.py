@@ -3,11 +3,11 @@
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 
 from dinmo_pipeline.config.strict_yaml.nodes import ListNode, MapNode, Node, Scalar
 from dinmo_pipeline.config.strict_yaml.problems import Place, Problem
-from dinmo_pipeline.config.strict_yaml.source_text import SourceText, without_credentials
+from dinmo_pipeline.config.strict_yaml.source_text import SourceText
+from dinmo_pipeline.text.masking import mask_credentials
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,6 @@ SECRET_SETTINGS = frozenset({"access_token", "uri", "webhook"})
 _SECRET_NAME = re.compile(
     r"token|secret|passw|credential|api_?key|webhook|^uri$|^dsn$|^alerts$", re.IGNORECASE
 )
-_LONGEST_SHOWN = 80
 _MOST_SHOWN = 500
 _VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,199}")
 
@@ -115,8 +114,8 @@ class Report:
         value = None if text.hides(problem.place) else problem.value
         return replace(
             problem,
-            message=without_credentials(problem.message),
-            value=None if value is None else without_credentials(value),
+            message=mask_credentials(problem.message),
+            value=None if value is None else mask_credentials(value),
             excerpt=text.excerpt(problem.place),
         )
 
@@ -135,25 +134,6 @@ def is_reference(node: MapNode) -> bool:
     """Whether a mapping is `{env: NAME}`."""
     name = node.get("env")
     return len(node.entries) == 1 and isinstance(name, Scalar) and is_variable_name(name.text)
-
-
-def shown(text: str) -> str:
-    """Text of a user inside a sentence: on one line, printable, and not long."""
-    clean = "".join(c if c.isprintable() else " " for c in text)
-    return clean if len(clean) <= _LONGEST_SHOWN else f"{clean[:_LONGEST_SHOWN]}…"
-
-
-def nearest(name: str, known: Iterable[str]) -> str | None:
-    """The known name that `name` was perhaps meant to be."""
-    by_folded = {candidate.casefold(): candidate for candidate in known}
-    near = get_close_matches(name.casefold()[:_LONGEST_SHOWN], by_folded, n=1, cutoff=0.6)
-    return by_folded[near[0]] if near else None
-
-
-def perhaps(name: str, known: Iterable[str]) -> str | None:
-    """`Perhaps you meant 'segment'.`, if a known name is near."""
-    meant = nearest(name, known)
-    return f"Perhaps you meant '{meant}'." if meant else None
 
 
 def _order(problem: Problem) -> tuple[Place, str]:

@@ -6,13 +6,8 @@ from typing import Any, Generic, TypeVar
 
 from dinmo_pipeline.config.strict_yaml.kinds import Kind, UnfitError
 from dinmo_pipeline.config.strict_yaml.nodes import MapNode, Node, Scalar, kind_of
-from dinmo_pipeline.config.strict_yaml.report import (
-    Subject,
-    is_secret_name,
-    nearest,
-    perhaps,
-    shown,
-)
+from dinmo_pipeline.config.strict_yaml.report import Subject, is_secret_name
+from dinmo_pipeline.text.wording import nearest, shown, suggestion
 
 T = TypeVar("T")
 
@@ -100,11 +95,12 @@ def _refuse_unknown(
     holds_secret: bool,
 ) -> str | None:
     """Report an unknown key; the setting it was perhaps meant to be."""
-    meant = nearest(key.text, known)
+    near = nearest(key.text, known)
+    meant = near[0] if near else None
     if holds_secret and (meant is None or is_secret_name(meant) or is_secret_name(key.text)):
         subject.report.hide(value)
     message = f"There is no setting `{shown(key.text)}` here."
-    subject.problem(key, message, allowed=known, hint=perhaps(key.text, known))
+    subject.problem(key, message, allowed=known, hint=suggestion(key.text, known))
     return meant
 
 

@@ -4,6 +4,7 @@ import re
 from bisect import bisect_right
 
 from dinmo_pipeline.config.strict_yaml.problems import Excerpt, Place
+from dinmo_pipeline.text.masking import MASK, credential_spans
 
 # PyYAML counts these as line breaks; its line numbers are only right with the same set.
 _LINE_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
@@ -12,24 +13,12 @@ _SECRET_NAME = re.compile(
     r"""(?:token|secret|passw|credential|uri|dsn|api_key|webhook|alerts)[\w-]{0,40}["']?\s{0,40}[:=]\s*(?P<secret>.*)$""",
     re.IGNORECASE,
 )
-_CREDENTIALS_IN_URL = re.compile(r"://(?P<secret>[^/\s@]+)@")
-_TOKEN_IN_QUERY = re.compile(r"token=(?P<secret>[^&\s\"']+)", re.IGNORECASE)
 _REFERENCE = re.compile(r"^\{\s*env\s*:\s*[A-Za-z_][A-Za-z0-9_]*\s*\}\s*[,}]*\s*(?:#.*)?$")
 _COMMENT = re.compile(r"(?:^|\s)#")
 _LINES_OF_A_SECRET = 40
-_MASK = "***"
 _LONGEST_LINE = 160
 
 Position = tuple[int, int]
-
-
-def without_credentials(text: str) -> str:
-    """Text with the user of an address and the token of a query masked."""
-    for pattern in (_CREDENTIALS_IN_URL, _TOKEN_IN_QUERY):
-        for match in reversed(list(pattern.finditer(text))):
-            start, end = match.span("secret")
-            text = text[:start] + _MASK + text[end:]
-    return text
 
 
 class SourceText:
@@ -76,7 +65,7 @@ class SourceText:
             first, after = parts[index]
             if first >= end:
                 break
-            shown += line[at:first] + _MASK
+            shown += line[at:first] + MASK
             at = after
         shown += line[at:end]
         return "".join(c if c.isprintable() else " " for c in shown)
@@ -90,8 +79,7 @@ class SourceText:
             for start, end in self._secrets
             if start[0] <= number <= end[0]
         ]
-        for pattern in (_CREDENTIALS_IN_URL, _TOKEN_IN_QUERY):
-            parts += [match.span("secret") for match in pattern.finditer(line)]
+        parts += credential_spans(line)
         parts += self._guessed_parts(number, line)
         return _merged([part for part in parts if part[0] < part[1]])
 

@@ -10,7 +10,8 @@ from dinmo_pipeline.config.strict_yaml.problems import Place, Problem
 from dinmo_pipeline.segments.errors import MissingTableError
 from dinmo_pipeline.segments.sources.opening import OpenSource
 from dinmo_pipeline.segments.sql.columns import ColumnType, Table
-from dinmo_pipeline.segments.sql.identifiers import column, look_up, nearest, table_expression
+from dinmo_pipeline.segments.sql.identifiers import column, look_up, table_expression
+from dinmo_pipeline.text.wording import nearest, suggestion
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +101,8 @@ class Catalog:
     ) -> None:
         """Note that a name is unknown, and the names that it may have meant."""
         choices = tuple(choices)
-        close = nearest(name, choices)
-        hint = f"Perhaps you meant {' or '.join(repr(each) for each in close)}." if close else None
+        close = nearest(name, choices, limit=3)
+        hint = suggestion(name, choices, limit=3)
         few = choices if len(choices) <= _MOST_SHOWN else close
         self._findings.add(Problem(place, subject, message, value=name, allowed=few, hint=hint))
 

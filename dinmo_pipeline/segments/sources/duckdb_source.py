@@ -16,10 +16,10 @@ from dinmo_pipeline.segments.sources.stream import reported
 from dinmo_pipeline.segments.sql.columns import ColumnType, Table, column_type_of_sql
 from dinmo_pipeline.segments.sql.identifiers import (
     look_up,
-    nearest,
     split_table_name,
     table_expression,
 )
+from dinmo_pipeline.text.wording import nearest
 
 DIALECT = "duckdb"
 ROWS_PER_BATCH = 100_000
@@ -98,7 +98,7 @@ class DuckDBSource:
             # A view may be there, and be refused for a table of its own that is not.
             if look_up(".".join(names).removeprefix("main."), dict.fromkeys(known)):
                 raise
-            raise MissingTableError(name, nearest(name, known)) from error
+            raise MissingTableError(name, nearest(name, known, limit=3)) from error
 
     def _table_names(self) -> list[str]:
         rows = self._run(

@@ -2,21 +2,20 @@
 
 import re
 
-_EMAIL = re.compile(r"[^\s\"'<>(),;:=]+@[^\s\"'<>(),;]+")
+from dinmo_pipeline.text.masking import mask_emails, mask_quoted
+
 # Of a value that cannot be converted both engines quote the value: DuckDB `Could not convert string 'x' to
 # INT32`, PostgreSQL `invalid input syntax for type integer: "x"` and `value "9" is out of range`.
 _ABOUT_A_VALUE = re.compile(r"conver|invalid input|out of range|malformed|cast", re.IGNORECASE)
-_QUOTED = re.compile(r"'[^'\n]*'|\"[^\"\n]*\"")
-_HIDDEN = "•••"
 
 
 def without_values(text: str) -> str:
     """The text of a driver's error with the values hidden; statements below its first line stay.
 
     >>> without_values("Conversion Error: Could not convert string 'ann' to INT32")
-    "Conversion Error: Could not convert string '•••' to INT32"
+    "Conversion Error: Could not convert string '***' to INT32"
     """
     first, *rest = text.split("\n")
     if _ABOUT_A_VALUE.search(first):
-        first = _QUOTED.sub(lambda quoted: f"{quoted[0][0]}{_HIDDEN}{quoted[0][-1]}", first)
-    return _EMAIL.sub(f"{_HIDDEN}@{_HIDDEN}", "\n".join((first, *rest)))
+        first = mask_quoted(first)
+    return mask_emails("\n".join((first, *rest)))

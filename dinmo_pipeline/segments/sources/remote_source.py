@@ -13,13 +13,13 @@ from sqlglot import exp
 from dinmo_pipeline.segments.errors import MissingTableError, SourceError
 from dinmo_pipeline.segments.sql.columns import ColumnType, Table
 from dinmo_pipeline.segments.sql.identifiers import (
-    nearest,
     split_table_name,
     table_expression,
 )
 from dinmo_pipeline.segments.sql.key_sets import derived
 from dinmo_pipeline.segments.sql.statements import RefusedSqlError, parse_select
 from dinmo_pipeline.segments.sql.writing import write
+from dinmo_pipeline.text.wording import nearest
 
 RemoteType: TypeAlias = Literal["postgres", "redshift", "snowflake", "bigquery", "databricks"]
 
@@ -161,7 +161,7 @@ class RemoteSource:
             except SourceError as error:
                 if not _MISSING_TABLE.search(str(error)):
                     raise
-        raise MissingTableError(name, nearest(name, self._table_names()))
+        raise MissingTableError(name, nearest(name, self._table_names(), limit=3))
 
     def _spellings(self, name: str) -> list[tuple[str, ...]]:
         """How the warehouse may spell a name: without quotes it folds upper and lower case."""

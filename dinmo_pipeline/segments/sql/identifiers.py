@@ -1,8 +1,7 @@
 """Names of tables and columns: how they are quoted, split and looked up. The one place that does."""
 
-import difflib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import TypeVar
 
 from sqlglot import exp
@@ -64,10 +63,3 @@ def look_up(name: str, having: Mapping[str, Value]) -> tuple[str, Value] | None:
         return name, having[name]
     same = [key for key in having if key.casefold() == name.casefold()]
     return (same[0], having[same[0]]) if len(same) == 1 else None
-
-
-def nearest(name: str, choices: Iterable[str]) -> tuple[str, ...]:
-    """At most three of the choices that look like the name, the likeliest first."""
-    by_folded = {choice.casefold(): choice for choice in choices}
-    close = difflib.get_close_matches(name.casefold(), list(by_folded), n=3, cutoff=0.5)
-    return tuple(by_folded[folded] for folded in close)

@@ -16,12 +16,12 @@ from dinmo_pipeline.segments.sql import literals
 from dinmo_pipeline.segments.sql.identifiers import (
     identifier,
     look_up,
-    nearest,
     split_table_name,
     table_expression,
 )
 from dinmo_pipeline.segments.unit_tests.given_columns import Columns
 from dinmo_pipeline.segments.unit_tests.tables_read import TableId, table_id, tables_read
+from dinmo_pipeline.text.wording import suggestion
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +80,7 @@ def _unknown_columns(test: SegmentTest, table: GivenTable, columns: Columns) -> 
 def _problem(
     test: SegmentTest, place: Place, message: str, choices: Iterable[str], name: str
 ) -> Problem:
-    near = nearest(name, choices)
-    hint = f"Perhaps you meant {' or '.join(repr(each) for each in near)}." if near else None
+    hint = suggestion(name, choices, limit=3)
     return Problem(place, _subject(test), message, allowed=tuple(choices), hint=hint)
 
 

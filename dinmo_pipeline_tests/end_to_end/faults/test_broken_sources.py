@@ -61,7 +61,7 @@ BROKEN = {
     "a missing table": (2, "no table 'vip'", _sql()),
     "a missing column": (2, "no column 'email'", _sql("CREATE TABLE vip (mail TEXT)")),
     "a view of nothing": (1, "Table with name t does not exist", _sql(*VIEW_OF_NOTHING)),
-    "a cast that fails": (1, "Could not convert string '•••'", _sql(*CAST_THAT_FAILS)),
+    "a cast that fails": (1, "Could not convert string '***'", _sql(*CAST_THAT_FAILS)),
     "bytes": (2, "is BLOB, which cannot", _sql("CREATE TABLE vip (email BLOB)")),
     "JSON": (2, "is JSON, which cannot", _sql("CREATE TABLE vip (email JSON)")),
     "half a Parquet file": (
@@ -103,7 +103,7 @@ def test_a_sync_of_it_keeps_everything(company, dinmo):
     printed = dinmo("sync", "vip", "--json")
     assert printed.code == 1
     assert '"status": "failed"' in printed.out
-    assert "Could not convert string '•••'" in printed.out
+    assert "Could not convert string '***'" in printed.out
     assert "Stack Trace" not in printed.err
     assert ANA not in printed.out + printed.err
     told = dinmo("sync", "vip", "--verbose").err

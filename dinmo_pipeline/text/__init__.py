@@ -1,0 +1,1 @@
+"""What every sentence for a person shares: counted nouns, suggestions, and the masking of secrets."""

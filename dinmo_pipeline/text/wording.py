@@ -1,0 +1,38 @@
+"""Counted nouns, suggestions, and a user's own text inside a sentence."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+MAX_LENGTH_SHOWN = 80
+
+
+def counted(number: int, singular: str, plural: str | None = None) -> str:
+    """A number with its noun; without `plural`, an s is added.
+
+    >>> counted(1, "row"), counted(1200, "row"), counted(0, "entry", "entries")
+    ('1 row', '1,200 rows', '0 entries')
+    """
+    return f"{number:,} {singular if number == 1 else plural or f'{singular}s'}"
+
+
+def shown(text: str) -> str:
+    """A user's text inside a sentence: on one line, printable, and at most MAX_LENGTH_SHOWN characters."""
+    clean = "".join(c if c.isprintable() else " " for c in text)
+    return clean if len(clean) <= MAX_LENGTH_SHOWN else f"{clean[:MAX_LENGTH_SHOWN]}…"
+
+
+def nearest(name: str, known: Iterable[str], *, limit: int = 1) -> tuple[str, ...]:
+    """The known names that `name` was perhaps meant to be, the likeliest first; case does not count."""
+    by_folded = {candidate.casefold(): candidate for candidate in known}
+    near = get_close_matches(name.casefold()[:MAX_LENGTH_SHOWN], by_folded, n=limit, cutoff=0.6)
+    return tuple(by_folded[folded] for folded in near)
+
+
+def suggestion(name: str, known: Iterable[str], *, limit: int = 1) -> str | None:
+    """`Perhaps you meant 'segment'.`, if known names are near.
+
+    >>> suggestion("segmnet", ["segment", "model"])
+    "Perhaps you meant 'segment'."
+    """
+    near = nearest(name, known, limit=limit)
+    return f"Perhaps you meant {' or '.join(repr(each) for each in near)}." if near else None
