@@ -32,7 +32,8 @@ ALLOWED = {
 # The rooms of its layer that a room may import, besides itself. A room is a folder or a module of a layer.
 ALLOWED_WITHIN_LAYER = {
     "config.strict_yaml": set(),
-    "config.declarations": {"strict_yaml"},
+    "config.schedules": {"strict_yaml"},
+    "config.declarations": {"strict_yaml", "schedules"},
     "config.conditions": {"strict_yaml", "declarations"},
     "segments.sql": set(),
     "segments.sources": {"errors", "sql"},

@@ -5,13 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from dinmo_pipeline.config.activation_settings import (
-    DEFAULTABLE_SETTINGS,
-    ActivationSettings,
-    activation_settings,
-)
-from dinmo_pipeline.config.declarations import Destination
+from dinmo_pipeline.config.declarations import Activation, Destination
 from dinmo_pipeline.config.secrets import environment_variable
+from dinmo_pipeline.config.strict_yaml.declared_fields import Values, read_values, settings_of
 from dinmo_pipeline.config.strict_yaml.kinds import LINE, Kind, UnfitError, any_node, one_of, share
 from dinmo_pipeline.config.strict_yaml.nodes import Node, Scalar, kind_of
 from dinmo_pipeline.config.strict_yaml.report import Subject
@@ -94,7 +90,7 @@ RATE_LIMIT_SHARE = Setting(
 )
 DEFAULT_ACTIVATION = Setting(
     "default_activation",
-    any_node(settings_schema(DEFAULTABLE_SETTINGS)),
+    any_node(settings_schema(settings_of(Activation, inherited_only=True))),
     "Settings of every activation to this destination that does not set them itself.",
 )
 DESTINATION_SETTINGS: tuple[Setting[Any], ...] = (
@@ -112,7 +108,7 @@ class DestinationDraft:
     """A destination and the defaults that its activations take; None where they could not be read."""
 
     destination: Destination | None
-    defaults: ActivationSettings | None
+    defaults: Values | None
 
 
 def read_destination(key: str, node: Node, subject: Subject) -> DestinationDraft:
@@ -136,10 +132,7 @@ def read_destination(key: str, node: Node, subject: Subject) -> DestinationDraft
     return DestinationDraft(destination, defaults)
 
 
-def _read_defaults(node: Node | None, subject: Subject) -> ActivationSettings | None:
+def _read_defaults(node: Node | None, subject: Subject) -> Values | None:
     if node is None:
-        return ActivationSettings()
-    inner = subject.part("default_activation")
-    found = read_settings(node, DEFAULTABLE_SETTINGS, inner)
-    settings = activation_settings(found, inner) if found else None
-    return settings if found and found.is_whole else None
+        return {}
+    return read_values(node, Activation, subject.part(DEFAULT_ACTIVATION.key), inherited_only=True)

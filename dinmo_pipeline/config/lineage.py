@@ -14,9 +14,6 @@ from dinmo_pipeline.config.declarations.conditions import (
     RelatedCondition,
 )
 
-OWN_ASSETS = ("segment_membership", "membership_changes", "intercom_tags")
-"""The pipeline's own Dagster assets, which can be upstream of no segment: they come after it."""
-
 Segments = Mapping[str, Segment | None]
 """Segments by key; None for one that is declared but could not be read."""
 

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from dinmo_pipeline.config.declarations import Join, Model, Relation
-from dinmo_pipeline.config.lineage import OWN_ASSETS
 from dinmo_pipeline.config.strict_yaml.keys import KEY_PATTERN, check_key, named
 from dinmo_pipeline.config.strict_yaml.kinds import LINE, Kind, UnfitError, any_node, list_of
 from dinmo_pipeline.config.strict_yaml.nodes import MapNode, Node, kind_of
@@ -13,13 +12,16 @@ from dinmo_pipeline.config.strict_yaml.report import Report, Subject
 from dinmo_pipeline.config.strict_yaml.settings import Setting, read_settings, settings_schema
 from dinmo_pipeline.text.wording import shown
 
-_MOST_TABLE_PARTS = 3
+OWN_ASSETS = ("segment_membership", "membership_changes", "intercom_tags")
+"""The pipeline's own Dagster assets, in order; none of them can be upstream of a segment."""
+
+_MAX_TABLE_PARTS = 3
 
 
 def _table(node: Node) -> str:
     text = LINE.read(node)
     parts = text.split(".")
-    if len(parts) > _MOST_TABLE_PARTS or not all(part.strip() for part in parts):
+    if len(parts) > _MAX_TABLE_PARTS or not all(part.strip() for part in parts):
         raise UnfitError("must be a table, schema.table, or database.schema.table")
     return text
 

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from dinmo_pipeline.config.activation_settings import TIMEZONE
 from dinmo_pipeline.config.conditions.moments import parse_iso
 from dinmo_pipeline.config.conditions.operators import read_value
 from dinmo_pipeline.config.conditions.relation_paths import Models
@@ -12,6 +11,7 @@ from dinmo_pipeline.config.declarations import Given, GivenRow, GivenTable, Segm
 from dinmo_pipeline.config.declarations.conditions import Scalar
 from dinmo_pipeline.config.lineage import Segments, uses_of
 from dinmo_pipeline.config.models import TABLE
+from dinmo_pipeline.config.schedules.kinds import TIMEZONE
 from dinmo_pipeline.config.strict_yaml.kinds import (
     LINE,
     Kind,

@@ -4,21 +4,24 @@ import logging
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import dagster as dg
 import duckdb
 from dagster_duckdb import DuckDBResource
-from pydantic import Field
+from pydantic import Field, create_model
 
 from dinmo_pipeline.config.declarations import (
     Activation,
     EnvironmentVariable,
-    Guards,
-    MatchBy,
-    Reconciliation,
     Source,
     SourceType,
+)
+from dinmo_pipeline.config.strict_yaml.declared_fields import (
+    build,
+    flat_fields,
+    flat_values,
+    nested_values,
 )
 from dinmo_pipeline.config.strict_yaml.problems import Place
 from dinmo_pipeline.intercom.client import REGION_HOSTS, IntercomClient
@@ -141,53 +144,32 @@ class AlertsResource(dg.ConfigurableResource):  # type: ignore[type-arg]
 
 
 class ActivationResource(dg.ConfigurableResource):  # type: ignore[type-arg]
-    """A segment sent to a destination, with every setting as it applies."""
+    """A segment sent to a destination, with every setting as it applies; see `make_activation_resource`."""
 
     destination: dg.ResourceDependency[IntercomResource]
     activation: str = Field(description="Key of the activation: the partition key.")
-    segment: str = Field(description="Key of the segment.")
-    name: str = Field(description="Name of the tag in Intercom.")
-    match_by: MatchBy = Field(description="How members are found in Intercom.")
-    column: str = Field(description="Column of the segment with the identifier.")
-    schedule: str = Field(description="Cron expression, manual, or after_upstream.")
-    timezone: str = Field(description="Time zone of the schedule and of days in conditions.")
-    enabled: bool = Field(description="Whether schedule and sensor run it.")
-    on_multiple_users: Literal["all", "skip"] = Field(
-        description="What to do with a member that several users of Intercom share."
-    )
-    max_removed_share: float = Field(
-        description="Hold a change set that takes the tag off more than this part, 0 to 1."
-    )
-    max_unidentified_share: float = Field(
-        description=(
-            "Hold a change set that takes the tag off more than this part, 0 to 1, while rows lost"
-            " their identifier or its type changed."
-        )
-    )
-    max_failed_share: float = Field(
-        description="A sync counts as failed when more than this part of its changes failed."
-    )
-    reconcile_schedule: str = Field(
-        description="When the job reconcile_tags runs: cron expression, or manual."
-    )
-    reconcile_repair: bool = Field(description="Whether that mends what differs.")
 
     def declared(self) -> Activation:
         """The activation as the sync layer takes it."""
-        return Activation(
-            key=self.activation,
-            segment=self.segment,
-            destination=self.destination.destination,
-            name=self.name,
-            match_by=self.match_by,
-            column=self.column,
-            schedule=self.schedule,
-            timezone=self.timezone,
-            enabled=self.enabled,
-            on_multiple_users=self.on_multiple_users,
-            guards=Guards(
-                self.max_removed_share, self.max_unidentified_share, self.max_failed_share
-            ),
-            reconciliation=Reconciliation(self.reconcile_schedule, self.reconcile_repair),
-            place=_NOWHERE,
-        )
+        flat = {
+            **self.model_dump(include=set(_SETTINGS)),
+            "destination": self.destination.destination,
+        }
+        values = nested_values(Activation, flat)
+        return build(Activation, {**values, "key": self.activation, "place": _NOWHERE})
+
+
+_SETTINGS: dict[str, Any] = {
+    name: (type_, Field(description=doc))
+    for name, type_, doc in flat_fields(Activation)
+    if name != "destination"
+}
+_WithSettings = create_model("ActivationResource", __base__=ActivationResource, **_SETTINGS)
+
+
+def make_activation_resource(
+    activation: Activation, destination: IntercomResource
+) -> ActivationResource:
+    """The resource of an activation, with a field for each of its settings."""
+    settings = {**flat_values(activation), "destination": destination}
+    return _WithSettings(activation=activation.key, **settings)

@@ -5,7 +5,7 @@ from dagster._utils.schedules import is_valid_cron_string
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from dinmo_pipeline.config.cron import fault_in_cron
+from dinmo_pipeline.config.schedules.cron import fault_in_cron
 
 _NUMBERS = st.integers(0, 60).map(str)
 _WORDS = _NUMBERS | st.sampled_from(["*", "mon", "sun", "jan", "dec", "L", "?", "-1", "x"])

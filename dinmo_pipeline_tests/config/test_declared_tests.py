@@ -126,7 +126,7 @@ def test_tables_go_by_name_where_a_segment_names_them():
             "`expect` holds a value that must be a value",
         ),
         ("{segment: vip, now: soon, given: {}, expect: []}", "`now` must be a day or a time."),
-        ("{segment: vip, timezone: Here, given: {}, expect: []}", "`timezone` is no time zone"),
+        ("{segment: vip, timezone: Here, given: {}, expect: []}", "`timezone` is not a time zone"),
     ],
 )
 def test_what_is_wrong_is_told(written, message):

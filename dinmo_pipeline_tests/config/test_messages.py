@@ -92,7 +92,7 @@ def test_a_wrong_schedule_and_time_zone():
         "  Allowed: manual, {after: upstream}, @hourly, @daily, @weekly, @monthly,"
         ' "0 * * * *", "30 7 * * mon-fri"\n'
         "\n"
-        "project.yaml:6:41: activation 's': `timezone` is no time zone: 'Europe/Pariss'.\n"
+        "project.yaml:6:41: activation 's': `timezone` is not a time zone: 'Europe/Pariss'.\n"
         f"{shown}"
         "    |                                         ^\n"
         "  Allowed: UTC, Europe/Paris, America/New_York\n"

@@ -14,13 +14,26 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Setting(Generic[T]):
-    """A key of an object and the kind of its value; `doc` is shown by editors."""
+    """A key of an object and the kind of its value.
+
+    `doc` says what it does, `unit` what a number counts, and `default_doc` what holds where nothing is
+    declared and that depends on other declarations.
+    """
 
     key: str
     kind: Kind[T]
     doc: str
     required: bool = False
     default: Any = None
+    default_doc: str | None = None
+    unit: str | None = None
+
+    @property
+    def full_doc(self) -> str:
+        """What people see of it: description, unit, and a default that is not a plain value."""
+        unit = f" ({self.unit})" if self.unit else ""
+        default = f" Default: {self.default_doc}." if self.default_doc else ""
+        return f"{self.doc.removesuffix('.')}{unit}.{default}"
 
 
 class Found:
@@ -116,5 +129,5 @@ def settings_schema(settings: Sequence[Setting[Any]]) -> dict[str, Any]:
 
 
 def _setting_schema(setting: Setting[Any]) -> dict[str, Any]:
-    described = {**setting.kind.schema, "description": setting.doc}
+    described = {**setting.kind.schema, "description": setting.full_doc}
     return described if setting.default is None else {**described, "default": setting.default}

@@ -11,7 +11,7 @@ from typing import Literal
 
 import duckdb
 
-from dinmo_pipeline.config.declarations import Activation, Guards, Reconciliation
+from dinmo_pipeline.config.declarations import Activation
 from dinmo_pipeline.config.strict_yaml.problems import Place
 from dinmo_pipeline.intercom.errors import IntercomError
 from dinmo_pipeline.intercom.tags import Tag
@@ -61,14 +61,8 @@ def retired_activation(key: str, destination: str, tag_name: str) -> Activation:
         segment=key,
         destination=destination,
         name=tag_name,
-        match_by="email",
         column="email",
-        schedule="manual",
-        timezone="UTC",
         enabled=False,
-        on_multiple_users="all",
-        guards=Guards(),
-        reconciliation=Reconciliation(),
         place=Place("state", 0, 0),
     )
 
