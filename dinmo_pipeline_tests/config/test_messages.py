@@ -89,8 +89,8 @@ def test_a_wrong_schedule_and_time_zone():
         "`schedule` has a wrong minute, '61': 0 to 59, as in 1,3-5 or */2.\n"
         f"{shown}"
         "    |                 ^\n"
-        "  Allowed: manual, {after: upstream}, @hourly, @daily, @weekly, @monthly,"
-        ' "0 * * * *", "30 7 * * mon-fri"\n'
+        "  Allowed: manual, {after: upstream}, every 15 minutes, every 2 hours, daily at 07:30,"
+        ' weekdays at 7:30, "30 7 * * mon-fri"\n'
         "\n"
         "project.yaml:6:41: activation 's': `timezone` is not a time zone: 'Europe/Pariss'.\n"
         f"{shown}"
@@ -272,8 +272,8 @@ def test_one_sentence_for_each_mistake(declared, message):
         (
             "default_activation: {reconcile: {schedule: '@yearly'}}",
             (
-                "`schedule` must be `manual` or five cron fields: minute, hour, day of the month, month,"
-                " day of the week."
+                "`schedule` must be `manual`, words such as `daily at 07:30`, or five cron fields: minute,"
+                " hour, day of the month, month, day of the week."
             ),
         ),
         (

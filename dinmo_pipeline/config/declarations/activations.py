@@ -106,7 +106,7 @@ class Activation:
     )
     schedule: str = setting(
         SCHEDULE_OR_UPSTREAM,
-        "When to sync: five cron fields, `@hourly`, `@daily`, `@weekly`, `@monthly`, `manual`, or"
+        "When to sync: words such as `every 15 minutes` or `weekdays at 7:30`, five cron fields, `manual`, or"
         " `{after: upstream}`",
         default=MANUAL,
     )

@@ -3,7 +3,9 @@
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo, available_timezones
 
-from dinmo_pipeline.config.schedules.cron import NICKNAMES, fault_in_cron
+from dinmo_pipeline.config.schedules.cron import fault_in_cron
+from dinmo_pipeline.config.schedules.phrases import EXAMPLES as PHRASES
+from dinmo_pipeline.config.schedules.phrases import PhraseError, cron_of, is_phrase
 from dinmo_pipeline.config.strict_yaml.kinds import LINE, Kind, UnfitError
 from dinmo_pipeline.config.strict_yaml.nodes import MapNode, Node, Scalar
 from dinmo_pipeline.text.wording import shown, suggestion
@@ -14,7 +16,7 @@ AFTER_UPSTREAM = "after_upstream"
 """The schedule that is declared as `{after: upstream}`."""
 
 _MAX_ZONE_LENGTH = 100
-_EXAMPLES = (MANUAL, *NICKNAMES, '"0 * * * *"', '"30 7 * * mon-fri"')
+_EXAMPLES = (MANUAL, *PHRASES, '"30 7 * * mon-fri"')
 _EXAMPLES_WITH_UPSTREAM = (MANUAL, "{after: upstream}", *_EXAMPLES[1:])
 
 
@@ -22,6 +24,12 @@ def _schedule(node: Node, allowed: tuple[str, ...] = _EXAMPLES) -> str:
     text = " ".join(LINE.read(node).split())
     if text == MANUAL:
         return text
+    if is_phrase(text):
+        try:
+            return cron_of(text)
+        except PhraseError as error:
+            hint = suggestion(text, (MANUAL, *PHRASES))
+            raise UnfitError(str(error), allowed=allowed, hint=hint) from None
     fault = fault_in_cron(text)
     if fault is not None:
         raise UnfitError(fault, allowed=allowed)
@@ -54,7 +62,7 @@ def _timezone(node: Node) -> str:
 
 
 SCHEDULE: Kind[str] = Kind(_schedule, LINE.schema)
-"""A cron expression, or MANUAL."""
+"""A schedule in words or cron fields, as a cron expression; or MANUAL."""
 SCHEDULE_OR_UPSTREAM: Kind[str] = Kind(
     _schedule_or_upstream,
     {
@@ -69,6 +77,6 @@ SCHEDULE_OR_UPSTREAM: Kind[str] = Kind(
         ]
     },
 )
-"""A cron expression, MANUAL or AFTER_UPSTREAM."""
+"""The same, or AFTER_UPSTREAM."""
 TIMEZONE: Kind[str] = Kind(_timezone, LINE.schema)
 """The IANA name of a time zone."""
