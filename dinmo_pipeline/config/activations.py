@@ -87,7 +87,7 @@ def _destination_key(found: Found, node: Node, subject: Subject, declared: Decla
             return next(iter(known))
         subject.problem(
             node,
-            "`destination` is missing, and there is not exactly one to choose.",
+            "`destination` is missing, and there is not exactly one destination to use by default.",
             allowed=tuple(known) or ("none is declared",),
             needs_all_files=True,
         )
@@ -119,22 +119,23 @@ def _refuse_column_of_other_match_by(
 
 
 def comparable_name(name: str) -> str:
-    """Names that Intercom takes for one tag have one comparable name: case does not count there."""
+    """A form of a tag's name in which equal means the same tag: Intercom ignores case."""
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name.strip()).casefold())
 
 
 def refuse_shared_tags(
     activations: Mapping[str, Activation], names: Mapping[str, Node], report: Report
 ) -> None:
-    """Refuse two activations with one tag on one destination: each would undo the other's work."""
+    """Refuse two activations with one tag in one destination: each would undo the other's work."""
     first: dict[tuple[str, str], str] = {}
     for key, activation in activations.items():
         tag = activation.destination, comparable_name(activation.name)
         other = first.setdefault(tag, key)
         if other != key:
             message = (
-                f"The tag '{shown(activation.name)}' on '{activation.destination}' is already that of "
-                f"activation '{other}' at {names[other].place}; names that differ in case are one tag."
+                f"The tag '{shown(activation.name)}' in '{activation.destination}' already belongs to"
+                f" activation '{other}' at {names[other].place}. Names that differ only in case are the same"
+                " tag."
             )
             named("activation", key, report).problem(
                 names[key], message, hint="Give one of them another `name`."
@@ -147,9 +148,9 @@ def refuse_without_upstream(
     nodes: Mapping[str, Node],
     report: Report,
 ) -> None:
-    """Refuse to follow assets where none is named: such an activation would never be synced."""
+    """Refuse `{after: upstream}` without upstream assets: the activation would never be synced."""
     if None in declared.segments.values() or None in declared.models.values():
-        return  # the upstream may be in what could not be read
+        return  # the upstream may be declared where it could not be read
     for key, activation in activations.items():
         if activation.schedule == AFTER_UPSTREAM and not upstream_of(
             activation.segment, declared.segments, declared.models
@@ -157,8 +158,8 @@ def refuse_without_upstream(
             segment = activation.segment
             named("activation", key, report).problem(
                 _schedule_node(nodes[key]),
-                f"`schedule` is {{after: upstream}}, but segment '{segment}' has no `upstream`,"
-                " nor has a model that it uses.",
+                f"`schedule` is {{after: upstream}}, but neither segment '{segment}' nor a model that it"
+                " uses has an `upstream`.",
                 hint=f"Name the Dagster assets as `upstream` of '{segment}' or of its models,"
                 " or set another `schedule` here.",
                 needs_all_files=True,
@@ -166,6 +167,6 @@ def refuse_without_upstream(
 
 
 def _schedule_node(activation: Node) -> Node:
-    """Where the activation sets its schedule; the activation, where the destination does."""
+    """The node of the activation's schedule; the activation itself if the schedule is inherited."""
     own = activation.get(_SCHEDULE.key) if isinstance(activation, MapNode) else None
     return own or activation

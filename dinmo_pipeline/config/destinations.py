@@ -8,7 +8,14 @@ from urllib.parse import urlsplit
 from dinmo_pipeline.config.declarations import Activation, Destination
 from dinmo_pipeline.config.secrets import environment_variable
 from dinmo_pipeline.config.strict_yaml.declared_fields import Values, read_values, settings_of
-from dinmo_pipeline.config.strict_yaml.kinds import LINE, Kind, UnfitError, any_node, one_of, share
+from dinmo_pipeline.config.strict_yaml.kinds import (
+    LINE,
+    InvalidValueError,
+    Kind,
+    any_node,
+    one_of,
+    share,
+)
 from dinmo_pipeline.config.strict_yaml.nodes import Node, Scalar, kind_of
 from dinmo_pipeline.config.strict_yaml.report import Subject
 from dinmo_pipeline.config.strict_yaml.settings import Setting, read_settings, settings_schema
@@ -30,26 +37,32 @@ def _base_url(node: Node) -> str:
         is_sound = False
         parts = urlsplit("")
     if not is_sound or parts.scheme not in {"http", "https"} or re.search(r"\s", text):
-        raise UnfitError("must be an http or https address", allowed=example)
+        raise InvalidValueError("must be an http or https address", allowed=example)
     if parts.username is not None or parts.password is not None or parts.query or parts.fragment:
-        raise UnfitError(
-            "must be a plain address, without user, password, query or fragment", allowed=example
+        raise InvalidValueError(
+            "must be a plain address without user, password, query or fragment", allowed=example
         )
     if parts.scheme == "http" and parts.hostname not in _LOOPBACK:
-        hint = "The access token would travel in clear text."
-        raise UnfitError("must use https, except on this machine", allowed=example, hint=hint)
+        hint = "Otherwise the access token would be sent in clear text."
+        raise InvalidValueError(
+            "must use https, except for this machine", allowed=example, hint=hint
+        )
     return text.rstrip("/")
 
 
 def _api_version(node: Node) -> str:
     # 2.16 without quotes is a number to YAML; as written it is the version.
     if not isinstance(node, Scalar) or node.kind not in {"text", "float", "int"}:
-        raise UnfitError(f"must be a version such as {DEFAULT_API_VERSION}, not {kind_of(node)}")
+        raise InvalidValueError(
+            f"must be a version such as {DEFAULT_API_VERSION}, not {kind_of(node)}"
+        )
     match = _VERSION.fullmatch(node.text.strip())
     if match is None:
-        raise UnfitError(f"must be a version such as {DEFAULT_API_VERSION}")
+        raise InvalidValueError(f"must be a version such as {DEFAULT_API_VERSION}")
     if (int(match[1]), int(match[2])) < _OLDEST_API_VERSION:
-        raise UnfitError("must be 2.13 or later: earlier versions lack what the pipeline needs")
+        raise InvalidValueError(
+            "must be 2.13 or later; earlier versions lack what the pipeline needs"
+        )
     return match[0]
 
 
@@ -74,7 +87,9 @@ REGION = Setting(
     "region", one_of("us", "eu", "au"), "Where Intercom keeps the workspace's data.", default="us"
 )
 BASE_URL_SETTING = Setting(
-    "base_url", BASE_URL, "Another address of the API: a local emulator. Default: the region's."
+    "base_url",
+    BASE_URL,
+    "Another address of the API, such as a local emulator. Default: the region's.",
 )
 API_VERSION_SETTING = Setting(
     "api_version",
@@ -105,7 +120,7 @@ DESTINATION_SETTINGS: tuple[Setting[Any], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class DestinationDraft:
-    """A destination and the defaults that its activations take; None where they could not be read."""
+    """A destination and the defaults that its activations take; None if they could not be read."""
 
     destination: Destination | None
     defaults: Values | None

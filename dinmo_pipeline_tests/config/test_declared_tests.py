@@ -108,7 +108,7 @@ def test_tables_go_by_name_where_a_segment_names_them():
         ),
         (
             "{segment: vip, given: {custmers: []}, expect: []}",
-            "There is no model 'custmers', and the segment reads no such table.",
+            "There is no model 'custmers', and the segment reads no table of that name.",
         ),
         (
             "{segment: lines, given: {order_lines: [], customers: []}, expect: [1]}",
@@ -117,13 +117,13 @@ def test_tables_go_by_name_where_a_segment_names_them():
         ("{segment: asked, given: {}, expect: [1]}", "Segment 'asked' has no model, so `expect`"),
         (
             "{segment: asked, given: {customers: [], CUSTOMERS: []}, expect: {column: a, members: []}}",
-            "The rows of the table 'CUSTOMERS' are given twice.",
+            "The table 'CUSTOMERS' is given twice.",
         ),
         ("{segment: vip, given: {}, expect: {members: [1]}}", "`column` is missing."),
         ("{segment: vip, given: {}, expect: 1}", "`expect` must be a list"),
         (
             "{segment: vip, given: {}, expect: [null]}",
-            "`expect` holds a value that must be a value",
+            "`expect` contains a value that must be a value",
         ),
         ("{segment: vip, now: soon, given: {}, expect: []}", "`now` must be a day or a time."),
         ("{segment: vip, timezone: Here, given: {}, expect: []}", "`timezone` is not a time zone"),
@@ -139,7 +139,8 @@ def test_a_misspelt_model_is_shown_with_its_place():
     """With the nearest name."""
     text = f"{_BASE}  t:\n    segment: vip\n    given:\n      custmers: []\n    expect: []\n"
     assert str(refusal(text)) == (
-        "project.yaml:17:7: test 't': There is no model 'custmers', and the segment reads no such table.\n"
+        "project.yaml:17:7: test 't': "
+        "There is no model 'custmers', and the segment reads no table of that name.\n"
         "  15 |     segment: vip\n"
         "  16 |     given:\n"
         "  17 |       custmers: []\n"

@@ -93,8 +93,8 @@ def test_to_follow_nothing_is_refused_with_the_fix():
     """Such an activation would never be synced."""
     text = _BASE + "activations:\n  bare: {schedule: {after: upstream}}\n"
     assert str(refusal(text)) == (
-        "project.yaml:21:20: activation 'bare': `schedule` is {after: upstream}, but segment 'bare' has no"
-        " `upstream`, nor has a model that it uses.\n"
+        "project.yaml:21:20: activation 'bare': `schedule` is {after: upstream}, but neither segment"
+        " 'bare' nor a model that it uses has an `upstream`.\n"
         "  19 |   bare: {sql: select 1}\n"
         "  20 | activations:\n"
         "  21 |   bare: {schedule: {after: upstream}}\n"
@@ -123,6 +123,4 @@ def test_what_comes_after_the_segments_is_no_upstream(key):
     """It would depend on itself."""
     text = f"{SOURCE_AND_STATE}segments: {{s: {{table: t, upstream: [a/b, {key}]}}}}"
     (message,) = messages(text)
-    assert message.endswith(
-        f"must be an asset that comes before the segments, which {key} does not."
-    )
+    assert message.endswith(f"must be an asset upstream of the segments; {key} comes after them.")

@@ -1,6 +1,6 @@
-"""Cron expressions of five fields, checked without importing Dagster (its import takes seconds).
+"""Cron expressions of five fields, checked without importing Dagster, which takes seconds.
 
-What is accepted here is a subset of what Dagster's scheduler accepts; a test holds the two together.
+What is accepted here is a subset of what Dagster's scheduler accepts; a test compares them.
 """
 
 import re

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo, available_timezones
 from dinmo_pipeline.config.schedules.cron import fault_in_cron
 from dinmo_pipeline.config.schedules.phrases import EXAMPLES as PHRASES
 from dinmo_pipeline.config.schedules.phrases import PhraseError, cron_of, is_phrase
-from dinmo_pipeline.config.strict_yaml.kinds import LINE, Kind, UnfitError
+from dinmo_pipeline.config.strict_yaml.kinds import LINE, InvalidValueError, Kind
 from dinmo_pipeline.config.strict_yaml.nodes import MapNode, Node, Scalar
 from dinmo_pipeline.text.wording import shown, suggestion
 
@@ -29,10 +29,10 @@ def _schedule(node: Node, allowed: tuple[str, ...] = _EXAMPLES) -> str:
             return cron_of(text)
         except PhraseError as error:
             hint = suggestion(text, (MANUAL, *PHRASES))
-            raise UnfitError(str(error), allowed=allowed, hint=hint) from None
+            raise InvalidValueError(str(error), allowed=allowed, hint=hint) from None
     fault = fault_in_cron(text)
     if fault is not None:
-        raise UnfitError(fault, allowed=allowed)
+        raise InvalidValueError(fault, allowed=allowed)
     return text
 
 
@@ -42,7 +42,7 @@ def _schedule_or_upstream(node: Node) -> str:
     after = node.get("after")
     is_upstream = isinstance(after, Scalar) and after.text == "upstream"
     if not is_upstream or len(node.entries) != 1:
-        raise UnfitError("must be one of the allowed forms", allowed=_EXAMPLES_WITH_UPSTREAM)
+        raise InvalidValueError("must be one of the allowed forms", allowed=_EXAMPLES_WITH_UPSTREAM)
     return AFTER_UPSTREAM
 
 
@@ -53,7 +53,7 @@ def _timezone(node: Node) -> str:
             raise ValueError  # noqa: TRY301 - one way out for every wrong name
         ZoneInfo(text).utcoffset(datetime.now(tz=UTC))
     except (ValueError, OSError, LookupError):
-        raise UnfitError(
+        raise InvalidValueError(
             f"is not a time zone: '{shown(text)}'",
             allowed=("UTC", "Europe/Paris", "America/New_York"),
             hint=suggestion(text, available_timezones()),
