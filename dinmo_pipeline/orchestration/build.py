@@ -35,7 +35,7 @@ from dinmo_pipeline.orchestration.sensors.upstream import build_upstream_sensors
 
 
 def build_definitions(project: Project, environment: Mapping[str, str]) -> dg.Definitions:
-    """The definitions of a project; `environment` tells which secrets are set."""
+    """The definitions of a project; `environment` shows which secrets are set."""
     partitions = dg.StaticPartitionsDefinition(list(project.activations))
     enabled = [a.key for a in project.activations.values() if a.enabled]
     return dg.Definitions(
@@ -82,9 +82,9 @@ def _resources(project: Project, environment: Mapping[str, str]) -> dict[str, An
 
 
 def _secret(variable: str, environment: Mapping[str, str]) -> str:
-    """A secret by name, resolved in the run; one that is not set is empty, and reported when used.
+    """A secret by name, resolved in the run. One that is not set is empty, and reported when it is used.
 
-    Dagster would refuse every run of every activation for it.
+    Dagster would otherwise refuse every run of every activation.
     """
     return dg.EnvVar(variable) if variable in environment else ""
 

@@ -1,4 +1,4 @@
-"""Drift in the UI: a check of `intercom_tags` per activation, and a job to schedule that evaluates it.
+"""Drift in the UI: a check of `intercom_tags` per activation, and a job that evaluates it on a schedule.
 
 A job that selects a check alone has no partitions in Dagster 1.13 ("There is no PartitionsDefinition
 shared by all the provided assets"), so the job is an op that reports the check's evaluation itself.
@@ -34,7 +34,7 @@ DRIFT_CHECK = dg.AssetCheckKey(dg.AssetKey(INTERCOM_TAGS), DRIFT)
 
 
 class ReconcileConfig(dg.Config):
-    """What a person may decide for one reconciliation."""
+    """What a person can choose for one reconciliation."""
 
     repair: bool = False
     recent_minutes: float = 10.0
@@ -43,7 +43,7 @@ class ReconcileConfig(dg.Config):
 def build_drift_check(
     project: Project, partitions: dg.PartitionsDefinition[str]
 ) -> dg.AssetChecksDefinition:
-    """The check `drift` of `intercom_tags`, by activation; a person may run it, too."""
+    """The check `drift` of `intercom_tags`, by activation; a person can run it too."""
     with warnings.catch_warnings():
         # Partitioned checks are a preview feature; see checks.py for why they are needed.
         warnings.simplefilter("ignore", dg.PreviewWarning)
@@ -53,7 +53,7 @@ def build_drift_check(
             asset=INTERCOM_TAGS,
             partitions_def=partitions,
             required_resource_keys=_resources(project),
-            description="Whether Intercom's contacts carry the tag as we put it there.",
+            description="Whether the contacts that carry the tag in Intercom are those that we tagged.",
         )
         def drift(
             context: dg.AssetCheckExecutionContext, config: ReconcileConfig
@@ -72,23 +72,23 @@ def build_drift_check(
 def build_reconcile_job(
     project: Project, partitions: dg.PartitionsDefinition[str]
 ) -> dg.JobDefinition:
-    """The job `reconcile_tags`, partitioned by activation; no schedule launches it by itself."""
+    """The job `reconcile_tags`, partitioned by activation; launched by a schedule or a person."""
 
     @dg.op(
         name=RECONCILE,
         required_resource_keys=_resources(project),
-        description="Read who carries the tag in Intercom, and tell or repair what differs.",
+        description="Read which contacts carry the tag in Intercom, and report or repair differences.",
     )
     def compare(context: dg.OpExecutionContext, config: ReconcileConfig) -> None:
         found = _reconciled(context, project, config)
-        # Dagster takes any of its events here; its annotation leaves this one out.
+        # Dagster accepts any of its events here; its annotation omits this one.
         context.log_event(_evaluation(found))  # type: ignore[arg-type]
 
     @dg.job(
         name=RECONCILE_TAGS,
         partitions_def=partitions,
         executor_def=dg.in_process_executor,
-        description="Compare who carries the tag in Intercom with what we put there; see its `drift` check.",
+        description="Compare the contacts that carry the tag in Intercom with the ledger, as the check `drift`.",
     )
     def job() -> None:
         compare()
@@ -119,7 +119,7 @@ def _reconciled(
     """Reconcile the activation of the run's partition.
 
     Raises:
-        dg.Failure: Intercom does not answer, or does not let us.
+        dg.Failure: Intercom does not answer or refuses.
     """
     from dinmo_pipeline.sync.operations.reconcile import reconcile  # noqa: PLC0415  # slow to import
     from dinmo_pipeline.sync.session import Session  # noqa: PLC0415
@@ -163,7 +163,7 @@ def _members(
 
 
 def _metadata(found: "Reconciled") -> dict[str, dg.MetadataValue]:
-    """What `dinmo reconcile --json` prints, which is made of it."""
+    """The numbers that `dinmo reconcile --json` prints."""
     return {
         name: _METADATA_TYPES[type(value)](value)
         for name, value in asdict(found).items()

@@ -70,7 +70,7 @@ def build_alerts_sensor(activations: Mapping[str, Activation]) -> dg.SensorDefin
         if lines:
             # An error ends the tick before its cursor is kept: the next one tells the same.
             alerts: AlertsResource = getattr(context.resources, naming.ALERTS)
-            alerts.tell(as_message(lines))
+            alerts.post(as_message(lines))
         return dg.SensorResult(
             skip_reason="\n".join(lines) or "Nothing new to tell.",
             cursor=_write_cursor(now, after),
