@@ -88,7 +88,7 @@ def build_reconcile_job(
         name=RECONCILE_TAGS,
         partitions_def=partitions,
         executor_def=dg.in_process_executor,
-        description="Compare the contacts that carry the tag in Intercom with the ledger, as the check drift.",
+        description="Compare the contacts that carry the tag in Intercom with the ledger; evaluates `drift`.",
     )
     def job() -> None:
         compare()

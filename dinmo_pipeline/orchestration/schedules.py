@@ -31,6 +31,7 @@ def build_schedules(activations: Iterable[Activation]) -> Iterator[dg.ScheduleDe
             )
         if activation.is_reconciled:
             repair = activation.reconciliation.repair
+            repairs = ", and repairs differences" if repair else ""
             yield _schedule(
                 activation,
                 name=reconciliation_name(activation.key),
@@ -38,7 +39,7 @@ def build_schedules(activations: Iterable[Activation]) -> Iterator[dg.ScheduleDe
                 cron=activation.reconciliation.schedule,
                 description=(
                     f"Compares the contacts that carry tag {activation.name!r} in"
-                    f" {activation.destination!r} with the ledger{', and repairs differences' if repair else ''}."
+                    f" {activation.destination!r} with the ledger{repairs}."
                 ),
                 run_config={"ops": {RECONCILE: {"config": {"repair": repair}}}},
             )
