@@ -38,7 +38,7 @@ def _code(default: Any) -> str:
 
 
 def with_table(page: str) -> str:
-    """The page with the table of now."""
+    """The page with the current table."""
     before, _, rest = page.partition(_START)
     _, _, after = rest.partition(_END)
     return f"{before}{_START}{activation_table()}{_END}{after}"

@@ -125,7 +125,7 @@ def test_a_default_column_is_not_taken_for_the_other_identifier():
 
 @pytest.mark.parametrize("other", ["VIP", " vip ", "Vip"])
 def test_one_tag_has_one_activation(other):
-    """Intercom does not tell names apart by case: two activations would undo each other's work."""
+    """Intercom ignores case in names: two activations would undo each other's work."""
     text = (
         SOURCE_AND_STATE
         + DESTINATION

@@ -1,4 +1,4 @@
-"""`tests`: given these rows, exactly these are a segment's members; read as strictly as all else."""
+"""`tests`: given these rows, exactly these are a segment's members; read as strictly as everything else."""
 
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
@@ -66,7 +66,7 @@ def test_now_is_a_day_or_a_time(written, now):
 
 
 def test_without_now_it_is_the_present_in_utc():
-    """None stands for it."""
+    """Represented by None."""
     test = _test("{segment: vip, given: {}, expect: []}")
     assert (test.now, test.timezone) == (None, "UTC")
 
@@ -129,8 +129,8 @@ def test_tables_go_by_name_where_a_segment_names_them():
         ("{segment: vip, timezone: Here, given: {}, expect: []}", "`timezone` is not a time zone"),
     ],
 )
-def test_what_is_wrong_is_told(written, message):
-    """One problem each, that says what is right."""
+def test_each_mistake_is_reported(written, message):
+    """As one problem, with what is right instead."""
     (found,) = messages(f"{_BASE}  t: {written}\n")
     assert found.startswith(message)
 

@@ -1,4 +1,4 @@
-"""Whole messages, as a person reads them."""
+"""Whole messages, as people see them."""
 
 import pytest
 
@@ -17,7 +17,7 @@ def _rendered(text):
 
 
 def test_an_unknown_setting_and_a_wrong_word():
-    """Sorted by place, with what is allowed and what was perhaps meant."""
+    """Sorted by place, with what is allowed and a suggestion."""
     text = SOURCE_AND_STATE + (
         "destinations:\n"
         "  main:\n"
@@ -45,8 +45,8 @@ def test_an_unknown_setting_and_a_wrong_word():
     )
 
 
-def test_a_secret_written_out():
-    """It is not repeated, and the fix is shown."""
+def test_a_literal_secret():
+    """The error does not repeat it, and shows the fix."""
     text = (
         SOURCE_AND_STATE + "destinations:\n  main: {access_token: dG9rOnNlY3JldA==, region: uk}\n"
     )
@@ -130,7 +130,7 @@ def test_references_to_what_is_not_declared():
     )
 
 
-def test_the_caret_stands_under_wide_characters_and_long_lines_are_cut():
+def test_the_caret_is_under_wide_characters_and_long_lines_are_cut():
     """As a terminal shows them."""
     text = SOURCE_AND_STATE + "segments: {s: {description: 東京é, tabel: t}}\n"
     lines = _rendered(text).split("\n")

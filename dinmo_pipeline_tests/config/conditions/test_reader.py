@@ -1,4 +1,4 @@
-"""What `where` is read into, and what is refused."""
+"""How `where` is read, and what is refused."""
 
 import json
 from datetime import UTC, date, datetime, timedelta, timezone
@@ -94,7 +94,7 @@ def test_each_operator_and_value(written, operator, value):
 
 
 def test_text_operators_can_ignore_case():
-    """And say so in the test."""
+    """The test that is read has the flag."""
     found = condition("{field: x, contains: Shoe, ignore_case: true}")
     assert found == _field("x", "contains", "Shoe", ignore_case=True)
 
@@ -287,8 +287,8 @@ def test_where_of_related_rows_is_about_the_end_of_the_path():
         ),
     ],
 )
-def test_what_is_wrong_is_said(written, message):
-    """One sentence for each mistake."""
+def test_each_mistake_has_its_sentence(written, message):
+    """Exactly one."""
     assert messages(with_where(written)) == [message]
 
 
@@ -315,7 +315,7 @@ def test_circles_of_segments_are_named_once():
 
 
 def test_segments_may_share_a_segment():
-    """That is no circle."""
+    """That is not a circle."""
     text = (
         SOURCE_AND_STATE
         + MODELS

@@ -156,7 +156,7 @@ def declared(schedule):
 
 
 @pytest.mark.parametrize("phrase", EXAMPLES)
-def test_words_stand_in_yaml_without_quotes(phrase):
+def test_words_need_no_quotes_in_yaml(phrase):
     """For syncs and for reconciliations, in the activation's time zone."""
     activation = load(declared(phrase)).activations["s"]
     assert activation.schedule == activation.reconciliation.schedule == cron_of(phrase)

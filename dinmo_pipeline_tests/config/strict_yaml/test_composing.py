@@ -98,11 +98,11 @@ def test_scalars_are_what_yaml_1_2_says(text, kind):
     ],
 )
 def test_what_cannot_be_read_is_one_clear_problem(text, message):
-    """No traceback, no parser's jargon."""
+    """Without a traceback or a parser's jargon."""
     assert messages(text) == [message]
 
 
-def test_merge_keys_tags_and_bad_keys_are_refused_and_reading_goes_on():
+def test_merge_keys_tags_and_bad_keys_are_refused_and_reading_continues():
     """Each is reported, with whatever else is wrong."""
     text = SOURCE_AND_STATE + (
         "models:\n"
@@ -131,7 +131,7 @@ def test_aliases_that_multiply_are_refused_before_they_cost_memory():
 
 
 def test_many_aliases_deep_nesting_and_large_files_are_refused():
-    """Hostile input costs neither time nor a stack overflow."""
+    """Hostile input costs little time and no stack."""
     aliases = "x: &x 1\ny: [" + ", ".join(["*x"] * 1_001) + "]\n"
     assert messages(aliases) == ["The file uses more than 1000 aliases."]
     assert messages("a: " + "[" * 100_000) == ["This is nested more than 150 levels deep."]

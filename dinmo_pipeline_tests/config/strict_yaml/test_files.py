@@ -1,4 +1,4 @@
-"""A file, or a folder of files that are one project."""
+"""A file, or a folder of files that make one project."""
 
 import os
 import sys
@@ -93,7 +93,7 @@ def test_other_encodings_are_refused(content, line):
     assert _lines(refusal_of_files({"a.yaml": content})) == [line]
 
 
-def test_a_byte_order_mark_of_utf_8_and_windows_line_ends_do_no_harm():
+def test_a_utf_8_byte_order_mark_and_windows_line_ends_are_accepted():
     """Editors on Windows write them."""
     text = "\ufeff" + (SOURCE_AND_STATE + "segments:\n  x: {tabel: t}\n").replace("\n", "\r\n")
     error = refusal_of_files({"a.yaml": text})
@@ -101,7 +101,7 @@ def test_a_byte_order_mark_of_utf_8_and_windows_line_ends_do_no_harm():
     assert error.problems[0].excerpt.lines[-1] == (4, "  x: {tabel: t}")
 
 
-def test_nothing_there(tmp_path):
+def test_a_path_without_declarations(tmp_path):
     """A missing path and a folder without YAML."""
     for path, message in (
         (tmp_path / "missing", "This path does not exist."),
