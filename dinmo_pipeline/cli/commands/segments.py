@@ -25,7 +25,7 @@ from dinmo_pipeline.text.masking import mask_identifier
 
 if TYPE_CHECKING:
     from dinmo_pipeline.segments import OpenSource
-    from dinmo_pipeline.segments.audience import Audience, Identified
+    from dinmo_pipeline.segments.audience import Audience, MemberColumn
 
 _IN_SAMPLE = 5
 _SIZES_SHOWN = 10
@@ -76,14 +76,14 @@ def _declared(project: Project, segment: Segment) -> dict[str, Any]:
 
 def _list(project: Project, *, as_json: bool) -> int:
     from dinmo_pipeline.segments import SegmentError  # noqa: PLC0415  # slow to import
-    from dinmo_pipeline.segments.audience import audience_of, identified, size_of  # noqa: PLC0415
+    from dinmo_pipeline.segments.audience import audience_of, member_column, size_of  # noqa: PLC0415
 
     rows: dict[str, dict[str, Any]] = {}
     problems: list[str] = []
     now = datetime.now(UTC)
     with open_declared_source(project) as source:
         for segment in project.segments.values():
-            by = identified(project, segment, source)
+            by = member_column(project, segment, source)
             members: int | None = None
             try:
                 members = size_of(audience_of(project, segment.key, by, source, now=now), source)
@@ -133,12 +133,12 @@ class _Look:
     def result(self) -> dict[str, Any]:
         """What the source says of the segment."""
         from dinmo_pipeline.segments.audience import (  # noqa: PLC0415  # slow to import
-            identified,
+            member_column,
             sample_of,
             size_of,
         )
 
-        by = identified(self.project, self.segment, self.source)
+        by = member_column(self.project, self.segment, self.source)
         audience = self._audience(self.segment.key, by)
         members = size_of(audience, self.source)
         sample = sample_of(audience, self.source, limit=_IN_SAMPLE)
@@ -151,13 +151,13 @@ class _Look:
             "overlap": self._overlaps(audience, by, members),
         }
 
-    def _audience(self, segment: str, by: "Identified") -> "Audience":
+    def _audience(self, segment: str, by: "MemberColumn") -> "Audience":
         from dinmo_pipeline.segments.audience import audience_of  # noqa: PLC0415  # slow to import
 
         return audience_of(self.project, segment, by, self.source, now=self.now)
 
     def _overlaps(
-        self, audience: "Audience", by: "Identified", members: int
+        self, audience: "Audience", by: "MemberColumn", members: int
     ) -> dict[str, dict[str, Any]]:
         """What each other segment of the same identifier shares with this one."""
         from dinmo_pipeline.segments.audience import overlaps_of  # noqa: PLC0415  # slow to import
@@ -174,14 +174,14 @@ class _Look:
             for key, overlap in zip(others, found, strict=True)
         }
 
-    def _others(self, by: "Identified") -> "Iterator[tuple[str, Audience]]":
+    def _others(self, by: "MemberColumn") -> "Iterator[tuple[str, Audience]]":
         """The other segments: by their own column of that kind where one is used, else by the same."""
         from dinmo_pipeline.segments import SegmentError  # noqa: PLC0415  # slow to import
-        from dinmo_pipeline.segments.audience import Identified  # noqa: PLC0415
+        from dinmo_pipeline.segments.audience import MemberColumn  # noqa: PLC0415
 
         for other in self.project.segments.values():
             own = [
-                Identified(activation.column, activation.match_by, activation.timezone)
+                MemberColumn(activation.column, activation.match_by, activation.timezone)
                 for activation in self.project.activations.values()
                 if activation.segment == other.key and activation.match_by == by.match_by
             ]

@@ -19,8 +19,8 @@ from dinmo_pipeline.config.declarations import Project, SegmentTest
 
 if TYPE_CHECKING:
     from dinmo_pipeline.config.strict_yaml.problems import Problem
-    from dinmo_pipeline.segments.unit_tests.given_columns import Columns
     from dinmo_pipeline.segments.unit_tests.running import Verdict
+    from dinmo_pipeline.segments.unit_tests.source_columns import Columns
     from dinmo_pipeline.segments.unit_tests.tables_read import TableId
 
 
@@ -64,7 +64,7 @@ def _chosen(project: Project, names: Iterable[str]) -> list[SegmentTest]:
 def _columns_in_source(project: Project) -> "dict[TableId, Columns]":
     """The columns of the tables as the source has them; none where it cannot be asked."""
     from dinmo_pipeline.segments import SourceError  # noqa: PLC0415  # slow to import
-    from dinmo_pipeline.segments.unit_tests.given_columns import columns_in_source  # noqa: PLC0415
+    from dinmo_pipeline.segments.unit_tests.source_columns import columns_in_source  # noqa: PLC0415
 
     try:
         with open_declared_source(project) as source:

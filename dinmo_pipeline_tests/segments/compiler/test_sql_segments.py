@@ -1,4 +1,4 @@
-"""A `sql` segment is exactly one SELECT that only reads, or refused."""
+"""A `sql` segment is exactly one SELECT that only reads, or it is refused."""
 
 import contextlib
 
@@ -112,7 +112,7 @@ def test_everything_else_is_refused(dialect: str, sql: str, because: str) -> Non
 def test_nothing_refused_would_change_a_table_even_if_it_ran(
     postgres_engine: PostgresEngine,
 ) -> None:
-    """The second wall: PostgreSQL is told that each transaction only reads."""
+    """The second wall: PostgreSQL runs each statement in a read-only transaction."""
     postgres_engine.run("CREATE TABLE people (id INT)", "INSERT INTO people VALUES (7)")
     beyond_tables = (
         "COPY people TO",
@@ -235,15 +235,14 @@ def test_problems_of_a_sql_segment_name_it(engine: Engine) -> None:
             messages[key] = str(problem)
             hint = problem.hint
     assert messages["written"] == (
-        "segments.yaml:7:3: segment 'written': its sql must be a SELECT,"
-        " and is a statement of another kind, DELETE"
+        "segments.yaml:7:3: segment 'written': Its SQL must be a SELECT, but is DELETE."
     )
     assert messages["broken"].startswith(
-        "segments.yaml:7:3: segment 'broken': its sql does not run: "
+        "segments.yaml:7:3: segment 'broken': Its SQL does not run. "
     )
     assert "nothing" in messages["broken"]
     assert messages["lacking"] == (
-        "segments.yaml:7:3: segment 'lacking': there is no column 'email' in its rows"
+        "segments.yaml:7:3: segment 'lacking': Its rows have no column 'email'."
     )
     assert hint == "Perhaps you meant 'mail'."
 

@@ -42,7 +42,7 @@ def test_tables_are_found_by_schema_and_in_any_case(duckdb_engine: DuckDBEngine)
             assert list(source.columns(name)) == ["id"]
         with pytest.raises(MissingTableError) as caught:
             source.table("analytics.trialist")
-    assert caught.value.nearest == ("analytics.Trialists",)
+    assert caught.value.known == ("analytics.Trialists",)
     assert str(caught.value) == "The source has no table 'analytics.trialist'."
 
 
@@ -60,7 +60,7 @@ def test_rows_stream_in_batches_counted_and_explained(duckdb_engine: DuckDBEngin
 
 
 def test_an_error_halfway_is_a_source_error(duckdb_engine: DuckDBEngine) -> None:
-    """Not one of the engine's or Arrow's; the value, which may be an email, is not told."""
+    """It is not the engine's or Arrow's error, and the value, which may be an email, is masked."""
     duckdb_engine.run(
         "CREATE TABLE t AS SELECT CASE WHEN i = 249999 THEN 'x' ELSE '1' END AS id FROM range(250000) r(i)"
     )
@@ -110,16 +110,18 @@ def writer(duckdb_engine: DuckDBEngine):
 def test_a_file_that_is_written_is_waited_for(
     duckdb_engine: DuckDBEngine, writer: subprocess.Popen[str]
 ) -> None:
-    """The person is told once; the source opens when the writer is done."""
-    told: list[str] = []
+    """The person gets one message; the source opens when the writer has finished."""
+    messages: list[str] = []
 
     def let_it_finish(message: str) -> None:
-        told.append(message)
+        messages.append(message)
         writer.communicate("\n")
 
     with open_source(duckdb_file(duckdb_engine.path), uri=None, on_wait=let_it_finish) as source:
         assert list(source.columns("t")) == ["id"]
-    assert told == [f"The source {duckdb_engine.path} is being written; waiting up to 60 s for it."]
+    assert messages == [
+        f"Another program is writing the source {duckdb_engine.path}; waiting up to 60 s."
+    ]
 
 
 def test_a_file_that_stays_busy_is_an_error(
@@ -129,7 +131,7 @@ def test_a_file_that_stays_busy_is_an_error(
     with (
         pytest.raises(
             SourceError,
-            match=r"warehouse.duckdb is still being written by another program after 0\.3 s; nothing was",
+            match=r"still writing the source .*warehouse\.duckdb after 0\.3 s\. Nothing was changed\.",
         ),
         open_source(duckdb_file(duckdb_engine.path), uri=None, wait_seconds=0.3),
     ):
@@ -141,7 +143,7 @@ def test_a_file_that_this_process_writes_is_busy_too(duckdb_engine: DuckDBEngine
     """An upstream asset of the same process may still be at it."""
     with (
         duckdb.connect(str(duckdb_engine.path)),
-        pytest.raises(SourceError, match="still being written"),
+        pytest.raises(SourceError, match="is still writing the source"),
         open_source(duckdb_file(duckdb_engine.path), uri=None, wait_seconds=0),
     ):
         pass

@@ -64,7 +64,7 @@ def test_a_folder_of_parquet_files_is_a_warehouse(tmp_path: Path) -> None:
         assert list(source.columns("orders")) == ["customer", "amount", "note"]
         with pytest.raises(MissingTableError) as caught:
             source.table("order")
-    assert caught.value.nearest == ("orders",)
+    assert caught.value.known == ("customers", "orders")
 
 
 def test_a_folder_of_csv_files_is_a_warehouse(tmp_path: Path) -> None:
@@ -114,12 +114,12 @@ def test_nothing_outside_of_the_folder_is_read_and_nothing_in_it_written(tmp_pat
     assert [path.name for path in (tmp_path / "in").iterdir()] == ["customers.parquet"]
 
 
-def test_what_is_no_such_folder_is_told(tmp_path: Path) -> None:
-    """Missing, empty, ambiguous, unreadable."""
+def test_a_folder_that_cannot_be_used_is_an_error(tmp_path: Path) -> None:
+    """It is missing, empty, ambiguous or unreadable."""
     with pytest.raises(SourceError, match="does not exist"), opened(tmp_path / "nowhere", "csv"):
         pass
     with (
-        pytest.raises(SourceError, match=r"holds no file that ends in \.csv or \.csv\.gz"),
+        pytest.raises(SourceError, match=r"has no file ending in \.csv or \.csv\.gz"),
         opened(tmp_path, "csv"),
     ):
         pass

@@ -1,4 +1,4 @@
-"""A source that fails while it delivers: its error in words, and the membership stays as it was."""
+"""A source that fails while it sends rows: an error in words, and an unchanged membership."""
 
 import pyarrow as pa
 import pytest
@@ -55,12 +55,12 @@ def test_a_cast_that_fails_late_changes_nothing(engine, state):
     before = _everything(state)
     with (
         engine.open() as source,
-        pytest.raises(SourceError, match=r"broke off: .*(conver|invalid input)"),
+        pytest.raises(SourceError, match=r"failed while sending rows: .*(conver|invalid input)"),
     ):
         _read(source, state)
     with engine.open() as source:
         sql = select_activated(project(listed("vip", "vip")), VIP, source, now=NOW).sql
-        with pytest.raises(SourceError, match="broke off"):
+        with pytest.raises(SourceError, match="failed while sending rows"):
             plan_sync(state, VIP, source.batches(sql))
     assert _everything(state) == before
 
@@ -79,7 +79,10 @@ def test_a_connection_that_is_cut_changes_nothing(postgres_engine, state):
             " WHERE query LIKE '%vip%' AND pid <> pg_backend_pid()"
         )
 
-    with postgres_engine.open() as source, pytest.raises(SourceError, match="PostgreSQL broke off"):
+    with (
+        postgres_engine.open() as source,
+        pytest.raises(SourceError, match="PostgreSQL failed while sending"),
+    ):
         _read(source, state, on_first_batch=cut)
     assert _everything(state) == before
 

@@ -54,7 +54,7 @@ def test_names_are_found_as_written_and_else_folded(postgres_engine: PostgresEng
         for missing in ("peple", "nowhere.people", '"People"'):
             with pytest.raises(MissingTableError) as caught:
                 source.table(missing)
-            assert caught.value.nearest[0].rpartition(".")[2] in ("people", "People Too")
+            assert {"people", "People Too"} <= set(caught.value.known)
 
 
 def test_what_the_server_refuses_is_a_source_error(postgres_engine: PostgresEngine) -> None:
@@ -62,10 +62,12 @@ def test_what_the_server_refuses_is_a_source_error(postgres_engine: PostgresEngi
     postgres_engine.run("CREATE TABLE t AS SELECT i AS id FROM generate_series(1, 200000) i")
     with postgres_engine.open() as source:
         with pytest.raises(
-            SourceError, match=r'PostgreSQL refuses .* column "nothing" does not exist'
+            SourceError, match=r'PostgreSQL refused .* column "nothing" does not exist'
         ):
             source.batches("SELECT nothing FROM t")
-        with pytest.raises(SourceError, match=r"PostgreSQL broke off: .*division by zero"):
+        with pytest.raises(
+            SourceError, match=r"PostgreSQL failed while sending rows: .*division by zero"
+        ):
             source.batches("SELECT 1 / (id - 200000) AS x FROM t").read_all()
         half_read = source.batches("SELECT id FROM t")
         next(half_read)
@@ -76,11 +78,11 @@ def test_what_the_server_refuses_is_a_source_error(postgres_engine: PostgresEngi
 @pytest.mark.parametrize(
     ("uri", "reason"),
     [
-        ("postgresql://ann:s3cret@127.0.0.1:1/shop", "no server listens at the host and port"),
+        ("postgresql://ann:s3cret@127.0.0.1:1/shop", "no server listens on the host and port"),
         ("postgresql://ann:s3@cret@nohost.invalid/shop", "the host of the URI is unknown"),
-        ("postgresql://ann:s3cret@127.0.0.1:s3cret/shop", "its URI is not understood"),
-        ("host=/nowhere password=s3cret", "no server listens at the socket"),
-        ("s3cret", "its URI is not understood"),
+        ("postgresql://ann:s3cret@127.0.0.1:s3cret/shop", "the URI is not valid"),
+        ("host=/nowhere password=s3cret", "no server listens on the socket"),
+        ("s3cret", "the URI is not valid"),
     ],
 )
 def test_a_failed_connection_says_why_and_keeps_the_uri_to_itself(uri: str, reason: str) -> None:

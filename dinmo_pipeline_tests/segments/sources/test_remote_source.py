@@ -1,4 +1,4 @@
-"""What holds of warehouses without one at hand: the driver they need, and no early imports."""
+"""What can be tested without a warehouse: the driver it needs, and no early imports."""
 
 import subprocess
 import sys
@@ -10,7 +10,7 @@ import pytest
 import dinmo_pipeline.segments
 from dinmo_pipeline.config.declarations import EnvironmentVariable, Source
 from dinmo_pipeline.segments import SourceError, open_source
-from dinmo_pipeline.segments.sources.remote_source import WAREHOUSES
+from dinmo_pipeline.segments.sources.warehouses import WAREHOUSES
 from dinmo_pipeline_tests.segments.declaring import HERE
 
 ROOT = Path(__file__).parents[3]
