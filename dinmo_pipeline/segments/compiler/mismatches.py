@@ -18,19 +18,12 @@ _YAML_WORDS = {"anniversary_on": "anniversary", "anniversary_within_next": "anni
 
 
 class MismatchError(Exception):
-    """A test does not fit its column: a sentence, and what the problem shows beside it."""
+    """A test does not fit its column: a sentence, what would be allowed, and a hint."""
 
     def __init__(
-        self,
-        message: str,
-        *,
-        value: str | None = None,
-        allowed: tuple[str, ...] = (),
-        hint: str | None = None,
+        self, message: str, *, allowed: tuple[str, ...] = (), hint: str | None = None
     ) -> None:
         super().__init__(message)
-        self.message = message
-        self.value = value
         self.allowed = allowed
         self.hint = hint
 

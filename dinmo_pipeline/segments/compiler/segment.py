@@ -132,8 +132,7 @@ class SegmentCompiler:
                 Problem(
                     condition.place,
                     self._subject,
-                    f"{_title(condition)}: {error.message}",
-                    value=error.value,
+                    f"{_title(condition)}: {error}",
                     allowed=error.allowed,
                     hint=error.hint,
                 )

@@ -12,52 +12,32 @@ from dinmo_pipeline.segments.sources.remote_source import Connection, RemoteSour
 
 @dataclass(frozen=True, slots=True)
 class Warehouse:
-    """A kind of warehouse: the extra that installs its driver, and the function that connects."""
+    """A kind of warehouse: its driver, and the module and function that connect through it.
+
+    They are named, not imported, because the driver may not be installed.
+    """
 
     title: str
-    extra: str
     driver: str
-    connector: str
+    module: str
     connect: str
 
 
-# Named, not imported: each connector imports a driver that may not be installed.
-_SOURCES = "dinmo_pipeline.segments.sources"
+_POSTGRES_DRIVER = "adbc_driver_postgresql.dbapi"
+# The extra that installs the driver has the name of the type.
 WAREHOUSES: Mapping[RemoteType, Warehouse] = {
     "postgres": Warehouse(
-        "PostgreSQL",
-        "postgres",
-        "adbc_driver_postgresql.dbapi",
-        f"{_SOURCES}.postgres_connection",
-        "connect_postgres",
+        "PostgreSQL", _POSTGRES_DRIVER, "postgres_connection", "connect_postgres"
     ),
-    "redshift": Warehouse(
-        "Redshift",
-        "redshift",
-        "adbc_driver_postgresql.dbapi",
-        f"{_SOURCES}.postgres_connection",
-        "connect_redshift",
-    ),
+    "redshift": Warehouse("Redshift", _POSTGRES_DRIVER, "postgres_connection", "connect_redshift"),
     "snowflake": Warehouse(
-        "Snowflake",
-        "snowflake",
-        "adbc_driver_snowflake.dbapi",
-        f"{_SOURCES}.adbc_connection",
-        "connect_snowflake",
+        "Snowflake", "adbc_driver_snowflake.dbapi", "adbc_connection", "connect_snowflake"
     ),
     "bigquery": Warehouse(
-        "BigQuery",
-        "bigquery",
-        "adbc_driver_bigquery.dbapi",
-        f"{_SOURCES}.adbc_connection",
-        "connect_bigquery",
+        "BigQuery", "adbc_driver_bigquery.dbapi", "adbc_connection", "connect_bigquery"
     ),
     "databricks": Warehouse(
-        "Databricks",
-        "databricks",
-        "databricks.sql",
-        f"{_SOURCES}.databricks_connection",
-        "connect_databricks",
+        "Databricks", "databricks.sql", "databricks_connection", "connect_databricks"
     ),
 }
 
@@ -75,11 +55,10 @@ def open_remote(type_: RemoteType, uri: str) -> Iterator[RemoteSource]:
     except ImportError as error:
         raise SourceError(
             f"{warehouse.title} needs a driver that is not installed:"
-            f" pip install 'dinmo-pipeline[{warehouse.extra}]'"
+            f" pip install 'dinmo-pipeline[{type_}]'"
         ) from error
-    connect: Callable[[str], Connection] = getattr(
-        importlib.import_module(warehouse.connector), warehouse.connect
-    )
+    module = importlib.import_module(f"dinmo_pipeline.segments.sources.{warehouse.module}")
+    connect: Callable[[str], Connection] = getattr(module, warehouse.connect)
     try:
         connection = connect(uri)
     except SourceError:
