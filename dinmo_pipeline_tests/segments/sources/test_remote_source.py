@@ -42,7 +42,7 @@ def test_every_warehouse_has_an_extra_of_its_name() -> None:
 
 
 def test_no_driver_and_no_layer_is_imported_with_the_package() -> None:
-    """Drivers are heavy, and extras; other layers are none of this one's business."""
+    """Drivers are heavy and optional, and this layer does not know the other layers."""
     run = subprocess.run(
         [sys.executable, "-c", IMPORTED], check=True, capture_output=True, text=True, cwd=ROOT
     )
@@ -57,6 +57,6 @@ def test_no_driver_and_no_layer_is_imported_with_the_package() -> None:
 
 
 def test_the_public_names_are_what_the_package_exports() -> None:
-    """`__all__` lists what is there, and is sorted."""
+    """`__all__` lists only names that exist."""
     names = dinmo_pipeline.segments.__all__
     assert all(hasattr(dinmo_pipeline.segments, name) for name in names)
