@@ -47,8 +47,8 @@ ALLOWED_WITHIN_LAYER = {
     "orchestration.sensors": {"metadata", "naming", "resources", "runs"},
     "emulator.workspace": set(),
     "cli.commands": {
-        *("dagster_home", "destinations", "exit_codes", "plan_file", "progress"),
-        *("project", "tables"),
+        *("dagster_home", "destinations", "exit_codes", "messages", "plan_file", "progress"),
+        *("project", "segment_facts", "tables"),
     },
 }
 MODULES = [

@@ -1,4 +1,4 @@
-"""Each command as a person or a program uses it: what it prints where, and its exit code."""
+"""Each command as a person or a program uses it: its output, its errors and its exit code."""
 
 import json
 import os
@@ -40,7 +40,7 @@ def test_sync_json_prints_one_object_with_the_documented_keys(company, dinmo):
 
 
 def test_plan_shows_what_a_sync_would_do_and_writes_nothing(company, dinmo):
-    """Neither to Intercom nor to the state; the estimate of calls holds."""
+    """It writes neither to Intercom nor to the state, and its estimate of calls holds."""
     company.people(ANA, BEN)
     company.members([ANA, BEN, CLEO])
     company.calls()
@@ -56,7 +56,7 @@ def test_plan_shows_what_a_sync_would_do_and_writes_nothing(company, dinmo):
 
 
 def test_plan_does_not_touch_an_existing_state(company, dinmo):
-    """Byte for byte."""
+    """The file stays the same byte for byte."""
     company.people(ANA)
     company.members([ANA])
     dinmo("sync", "vip")
@@ -68,7 +68,7 @@ def test_plan_does_not_touch_an_existing_state(company, dinmo):
 
 
 def test_held_changes_exit_with_three(company, dinmo):
-    """Both in plan and in sync, with the way out in words."""
+    """In plan and in sync, with the command that releases them."""
     company.people(ANA)
     company.members([ANA])
     dinmo("sync", "vip")
@@ -85,8 +85,8 @@ def test_held_changes_exit_with_three(company, dinmo):
     assert company.tagged() == set()
 
 
-def test_what_a_run_warns_of_is_told_in_a_sentence(company, dinmo):
-    """Without the date, run and step that Dagster puts before it."""
+def test_a_warning_of_a_run_is_printed_as_a_sentence(company, dinmo):
+    """The date, run and step that Dagster puts before it are left out."""
     company.people(ANA)
     company.members([ANA])
     dinmo("sync", "vip")
@@ -100,7 +100,7 @@ def test_what_a_run_warns_of_is_told_in_a_sentence(company, dinmo):
 
 
 def test_the_worst_of_several_syncs_is_the_exit_code(company, dinmo):
-    """One failed over one held over one ok."""
+    """Failed outranks held, and held outranks ok."""
     company.people(ANA, BEN)
     for key in ("empty", "broken"):
         company.activate(key)
@@ -117,7 +117,7 @@ def test_the_worst_of_several_syncs_is_the_exit_code(company, dinmo):
 
 
 def test_sync_all_leaves_out_what_is_disabled(company, dinmo):
-    """It can be named, though."""
+    """It can still be named."""
     company.activate("paused", enabled=False)
     company.members([ANA], "paused")
     company.members([ANA])
@@ -131,12 +131,12 @@ def test_sync_all_leaves_out_what_is_disabled(company, dinmo):
         (("sync",), "Name the activations to sync, or say --all."),
         (("sync", "vpi"), "There is no activation 'vpi'. Perhaps you meant 'vip'."),
         (("sync", "vip", "--all"), "Name the activations to sync, or say --all."),
-        (("plan", "nobody"), "There is no activation 'nobody'. Declared are: vip."),
+        (("plan", "nobody"), "There is no activation 'nobody'. Declared: vip."),
         (("frobnicate",), "No such command 'frobnicate'."),
     ],
 )
 def test_wrong_usage_exits_with_two_and_says_what_is_right(dinmo, words, said):
-    """Nothing is synced."""
+    """The message says what is right, and nothing is synced."""
     printed = dinmo(*words)
     assert printed.code == 2
     assert said in printed.err
@@ -144,7 +144,7 @@ def test_wrong_usage_exits_with_two_and_says_what_is_right(dinmo, words, said):
 
 
 def test_wrong_declarations_exit_with_two_and_name_file_and_line(company, dinmo):
-    """Every command that reads them."""
+    """In every command that reads them."""
     company.declared["activations"]["vip"] = {"shedule": "0 * * * *"}
     for words in (("check",), ("plan",), ("sync", "--all"), ("status",)):
         printed = dinmo(*words)
@@ -155,10 +155,10 @@ def test_wrong_declarations_exit_with_two_and_name_file_and_line(company, dinmo)
 
 
 def test_check_counts_and_check_online_asks_source_and_destination(company, dinmo):
-    """An unknown column is an error of the declarations, with the nearest name."""
+    """An unknown column is an error in the declarations, with the nearest name."""
     company.members([ANA, BEN])
     assert dinmo("check").out == (
-        "The declarations are right: 1 segments, 1 activations, 1 destinations.\n"
+        "The declarations are valid: 1 segment, 1 activation, 1 destination.\n"
     )
     online = json.loads(dinmo("check", "--online", "--json").out)
     assert online["members"] == {"vip": 2}
@@ -170,22 +170,21 @@ def test_check_counts_and_check_online_asks_source_and_destination(company, dinm
     assert "email" in printed.err
 
 
-def test_check_online_tells_that_alerts_go_nowhere(company, dinmo, monkeypatch):
-    """Before the first of them is due; nothing is posted."""
+def test_check_online_reports_that_alerts_go_nowhere(company, dinmo, monkeypatch):
+    """The webhook's variable is not set; nothing is posted to find out."""
     company.members([ANA, BEN])
     company.declared["alerts"] = {"webhook": {"env": "TEST_ALERTS_WEBHOOK"}}
     printed = dinmo("check", "--online")
     assert printed.code == 2
     assert printed.err == (
-        "alerts: the environment variable TEST_ALERTS_WEBHOOK (webhook) is not set, so nobody would be"
-        " told.\n"
+        "alerts: the environment variable TEST_ALERTS_WEBHOOK is not set, so alerts go nowhere.\n"
     )
     monkeypatch.setenv("TEST_ALERTS_WEBHOOK", "http://127.0.0.1:1/")
     assert dinmo("check", "--online").code == 0
 
 
 def test_status_shows_each_activation_and_what_is_orphaned(company, dinmo):
-    """Before the first sync, after it, and after the activation left the declarations."""
+    """Before the first sync, after it, and after the activation was removed from the declarations."""
     company.people(ANA)
     company.members([ANA, BEN])
     assert "never synced" in dinmo("status").out
@@ -199,8 +198,8 @@ def test_status_shows_each_activation_and_what_is_orphaned(company, dinmo):
     assert "vip: no longer declared; its contacts keep their tag." in printed.out
 
 
-def test_a_state_in_use_is_waited_for_and_told(company, dinmo):
-    """Another process holds the file for a moment; the sync goes on when it lets go."""
+def test_a_sync_waits_for_a_state_in_use(company, dinmo):
+    """Another process holds the file for a moment; the sync continues when it is free."""
     company.people(ANA)
     company.members([ANA])
     dinmo("sync", "vip")
@@ -228,7 +227,7 @@ time.sleep(0.5)
 
 
 def test_a_missing_source_says_which_file_and_exits_with_one(dinmo):
-    """No traceback, and nothing is written."""
+    """There is no traceback, and nothing is written."""
     printed = dinmo("plan")
     assert printed.code == 1
     assert "warehouse.duckdb" in printed.err
@@ -236,12 +235,12 @@ def test_a_missing_source_says_which_file_and_exits_with_one(dinmo):
 
 
 def test_schema_is_a_json_schema(dinmo):
-    """For editors."""
+    """Editors complete and validate YAML with it."""
     assert json.loads(dinmo("schema").out)["type"] == "object"
 
 
 def test_every_command_explains_itself(dinmo):
-    """`--help` of each exits with 0 and has a sentence."""
+    """`--help` of each exits with 0 and prints more than its usage."""
     for command in commands.commands:
         printed = dinmo(command, "--help")
         assert printed.code == 0
@@ -249,7 +248,7 @@ def test_every_command_explains_itself(dinmo):
 
 
 def test_without_dagster_home_a_folder_of_the_project_is_used(company, tmp_path):
-    """The one that git ignores, with the project's dagster.yaml in it."""
+    """It is the one that git ignores, with a link to the project's dagster.yaml."""
     company.people(ANA)
     company.members([ANA])
     project = tmp_path / "project"
@@ -272,7 +271,7 @@ def test_without_dagster_home_a_folder_of_the_project_is_used(company, tmp_path)
 
 
 def test_the_state_can_be_queried_with_plain_duckdb(company, dinmo):
-    """Its tables are for people, too."""
+    """Its tables and views are for people too."""
     company.people(ANA)
     company.members([ANA])
     dinmo("sync", "vip")

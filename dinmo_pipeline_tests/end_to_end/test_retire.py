@@ -45,8 +45,8 @@ def test_nothing_happens_without_a_yes(company, dinmo):
     """Nobody can be asked here."""
     printed = dinmo("retire", "vip")
     assert printed.code == 2
-    assert "Take 'VIP' of activation 'vip' off 2 contacts?" in printed.err
-    assert "say --yes" in printed.err
+    assert "Remove 'VIP' of activation 'vip' from 2 contacts?" in printed.err
+    assert "confirm with --yes." in printed.err
     assert company.calls() == {}
 
 
@@ -68,7 +68,7 @@ def test_an_unknown_activation_is_wrong_usage(dinmo):
     """With where to look."""
     printed = dinmo("retire", "nobody", "--yes")
     assert printed.code == 2
-    assert "`dinmo status` lists them" in printed.err
+    assert "There is no activation 'nobody'. `dinmo status` lists all." in printed.err
 
 
 @pytest.mark.usefixtures("orphan")
@@ -77,7 +77,10 @@ def test_a_destination_that_is_gone_is_a_clear_error(company, dinmo):
     company.declared["destinations"]["renamed"] = company.declared["destinations"].pop("main")
     printed = dinmo("retire", "vip", "--yes")
     assert printed.code == 1
-    assert "destination 'main' carry the tag 'VIP'" in printed.err
+    assert (
+        "The tag 'VIP' is on 2 contacts of destination 'main', which is no longer declared."
+        in printed.err
+    )
     assert "Traceback" not in printed.err
     assert company.tagged() == {ANA, BEN, EVE}
 

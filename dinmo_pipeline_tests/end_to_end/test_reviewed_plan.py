@@ -95,10 +95,13 @@ def test_a_held_plan_is_written_and_still_needs_the_flag(company, dinmo, reviewe
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ("not json", "is no plan of `dinmo plan --out`"),
-        ("[1]", "is no plan of `dinmo plan --out`"),
-        ('{"dinmo_plan": 2, "activations": {}}', "is a plan of format 2"),
-        ('{"dinmo_plan": 1, "activations": {}}', "has no plan for 'vip'; it has: none."),
+        ("not json", "is not a plan made by `dinmo plan --out`"),
+        ("[1]", "is not a plan made by `dinmo plan --out`"),
+        ('{"dinmo_plan": 2, "activations": {}}', "has plan format 2, but this release reads 1."),
+        (
+            '{"dinmo_plan": 1, "activations": {}}',
+            "has no plan for 'vip'. It covers: no activations.",
+        ),
     ],
 )
 def test_what_is_no_plan_is_wrong_usage(company, dinmo, content, said):

@@ -91,14 +91,14 @@ def test_commands_of_two_code_locations_side_by_side(company, monkeypatch, tmp_p
     (tmp_path / "link.duckdb").symlink_to(tmp_path / "state.duckdb")
     with writing(tmp_path / "warehouse.duckdb") as dbt:
         first = Command(company, monkeypatch, "one", "vip")
-        first.says("warehouse.duckdb is being written; waiting up to")
+        first.says("warehouse.duckdb; waiting up to")
         second = Command(company, monkeypatch, "one", "vip")
         second.says("Another sync of vip is running; waiting for it to end")
         company.declared["segments"], company.declared["activations"] = {}, {}
         company.declared["state"] = {"database": "link.duckdb"}
         company.activate("churned")
         other = Command(company, monkeypatch, "two", "churned")
-        other.says("warehouse.duckdb is being written; waiting up to")
+        other.says("warehouse.duckdb; waiting up to")
         dbt.communicate("\n")
     for command in (first, second, other):
         command.ends_well()

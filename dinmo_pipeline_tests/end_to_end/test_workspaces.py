@@ -199,11 +199,11 @@ def test_check_online_tells_it(company, elsewhere, dinmo):
     """Which workspace it is, and which one it was."""
     printed = dinmo("check", "--online")
     assert printed.code == 0
-    assert "main: workspace 'Emulated workspace' (emul8tor) answers." in printed.out
+    assert "main: connected to workspace 'Emulated workspace' (emul8tor)." in printed.out
     move_to(company, elsewhere.base_url)
     printed = dinmo("check", "--online")
     assert printed.code == 2
-    assert "main: workspace 'Test' (oth3r) answers." in printed.out
+    assert "main: connected to workspace 'Test' (oth3r)." in printed.out
     assert "went to another workspace, 'Emulated workspace' (emul8tor)" in printed.err
 
 
@@ -248,7 +248,7 @@ def test_what_it_left_behind_is_told_and_can_be_retired(company, elsewhere, dinm
     assert company.synced().numbers.api_calls == 1
     printed = dinmo("retire", "vip", "--destination", "main", "--yes")
     assert printed.code == 2
-    assert "has no tag at destination 'main', but at second" in printed.err
+    assert "has no tag at 'main'; it has one at 'second'." in printed.err
 
 
 @pytest.mark.usefixtures("synced", "moved")
@@ -259,7 +259,7 @@ def test_a_workspace_that_is_gone_can_be_left_as_it_is(company, dinmo):
     company.calls()
     printed = dinmo("retire", "vip", "--destination", "main", "--keep-tags", "--yes")
     assert printed.code == 0
-    assert "0 contacts untagged, 2 keep it." in printed.out
+    assert "0 contacts untagged, 2 kept the tag." in printed.out
     assert company.calls() == {}
     assert company.tagged() == {ANA, BEN}
     assert json.loads(dinmo("status", "--json").out)["vip"]["left_behind"] == []

@@ -12,7 +12,7 @@ import click
 from dinmo_pipeline.cli.commands.emulator import require_emulator
 from dinmo_pipeline.cli.dagster_home import ensure_dagster_home
 from dinmo_pipeline.cli.exit_codes import DONE, FAILED
-from dinmo_pipeline.cli.project import tell
+from dinmo_pipeline.cli.messages import report
 
 _DEV_PORT = 8055  # what the demo's declarations name
 _UI_PORT = 3000
@@ -46,7 +46,7 @@ def demo(*, dev: bool) -> int:
         with _emulator(fixed_port=dev) as base_url:
             right = tell_story(project, FOLDER, os.environ, base_url, console)
             if not right:
-                tell("A tag differs from its segment: this should not happen, please report it.")
+                report("A tag differs from its segment: this should not happen, please report it.")
                 return FAILED
             if not dev:
                 console.print("See the same world in the Dagster UI: [bold]make dev[/bold]")
@@ -77,7 +77,7 @@ def _emulator(*, fixed_port: bool) -> Iterator[str]:
 
 
 def _open_ui(emulator: str) -> int:
-    tell(
+    report(
         f"Dagster: http://127.0.0.1:{_UI_PORT}   Intercom (emulated): {emulator}/   Ctrl-C ends both."
     )
     command = [sys.executable, "-m", "dagster_dg_cli.cli", "dev", "--port", str(_UI_PORT)]

@@ -9,14 +9,14 @@ import click
 
 from dinmo_pipeline.cli.dagster_home import ensure_dagster_home
 from dinmo_pipeline.cli.exit_codes import DONE, FAILED, HELD
-from dinmo_pipeline.cli.plan_file import ReviewedPlan, chosen_of_plan, read_plan_file
+from dinmo_pipeline.cli.messages import report
+from dinmo_pipeline.cli.plan_file import ReviewedPlan, planned_activations, read_plan_file
 from dinmo_pipeline.cli.project import (
     activation_arguments,
-    chosen,
     declared_project,
     json_option,
     print_json,
-    tell,
+    selected_activations,
 )
 from dinmo_pipeline.cli.tables import print_table
 
@@ -53,11 +53,11 @@ def sync(
             raise click.UsageError(
                 "With --plan, name activations of the plan or none, for all of it."
             )
-        activations = tuple(chosen_of_plan(reviewed, plan_path, activations))
+        activations = tuple(planned_activations(reviewed, plan_path, activations))
     elif every == bool(activations):
         raise click.UsageError("Name the activations to sync, or say --all.")
     project = declared_project()
-    keys = [activation.key for activation in chosen(project, activations)]
+    keys = [activation.key for activation in selected_activations(project, activations)]
     ensure_dagster_home()
     import dagster as dg  # noqa: PLC0415  # seconds to import: only after the declarations are right
 
@@ -78,7 +78,7 @@ def sync(
                     log_level="INFO" if verbose else "WARNING",
                     plain_log=not verbose,
                     expected_changes=reviewed.fingerprints[key] if reviewed else "",
-                    on_wait=tell,
+                    on_wait=report,
                 )
     if as_json:
         print_json({key: outcome_as_json(outcome) for key, outcome in outcomes.items()})
@@ -132,16 +132,16 @@ def print_outcomes(outcomes: "dict[str, SyncOutcome]") -> None:
     )
     for key, outcome in outcomes.items():
         if outcome.status == "held" and (outcome.reason or "").startswith(NOT_AS_REVIEWED):
-            tell(
+            report(
                 f"{key}: held, nothing was applied. {outcome.reason} Make a new plan and review it."
             )
         elif outcome.status == "held":
-            tell(
+            report(
                 f"{key}: held, nothing was applied. {outcome.reason} If that is meant:"
                 f" dinmo sync {key} --allow-large-removal"
             )
         elif outcome.reason:
-            tell(f"{key}: {outcome.status}. {outcome.reason}")
+            report(f"{key}: {outcome.status}. {outcome.reason}")
 
 
 def exit_code(outcomes: "list[SyncOutcome]") -> int:

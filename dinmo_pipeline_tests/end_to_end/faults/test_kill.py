@@ -43,7 +43,7 @@ def test_a_sync_that_is_asked_to_end_says_so_and_is_interrupted(tmp_path):
         for by in (SIGINT, SIGTERM):
             syncs.move(80)
             code, told = syncs.interrupt_after_calls(5, by)
-            assert (code, told) == (130, "Interrupted; the next sync does what this one left.")
+            assert (code, told) == (130, "Interrupted. The next sync will finish the rest.")
             assert syncs.statuses()[-1] == "interrupted"
         syncs.finish()
         assert syncs.wrong() == set()

@@ -55,7 +55,7 @@ def test_a_failing_query_is_told_once_and_so_is_its_end(company, heard):
         assert company.sync().status == "failed"
         (told,) = heard()
         assert told.startswith("vip (tag 'VIP'): ")
-        assert told.endswith("segment 'vip': the source has no table 'gone'")
+        assert told.endswith("segment 'vip': The source has no table 'gone'.")
         assert company.sync().status == "failed"
         assert heard() == []
         company.declared["segments"]["vip"]["table"] = "vip"
