@@ -10,7 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import requests
 
-from dinmo_pipeline.emulator import EmulatorSettings, running, running_process
+from dinmo_pipeline.emulator import EmulatorSettings, running
+from dinmo_pipeline_tests.emulator.process import running_process
 
 HEADERS = {"Authorization": "Bearer x"}
 
