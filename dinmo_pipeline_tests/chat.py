@@ -1,4 +1,4 @@
-"""A chat with an incoming webhook, over real HTTP."""
+"""A chat server with an incoming webhook, over real HTTP."""
 
 import json
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from threading import Thread
 
 
 class Chat(ThreadingHTTPServer):
-    """What was posted, newest last; it answers `status`."""
+    """Keeps what was posted, newest last, and responds with `status`."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Webhook)
@@ -17,11 +17,11 @@ class Chat(ThreadingHTTPServer):
 
     @property
     def url(self) -> str:
-        """Its webhook, with a secret in it as real ones have."""
+        """The URL of its webhook, which contains a secret, as real ones do."""
         return f"http://127.0.0.1:{self.server_address[1]}/services/secret-of-the-webhook"
 
     def take(self) -> list[str]:
-        """The texts posted since the last time this was asked."""
+        """The texts posted since the last time this was called."""
         texts = [body["text"] for body in self.posted]
         self.posted.clear()
         return texts
@@ -39,12 +39,12 @@ class _Webhook(BaseHTTPRequestHandler):
         self.end_headers()
 
     def log_message(self, format: str, *_: object) -> None:  # noqa: A002  # its own name
-        """Say nothing."""
+        """Log nothing."""
 
 
 @contextmanager
 def chat_of_a_test() -> Iterator[Chat]:
-    """A chat that listens."""
+    """Run a chat server."""
     with Chat() as chat:
         thread = Thread(target=chat.serve_forever, daemon=True)
         thread.start()

@@ -1,4 +1,4 @@
-"""A small company for tests: a warehouse, declarations, an emulated Intercom, a Dagster instance."""
+"""A small company for tests: a warehouse, declarations, an emulated Intercom and a Dagster instance."""
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
@@ -25,7 +25,7 @@ TOKEN_VARIABLE = "TEST_INTERCOM_TOKEN"
 
 @dataclass
 class Company:
-    """What a test does to a company and asks of it. `folder` holds all of its files."""
+    """What a test can change and read in a company; `folder` holds all its files."""
 
     folder: Path
     intercom: str
@@ -45,7 +45,7 @@ class Company:
 
     @property
     def declarations(self) -> Path:
-        """The declarations file, written anew."""
+        """The declarations file, written from `declared`."""
         path = self.folder / "dinmo.yaml"
         path.write_text(yaml.safe_dump(self.declared, sort_keys=False))
         return path
@@ -56,18 +56,18 @@ class Company:
         return StateDatabase(str(self.folder / "state.duckdb"))
 
     def activate(self, key: str, **settings: Any) -> None:
-        """Declare a table segment and its activation of the same key."""
+        """Declare a table segment and an activation with the same key."""
         self.declared["segments"][key] = {"name": key.upper(), "table": key}
         self.declared["activations"][key] = settings
 
     def members(self, rows: Iterable[str | tuple[Any, ...] | None], table: str = "vip") -> None:
-        """Replace a table of the warehouse: emails, or (email, user id) pairs."""
+        """Replace the rows of a segment's table: emails, or (email, user id) pairs."""
         listed = [row if isinstance(row, tuple) else (row, None) for row in rows]
         with duckdb.connect(str(self.folder / "warehouse.duckdb")) as connection:
             connection.execute(
                 f"CREATE OR REPLACE TABLE {table} (email VARCHAR, customer_id VARCHAR)"
             )
-            # One row at a time DuckDB takes seconds for thousands.
+            # In one statement: thousands of single rows take DuckDB seconds.
             emails, user_ids = ([row[at] for row in listed] for at in range(2))
             connection.execute(
                 f"INSERT INTO {table} SELECT unnest($1::VARCHAR[]), unnest($2::VARCHAR[])",
@@ -75,25 +75,25 @@ class Company:
             )
 
     def people(self, *contacts: Mapping[str, Any] | str) -> list[str]:
-        """Create contacts in Intercom (an email stands for a user); their ids."""
+        """Create contacts in Intercom, given as attributes or as the email of a user; their ids."""
         body = [{"email": c} if isinstance(c, str) else dict(c) for c in contacts]
         return self._control("POST", "contacts", json=body)["ids"]
 
     def tagged(self, tag: str = "VIP") -> set[str]:
-        """The emails (or, without one, external ids) of the contacts that carry a tag."""
+        """The emails of the contacts with a tag; the external id of a contact without an email."""
         found = self._control("GET", f"tags/{quote(tag, safe='')}/contacts")["contacts"]
         return {contact["email"] or contact["external_id"] for contact in found}
 
     def calls(self) -> dict[str, int]:
-        """Calls by method and route since the last time this was asked."""
+        """Calls by method and route since the last time this was called."""
         return self._control("GET", "stats", params={"reset": "1"})["calls"]
 
     def created_by_api(self) -> int:
-        """How many contacts Intercom's own endpoints have created."""
+        """How many contacts Intercom's API has created."""
         return self._control("GET", "stats")["contacts_created_by_api"]
 
     def faults(self, *rules: Mapping[str, Any]) -> None:
-        """Have Intercom fail in some ways; no rule clears them."""
+        """Inject faults into Intercom; without rules, clear them."""
         self._control("POST", "faults", json=list(rules))
 
     def definitions(self, environment: Mapping[str, str] | None = None) -> dg.Definitions:
@@ -103,7 +103,7 @@ class Company:
         )
 
     def sync(self, activation: str = "vip", *, allow_large_removal: bool = False) -> SyncOutcome:
-        """One sync through both jobs, as `dinmo sync` does it."""
+        """Sync through both jobs, as `dinmo sync` does."""
         return sync_activation(
             self.definitions(),
             self.instance,
@@ -113,18 +113,18 @@ class Company:
         )
 
     def synced(self, activation: str = "vip") -> SyncOutcome:
-        """A sync that must be ok."""
+        """Sync, and require status `ok`."""
         outcome = self.sync(activation)
         assert outcome.status == "ok", outcome.reason
         return outcome
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
-        """Rows of a query of the state."""
+        """The rows of a query on the state."""
         with self.state.reading() as connection:
             return connection.execute(query).fetchall()
 
     def intercom_call(self, method: str, path: str, **options: Any) -> Any:
-        """A call as another user of the workspace would make it."""
+        """Call Intercom's API as another program would."""
         answer = requests.request(
             method,
             self.intercom + path,

@@ -1,4 +1,4 @@
-"""One emulated Intercom for all end-to-end tests, emptied before each; a company around it."""
+"""One emulated Intercom for all end-to-end tests, emptied before each, and a company that uses it."""
 
 import os
 from collections.abc import Iterator
@@ -12,8 +12,8 @@ from hypothesis import settings
 
 from dinmo_pipeline_tests.company import TOKEN, TOKEN_VARIABLE, Company, intercom_of_tests
 
-# The same examples on every machine, so that a change is judged by itself; HYPOTHESIS_PROFILE=explore and
-# `make soak` look for new ones. No deadline: a busy machine is no failure.
+# The same examples on every machine, so that a failure comes from the change; HYPOTHESIS_PROFILE=explore and
+# `make soak` try new ones. No deadline, since a busy machine is not a failure.
 settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.register_profile("explore", deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
@@ -38,7 +38,7 @@ def company(tmp_path: Path, intercom: str, monkeypatch: pytest.MonkeyPatch) -> I
 
 @dataclass(frozen=True)
 class Printed:
-    """What a call of the command printed, and its exit code."""
+    """The exit code of a command, and what it printed."""
 
     code: int
     out: str
@@ -47,8 +47,8 @@ class Printed:
 
 @pytest.fixture
 def dinmo(company, monkeypatch, capfd, tmp_path):
-    """Call `dinmo` in this process with some words; DAGSTER_HOME is the company's own."""
-    from dinmo_pipeline.cli import main  # noqa: PLC0415  # other tests need not load it
+    """Run `dinmo` in this process; DAGSTER_HOME is the company's own."""
+    from dinmo_pipeline.cli import main  # noqa: PLC0415  # few tests need it; measured, 0.3 s
 
     home = tmp_path / "dagster_home"
     home.mkdir()

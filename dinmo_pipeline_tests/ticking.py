@@ -1,4 +1,4 @@
-"""Sensors ticking by hand, as Dagster's daemon makes them tick."""
+"""Ticks of sensors, evaluated by hand as Dagster's daemon does."""
 
 from dataclasses import dataclass, field
 
@@ -7,14 +7,14 @@ import dagster as dg
 
 @dataclass
 class Ticks:
-    """The sensors of some definitions on an instance; each goes on where it stopped."""
+    """Evaluates the sensors of some definitions on an instance, each from its last cursor."""
 
     definitions: dg.Definitions
     instance: dg.DagsterInstance
     _cursors: dict[str, str | None] = field(default_factory=dict)
 
     def tick(self, name: str = "tag_changes_sensor") -> tuple[list[str | None], str | None]:
-        """Evaluate a sensor; the activations it asks runs for, and its reason."""
+        """Evaluate a sensor; the activations it requests runs for, and its skip message."""
         sensor = self.definitions.resolve_sensor_def(name)
         resources = self.definitions.resources or {}
         with dg.build_sensor_context(

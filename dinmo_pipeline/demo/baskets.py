@@ -1,4 +1,4 @@
-"""What the shop sells, and what lands in a basket."""
+"""What the shop sells, and the orders that a till rings up."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -37,7 +37,7 @@ class Till:
     def ring_up(
         self, customer_id: str, ordered_at: datetime, status: OrderStatus = "paid"
     ) -> Order:
-        """An order of one to four different products."""
+        """Make an order of one to four different products."""
         number, self._next_number = self._next_number, self._next_number + 1
         count = self._dice.choices(range(1, _MAX_LINES + 1), weights=(50, 28, 15, 7))[0]
         lines = []
@@ -45,7 +45,7 @@ class Till:
             self._dice.sample(_CATALOGUE, count), start=1
         ):
             quantity = self._dice.choices((1, 2, 3), weights=(85, 12, 3))[0]
-            # A tenth is sold at a fifth off, so that amounts have cents.
+            # One line in ten is 20 % off, so that amounts have cents.
             percent = 80 if self._dice.randrange(10) == 0 else 100
             amount = Decimal(price * quantity * percent).scaleb(-2)
             lines.append(OrderLine(line_no, product, category, quantity, amount))

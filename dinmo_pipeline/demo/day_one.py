@@ -1,4 +1,4 @@
-"""Day one: a shop of three years, grown from a fixed seed."""
+"""Day one: a three-year-old shop, grown from a fixed seed."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -30,16 +30,15 @@ _TRIALS_STARTED_PER_DAY: Final = 11
 
 @dataclass(frozen=True, slots=True)
 class _Kind:
-    """A kind of customer: its share, how many days ago the last order was, and how many orders."""
+    """A kind of customer: its weight, the days since the last order, and the number of orders."""
 
     share: int
     last_days_ago: range
     orders: range
 
 
-# Two kinds came last on days around a limit that segments draw (90 and 180 days without an order),
-# so that each day some of them cross it: on day two people move because time has passed, and not
-# only because they did something.
+# The last orders of two kinds lie around the 90 and 180 days at which segments change. Each day some
+# of these customers cross the line, so on day two people move just because time has passed.
 _KINDS: Final = (
     _Kind(8, range(1, 61), range(5, 17)),  # fans
     _Kind(27, range(1, 201), range(2, 7)),  # regulars
@@ -51,7 +50,7 @@ _KINDS: Final = (
 
 
 def shop_on_day_one() -> Shop:
-    """The shop at the start of day one; the same at each call."""
+    """The shop at the start of day one; every call returns the same one."""
     dice = Random("a shop of three years")  # noqa: S311 - a story that repeats, not a secret
     registrar = Registrar(dice)
     till = Till(dice)
@@ -68,13 +67,13 @@ def shop_on_day_one() -> Shop:
 
 
 def moment(dice: Random, days_ago: int) -> datetime:
-    """Some time in the shop's opening hours, UTC, that many days before day one."""
+    """A random time in the shop's opening hours (UTC), `days_ago` days before day one."""
     opening = datetime.combine(DAY_ONE - timedelta(days=days_ago), time(6))
     return opening + timedelta(minutes=dice.randrange(15 * 60))
 
 
 def _days_a_member(dice: Random) -> int:
-    """How long ago an account was opened; the shop has grown faster lately."""
+    """Days since an account was opened; sign-ups have grown lately."""
     if dice.random() < _SHARE_RECENT:
         return dice.randint(1, _RECENT_DAYS)
     return dice.randint(_RECENT_DAYS + 1, _OLDEST_DAYS)
@@ -85,11 +84,11 @@ def _member_days(customer: Customer) -> int:
 
 
 def _visits(dice: Random, customer: Customer) -> Iterator[tuple[datetime, str]]:
-    """When a customer ordered, never before the account was opened."""
+    """The times and the customer id of each order, all after the account was opened."""
     kind = dice.choices(_KINDS, weights=[kind.share for kind in _KINDS])[0]
     member_days = _member_days(customer)
     last_days = [days_ago for days_ago in kind.last_days_ago if days_ago <= member_days]
-    if not last_days:  # never buys, or has not yet
+    if not last_days:  # never buys, or not yet
         return
     last = dice.choice(last_days)
     # Nobody orders sixteen times in the first weeks.
@@ -106,7 +105,7 @@ def _outcome(dice: Random) -> OrderStatus:
 
 
 def _trials(dice: Random, customers: list[Customer]) -> Iterator[Trial]:
-    """Trials of the club that run now, and those of the two weeks before, which have ended."""
+    """Club trials that run now, and those that ended in the two weeks before."""
     settled = [customer for customer in customers if _member_days(customer) > 2 * TRIAL_DAYS]
     triers = iter(dice.sample(settled, 2 * TRIAL_DAYS * _TRIALS_STARTED_PER_DAY))
     for days_ago in range(2 * TRIAL_DAYS, 0, -1):
@@ -117,11 +116,11 @@ def _trials(dice: Random, customers: list[Customer]) -> Iterator[Trial]:
 
 
 def _with_flaws(dice: Random, customers: list[Customer]) -> Iterator[Customer]:
-    """The customers with the flaws real tables have; who has one is drawn, and nobody has two."""
+    """The customers, some of them with a flaw as in real tables: drawn at random, at most one each."""
     flaws = [flaw for count, flaw in _FLAWS for _ in range(count)]
     flaw_at = dict(zip(dice.sample(range(len(customers)), len(flaws)), flaws, strict=True))
-    for place, customer in enumerate(customers):
-        yield flaw_at[place](customer) if place in flaw_at else customer
+    for index, customer in enumerate(customers):
+        yield flaw_at[index](customer) if index in flaw_at else customer
 
 
 def _shouted(customer: Customer) -> Customer:
@@ -145,7 +144,7 @@ _FLAWS: Final[tuple[tuple[int, Callable[[Customer], Customer]], ...]] = (
 
 
 def _second_accounts(dice: Random, registrar: Registrar, owners: list[Customer]) -> list[Customer]:
-    """Accounts opened later by people who had one: another id and password, the same mailbox."""
+    """Second accounts of people who forgot their first: another id, the same email."""
     forgetful = dice.sample(
         [owner for owner in owners if _member_days(owner) > 1], _SECOND_ACCOUNTS
     )

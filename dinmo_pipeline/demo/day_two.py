@@ -1,4 +1,4 @@
-"""Day two: what one more day brings to the shop of day one."""
+"""Day two: what happens to the shop in one day."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -24,15 +24,15 @@ from dinmo_pipeline.demo.shop import (
 
 _SIGN_UPS: Final = 36
 _TRIALS_STARTED: Final = 14
-_TRIALS_GIVEN_UP: Final = 3
+_TRIALS_CANCELLED: Final = 3
 
-_BIG_SPENDING: Final = 1_000  # euros
-_NEARLY_BIG: Final = 920
+_BIG_SPENDER_EUROS: Final = 1_000
+_NEARLY_BIG_SPENDER_EUROS: Final = 920
 _NEW_FOR_DAYS: Final = 30
 
 
 def shop_on_day_two() -> Shop:
-    """The shop at the start of the day after day one; the same at each call."""
+    """The shop at the start of the day after day one; every call returns the same one."""
     dice = Random("one more day")  # noqa: S311 - a story that repeats, not a secret
     before = shop_on_day_one()
     customers = _with_news(dice, before)
@@ -42,12 +42,12 @@ def shop_on_day_two() -> Shop:
         today=before.today + timedelta(days=1),
         customers=(*customers, *newcomers),
         orders=(*orders, *_new_orders(dice, before, newcomers)),
-        trials=(*_with_some_given_up(dice, before), *_new_trials(dice, newcomers)),
+        trials=(*_with_cancellations(dice, before), *_new_trials(dice, newcomers)),
     )
 
 
 def _newcomers(dice: Random, before: Shop) -> list[Customer]:
-    """People who opened an account in the course of day one."""
+    """Customers who opened an account during day one."""
     taken = frozenset(
         customer.email.strip().lower() for customer in before.customers if customer.email
     )
@@ -56,66 +56,69 @@ def _newcomers(dice: Random, before: Shop) -> list[Customer]:
 
 
 def _new_orders(dice: Random, before: Shop, newcomers: list[Customer]) -> list[Order]:
-    """The orders of day one.
-
-    By newcomers and those who had looked around so far, by people who had been away, by some whom
-    one more order makes big spenders, and by anybody.
-    """
-    purchases = purchases_by_customer(before)
+    """The orders of day one."""
     arrived_at = {one.customer_id: one.signed_up_at for one in (*before.customers, *newcomers)}
-
-    def bought(condition: Callable[[Purchases], bool]) -> list[str]:
-        return [key for key, so_far in purchases.items() if condition(so_far)]
-
-    undecided = [
-        key
-        for key in bought(lambda so_far: so_far.count == 0)
-        if (DAY_ONE - arrived_at[key].date()).days <= _NEW_FOR_DAYS
-    ]
-    buyers = {
-        *dice.sample([newcomer.customer_id for newcomer in newcomers], 9),
-        *dice.sample(undecided, 8),
-        *dice.sample(bought(lambda so_far: _silent_days(so_far) > CHURNED_AFTER_DAYS + 5), 14),
-        *dice.sample(
-            bought(lambda so_far: QUIET_AFTER_DAYS < _silent_days(so_far) < CHURNED_AFTER_DAYS), 12
-        ),
-        *dice.sample(bought(lambda so_far: _NEARLY_BIG < so_far.spent < _BIG_SPENDING), 10),
-        *dice.sample(bought(lambda so_far: so_far.count > 1), 50),
-    }
-    # Sorted, since a set of text has another order in each process, and the story must not.
     visits = sorted(
         (max(moment(dice, 0), arrived_at[key] + timedelta(minutes=5)), key)
-        for key in sorted(buyers)
+        for key in _buyers(dice, before, newcomers)
     )
     till = Till(dice, next_number=len(before.orders) + 1)
     return [till.ring_up(key, ordered_at) for ordered_at, key in visits]
 
 
-def _silent_days(bought: Purchases) -> int:
-    """Days since the last purchase; -1 if there was none."""
+def _buyers(dice: Random, before: Shop, newcomers: list[Customer]) -> list[str]:
+    """The ids of the customers who order on day one, sorted.
+
+    Some are new, some return after months, and one more order makes a big spender of some.
+    """
+    purchases = purchases_by_customer(before)
+
+    def drawn(count: int, condition: Callable[[Purchases], bool]) -> list[str]:
+        return dice.sample([key for key, bought in purchases.items() if condition(bought)], count)
+
+    undecided = [
+        one.customer_id
+        for one in before.customers
+        if not purchases[one.customer_id].count
+        and (DAY_ONE - one.signed_up_at.date()).days <= _NEW_FOR_DAYS
+    ]
+    buyers = {
+        *dice.sample([newcomer.customer_id for newcomer in newcomers], 9),
+        *dice.sample(undecided, 8),
+        *drawn(14, lambda bought: _days_since_last(bought) > CHURNED_AFTER_DAYS + 5),
+        *drawn(12, lambda bought: QUIET_AFTER_DAYS < _days_since_last(bought) < CHURNED_AFTER_DAYS),
+        *drawn(10, lambda bought: _NEARLY_BIG_SPENDER_EUROS < bought.spent < _BIG_SPENDER_EUROS),
+        *drawn(50, lambda bought: bought.count > 1),
+    }
+    # The order of a set of text differs between processes; the story must not.
+    return sorted(buyers)
+
+
+def _days_since_last(bought: Purchases) -> int:
+    """Days since the last purchase; -1 without one."""
     return (DAY_ONE - bought.last_at.date()).days if bought.last_at else -1
 
 
 def _with_refunds(dice: Random, before: Shop) -> list[Order]:
-    """The orders of the day before, some of them sent back: big ones, which made big spenders."""
+    """The orders of the day before, some of them refunded, whose customers were big spenders by them."""
     purchases = purchases_by_customer(before)
     decisive = {
         order.customer_id: order.order_id
         for order in before.orders
         if order.status == "paid"
-        and purchases[order.customer_id].spent > _BIG_SPENDING
-        and purchases[order.customer_id].spent - order.amount < _BIG_SPENDING
+        and purchases[order.customer_id].spent > _BIG_SPENDER_EUROS
+        and purchases[order.customer_id].spent - order.amount < _BIG_SPENDER_EUROS
     }
-    sent_back = set(dice.sample(sorted(decisive.values()), 9))
+    refunded = set(dice.sample(sorted(decisive.values()), 9))
     return [
-        replace(order, status="refunded") if order.order_id in sent_back else order
+        replace(order, status="refunded") if order.order_id in refunded else order
         for order in before.orders
     ]
 
 
 @dataclass(frozen=True, slots=True)
 class _News:
-    """Something that happened to `count` of the customers it can happen to."""
+    """A change to `count` of the customers it can happen to."""
 
     count: int
     can_happen_to: Callable[[Customer], bool]
@@ -123,7 +126,7 @@ class _News:
 
 
 def _with_news(dice: Random, before: Shop) -> Iterator[Customer]:
-    """The customers of the day before; some moved house or mailbox, or changed their minds."""
+    """The customers of the day before: some moved, changed their email, or their mind on marketing."""
     customers = {customer.customer_id: customer for customer in before.customers}
     for news in _NEWS:
         candidates = [key for key, one in customers.items() if news.can_happen_to(one)]
@@ -146,7 +149,7 @@ def _without_consent(_: Random, customer: Customer) -> Customer:
 
 
 def _moved_to(codes: tuple[str, ...]) -> Callable[[Random, Customer], Customer]:
-    """A move to one of the countries."""
+    """A change that moves a customer to one of these countries."""
     countries = [country for country in COUNTRIES if country.code in codes]
 
     def moved(dice: Random, customer: Customer) -> Customer:
@@ -165,12 +168,12 @@ _NEWS: Final = (
 )
 
 
-def _with_some_given_up(dice: Random, before: Shop) -> list[Trial]:
-    """The trials of the day before; some people end theirs early."""
+def _with_cancellations(dice: Random, before: Shop) -> list[Trial]:
+    """The trials of the day before, some of them cancelled early."""
     running = [trial.customer_id for trial in before.trials if trial.ends_on > DAY_ONE]
-    given_up = set(dice.sample(running, _TRIALS_GIVEN_UP))
+    cancelled = set(dice.sample(running, _TRIALS_CANCELLED))
     return [
-        replace(trial, ends_on=DAY_ONE) if trial.customer_id in given_up else trial
+        replace(trial, ends_on=DAY_ONE) if trial.customer_id in cancelled else trial
         for trial in before.trials
     ]
 

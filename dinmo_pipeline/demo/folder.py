@@ -1,4 +1,4 @@
-"""The demo's own folder: the demo creates and deletes only the files that it made there."""
+"""The demo's own folder: the demo deletes only the files that it made there."""
 
 import json
 import shutil
@@ -11,21 +11,21 @@ from typing import Final
 import duckdb
 
 _MANIFEST: Final = "made-by-dinmo-demo.json"
-# What stands beside a state file and belongs to it: write-ahead log, journal, locks.
+# Files beside a state file that belong to it: write-ahead log, journal, locks.
 _STATE_COMPANIONS: Final = (".wal", ".journal", ".locks")
 
 
 class NotTheDemoError(Exception):
-    """Something in the demo's place belongs to a person; the message says what, and how to go on."""
+    """Something in the demo's place is the user's own; the message says what, and what to do."""
 
 
 @dataclass(frozen=True)
 class DemoFolder:
     """The folder that holds the demo's warehouse and its state.
 
-    A manifest in it lists the files that the demo made. The warehouse is listed with its size and time of
-    change, since a person may have put a file of their own in its place. For the same reason a state that
-    knows a destination other than the demo's is left alone.
+    A manifest lists the files that the demo made, with their size and time of change: the user may have
+    put another file in the place of one. A state with a destination other than the demo's is left alone
+    for the same reason.
     """
 
     path: Path
@@ -33,16 +33,16 @@ class DemoFolder:
 
     @property
     def warehouse(self) -> Path:
-        """The DuckDB file of the shop."""
+        """The shop's DuckDB file."""
         return self.path / "warehouse.duckdb"
 
     @property
     def state(self) -> Path:
-        """The state of the demo's syncs."""
+        """The state file of the demo's syncs."""
         return self.path / "state.duckdb"
 
     def clear(self) -> None:
-        """Delete what an earlier demo made here, and leave everything else.
+        """Delete what an earlier demo made here, and nothing else.
 
         Raises:
             NotTheDemoError: a file in the way is not the demo's, or is in use. Nothing was deleted.
@@ -60,31 +60,28 @@ class DemoFolder:
 
     @contextmanager
     def making(self, file: Path) -> Iterator[None]:
-        """List a file that the block makes.
-
-        It is listed before it exists, so that a killed demo leaves nothing unlisted.
-        """
+        """List a file in the manifest, before the block makes it: a killed demo leaves no file unlisted."""
         self._write_manifest({**self._manifest(), file.name: None})
         yield
         self._write_manifest({**self._manifest(), file.name: _fingerprint(file)})
 
     def _objection_to_warehouse(self) -> str | None:
-        if not _is_there(self.warehouse):
+        if not _exists(self.warehouse):
             return None
         manifest = self._manifest()
         if self.warehouse.name not in manifest or not _is_plain_file(self.warehouse):
             return _not_ours(self.warehouse)
         if manifest[self.warehouse.name] not in (None, _fingerprint(self.warehouse)):
-            return f"{self.warehouse} was changed since the demo made it. {_MOVE_IT}"
+            return f"{self.warehouse} has changed since the demo made it. {_MOVE_IT}"
         return None
 
     def _objection_to_state(self) -> str | None:
-        there = [file for file in _with_companions(self.state) if _is_there(file)]
-        if not there:
+        existing = [file for file in _with_companions(self.state) if _exists(file)]
+        if not existing:
             return None
         if self.state.name not in self._manifest():
-            return _not_ours(there[0])
-        if there[0] != self.state:
+            return _not_ours(existing[0])
+        if existing[0] != self.state:
             return None
         return self._objection_to_ledger()
 
@@ -96,12 +93,12 @@ class DemoFolder:
                 rows = connection.execute("SELECT destination FROM dinmo.workspaces").fetchall()
         except duckdb.Error:
             return (
-                f"{self.state} cannot be read. Close whatever uses it, such as the Dagster UI,"
+                f"Cannot read {self.state}. Close the program that uses it, such as the Dagster UI,"
                 " or delete the file yourself."
             )
         others = sorted({destination for (destination,) in rows} - {self.destination})
         if others:
-            return f"{self.state} holds the ledger of destination {others[0]!r}. {_MOVE_IT}"
+            return f"{self.state} holds tagged contacts of destination {others[0]!r}. {_MOVE_IT}"
         return None
 
     def _manifest(self) -> dict[str, list[int] | None]:
@@ -116,7 +113,7 @@ class DemoFolder:
         (self.path / _MANIFEST).write_text(json.dumps(files, indent=2) + "\n", "utf-8")
 
 
-_MOVE_IT: Final = "Move it somewhere else, then run the demo again."
+_MOVE_IT: Final = "Move it elsewhere, then run the demo again."
 
 
 def _not_ours(file: Path) -> str:
@@ -124,18 +121,18 @@ def _not_ours(file: Path) -> str:
 
 
 def _with_companions(state: Path) -> tuple[Path, ...]:
-    return (state, *(Path(f"{state}{ending}") for ending in _STATE_COMPANIONS))
-
-
-def _is_there(file: Path) -> bool:
-    return file.exists() or file.is_symlink()
+    return (state, *(Path(f"{state}{suffix}") for suffix in _STATE_COMPANIONS))
 
 
 def _is_plain_file(file: Path) -> bool:
     return file.is_file() and not file.is_symlink()
 
 
+def _exists(file: Path) -> bool:
+    return file.exists() or file.is_symlink()  # a broken link, too
+
+
 def _fingerprint(file: Path) -> list[int]:
-    """Size in bytes and time of the last change in nanoseconds."""
+    """Size in bytes, and time of the last change in nanoseconds."""
     status = file.stat()
     return [status.st_size, status.st_mtime_ns]

@@ -1,4 +1,4 @@
-"""Where the shop's customers live, and what people there are called."""
+"""Where the shop's customers live, and names that are common there."""
 
 import unicodedata
 from dataclasses import dataclass
@@ -6,15 +6,15 @@ from typing import Final
 
 
 def _listed(names: str) -> tuple[str, ...]:
-    """`"Anna, Zoë"` as a tuple: forty quoted strings in a row are not for reading."""
+    """`"Anna, Zoë"` as a tuple; forty quoted strings would be hard to read."""
     return tuple(names.split(", "))
 
 
 @dataclass(frozen=True, slots=True)
 class Country:
-    """One of the shop's markets: `share` is its weight among customers, in percent.
+    """One of the shop's markets; `share` is its percentage of the customers.
 
-    A name in a script of its own carries its Latin form for the mail address: `Ελένη|eleni`.
+    A name in another script carries its Latin form for the email address: `Ελένη|eleni`.
     """
 
     code: str
@@ -186,14 +186,14 @@ _LATIN: Final = str.maketrans({"ß": "ss", "ø": "o", "æ": "ae", "ł": "l", " "
 
 
 def written(name: str) -> str:
-    """The name as its bearer writes it: `Ελένη|eleni` → `Ελένη`."""
+    """The name in its own script: `Ελένη|eleni` → `Ελένη`."""
     return name.partition("|")[0]
 
 
 def in_mail_address(name: str) -> str:
-    """The name as mail addresses spell it: `Ødegård` → `odegard`, `Ελένη|eleni` → `eleni`.
+    """The name as in an email address: `Ødegård` → `odegard`, `Ελένη|eleni` → `eleni`.
 
-    An apostrophe stays: it is legal in an address, and a good test of whoever quotes values.
+    An apostrophe stays: it is legal in an address, and a good test of quoting.
     """
     own, _, latin = name.partition("|")
     letters = unicodedata.normalize("NFD", (latin or own).lower().translate(_LATIN))

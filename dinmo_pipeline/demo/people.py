@@ -8,7 +8,7 @@ from dinmo_pipeline.demo.shop import Customer
 
 
 class Registrar:
-    """Opens accounts, and sees to it that no two people get one mail address."""
+    """Opens accounts; no two of them get the same email."""
 
     def __init__(
         self, dice: Random, *, taken: frozenset[str] = frozenset(), next_number: int = 1
@@ -18,7 +18,7 @@ class Registrar:
         self._next_number = next_number
 
     def open_account(self, signed_up_at: datetime) -> Customer:
-        """A new customer with a clean record: every field is known and well-formed."""
+        """Open an account whose fields are all known and well-formed."""
         dice = self._dice
         country = dice.choices(COUNTRIES, weights=[country.share for country in COUNTRIES])[0]
         first, last = dice.choice(country.first_names), dice.choice(country.last_names)
@@ -36,7 +36,7 @@ class Registrar:
         )
 
     def _address(self, first: str, last: str, country: Country) -> str:
-        """`lea.rousseau@example.com`, or with a number where that is taken."""
+        """A free address, such as `lea.rousseau@example.com`, with a number if that is taken."""
         person = f"{in_mail_address(first)}.{in_mail_address(last)}"
         domain = self._dice.choice(country.mail_domains)
         address, tries = f"{person}@{domain}", 1

@@ -6,18 +6,18 @@ from decimal import Decimal
 from typing import Final, Literal, TypeAlias
 
 DAY_ONE: Final = date(2024, 3, 15)
-"""The story's own date; whoever builds the warehouse moves the story to the date they like."""
+"""The story's own date; building the warehouse moves the whole story to another one."""
 
 QUIET_AFTER_DAYS: Final = 90
 CHURNED_AFTER_DAYS: Final = 180
-"""Days without an order after which the shop calls a customer at risk, and churned."""
+"""Days without an order after which a customer is at risk, and after which they have churned."""
 
 OrderStatus: TypeAlias = Literal["paid", "refunded", "cancelled"]
 
 
 @dataclass(frozen=True, slots=True)
 class Customer:
-    """A person with an account; `email`, `country` and `marketing_consent` are None if unknown."""
+    """A person with an account; a field is None if unknown."""
 
     customer_id: str
     email: str | None
@@ -32,7 +32,7 @@ class Customer:
 
 @dataclass(frozen=True, slots=True)
 class OrderLine:
-    """One product of an order; `amount` is the price of all its pieces, in euros."""
+    """One product of an order; `amount` is the price of the whole quantity, in euros."""
 
     line_no: int
     product: str
@@ -43,7 +43,7 @@ class OrderLine:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """A purchase; only paid ones count towards what a customer has bought."""
+    """An order; only paid ones count as purchases."""
 
     order_id: str
     customer_id: str
@@ -59,7 +59,7 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """A free trial of the shop's club, first and last day included."""
+    """A free trial of the shop's club, from its first day to its last."""
 
     customer_id: str
     started_on: date
@@ -68,7 +68,7 @@ class Trial:
 
 @dataclass(frozen=True, slots=True)
 class Shop:
-    """Everything the warehouse knows at the start of `today`: nothing in it is of that day yet."""
+    """All that the warehouse knows at the start of `today`; nothing has happened on that day yet."""
 
     today: date
     customers: tuple[Customer, ...]
@@ -78,14 +78,14 @@ class Shop:
 
 @dataclass(frozen=True, slots=True)
 class Purchases:
-    """What one customer has bought and paid: number of orders, euros, and the last one's time."""
+    """A customer's paid orders: how many, their sum in euros, and the time of the last."""
 
     count: int = 0
     spent: Decimal = Decimal(0)
     last_at: datetime | None = None
 
     def plus(self, order: Order) -> "Purchases":
-        """These purchases and one more."""
+        """These purchases and one more order."""
         return Purchases(
             count=self.count + 1,
             spent=self.spent + order.amount,
@@ -94,7 +94,7 @@ class Purchases:
 
 
 def purchases_by_customer(shop: Shop) -> dict[str, Purchases]:
-    """Each customer's paid purchases; customers who never bought have empty ones."""
+    """The purchases of every customer, by customer id."""
     purchases = {customer.customer_id: Purchases() for customer in shop.customers}
     for order in shop.orders:
         if order.status == "paid":

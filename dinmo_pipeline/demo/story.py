@@ -1,251 +1,175 @@
-"""The demo's story: a shop syncs its segments to a local Intercom on two days, and proves the result."""
+"""The demo's story: a shop syncs its segments to an emulated Intercom on two days, and checks every tag."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from pathlib import Path
-from urllib.parse import quote
+from functools import cached_property
 
 import dagster as dg
 import requests
 from rich.console import Console
 from rich.table import Table
 
-from dinmo_pipeline.config import load_project
 from dinmo_pipeline.config.declarations import Activation, Project
-from dinmo_pipeline.demo.folder import DemoFolder, NotTheDemoError
+from dinmo_pipeline.demo.folder import DemoFolder
+from dinmo_pipeline.demo.proof import contacts_created, prove
 from dinmo_pipeline.demo.warehouse import Day, build_warehouse
 from dinmo_pipeline.demo.workspace import Contact, intercom_contacts, new_contacts_day2
 from dinmo_pipeline.orchestration.build import build_definitions
 from dinmo_pipeline.orchestration.runs.in_process import SyncOutcome, sync_activation
 from dinmo_pipeline.state.file.database import StateDatabase
 from dinmo_pipeline.state.syncs import newest_outcomes
+from dinmo_pipeline.text.wording import counted
 
-DESTINATION = "intercom_demo"
-DECLARATIONS = Path(__file__).parent / "declarations"
-# Where the declarations of the demo keep the warehouse and the state: a folder of the demo's own.
-FOLDER = DemoFolder(Path(__file__).parents[2] / ".demo", DESTINATION)
-_SAMPLES = 3
+_TIMEOUT_SECONDS = 60
+_ACTIVATIONS_WITH_EXAMPLES = 3
+_EXAMPLES_PER_CHANGE = 3
 
 
 @dataclass(frozen=True)
-class World:
-    """The demo's parts: the project, its destination pointing at the emulator, and the emulator.
+class Story:
+    """Two days of the shop.
 
-    `environment` are the variables of the process, the access token among them.
+    Attributes:
+        declared: The demo's project.
+        folder: Where the warehouse and the state go, whatever `declared` says.
+        environment: The variables of the process, the access token among them.
+        emulator: The base URL of an empty emulator, used whatever `declared` says.
+        console: Where the story is printed.
     """
 
-    project: Project
+    declared: Project
     folder: DemoFolder
     environment: Mapping[str, str]
     emulator: str
     console: Console
 
-    @property
-    def warehouse(self) -> Path:
-        """The DuckDB file of the shop."""
-        return self.folder.warehouse
+    def play(self) -> bool:
+        """Play both days; whether every tag was right.
 
-    @property
-    def activations(self) -> list[Activation]:
-        """The activations that the demo syncs."""
-        return [a for a in self.project.activations.values() if a.enabled]
+        Raises:
+            NotTheDemoError: a file in the demo's folder is not the demo's.
+        """
+        self.folder.clear()
 
-
-def demo_project(declarations: Path, folder: DemoFolder) -> Project:
-    """The demo's project, if its declarations are still the demo's own.
-
-    Raises:
-        NotTheDemoError: somebody edited the declarations to read another warehouse, to keep their state
-            elsewhere, or to reach another destination.
-    """
-    project = load_project(declarations)
-    declared = (project.source.path, Path(project.state.database), set(project.destinations))
-    if declared != (folder.warehouse, folder.state, {folder.destination}):
-        raise NotTheDemoError(
-            f"The declarations in {declarations} are no longer the demo's: the demo reads"
-            f" {folder.warehouse}, keeps its state in {folder.state}, and knows the destination"
-            f" {folder.destination!r} alone. Keep your own declarations in a folder of your own, named"
-            " by the variable DINMO_CONFIG, and restore these. Nothing was deleted."
+        self.console.rule("Day one")
+        self._build_warehouse(1)
+        people = intercom_contacts(self.folder.warehouse)
+        self._create_contacts(people)
+        users = sum(person["role"] == "user" for person in people)
+        self.console.print(
+            "A shop has a warehouse and an Intercom workspace with"
+            f" {counted(users, 'user')} and {counted(len(people) - users, 'lead')}."
+            " Most of its customers are in Intercom, some of them twice.\n"
         )
-    return project
+        day_one_is_right = self._sync_and_prove()
 
-
-def tell_story(
-    project: Project,
-    folder: DemoFolder,
-    environment: Mapping[str, str],
-    emulator: str,
-    console: Console,
-) -> bool:
-    """Play both days against an empty emulator at a base URL; whether every tag was right.
-
-    Raises:
-        NotTheDemoError: a file in the demo's folder is not the demo's.
-    """
-    destination = replace(project.destinations[folder.destination], base_url=emulator)
-    pointed = replace(
-        project,
-        source=replace(project.source, path=folder.warehouse),
-        state=replace(project.state, database=str(folder.state)),
-        destinations={folder.destination: destination},
-    )
-    world = World(pointed, folder, environment, emulator, console)
-    folder.clear()
-
-    console.rule("Day one")
-    _build_day(world, 1)
-    people = intercom_contacts(world.warehouse)
-    _create_contacts(world, people)
-    users = sum(person["role"] == "user" for person in people)
-    console.print(
-        f"A shop's warehouse, and an Intercom workspace with {users:,} users and"
-        f" {len(people) - users:,} leads: most customers, some of them twice.\n"
-    )
-    right = _sync_and_prove(world)
-
-    console.rule("Day two")
-    _build_day(world, 2)
-    newcomers = new_contacts_day2(world.warehouse, people)
-    _create_contacts(world, newcomers)
-    console.print(
-        "Overnight people bought, churned, signed up and changed their email;"
-        f" {len(newcomers)} users are new in Intercom.\n"
-    )
-    return _sync_and_prove(world) and right
-
-
-def _build_day(world: World, day: Day) -> None:
-    with world.folder.making(world.warehouse):
-        build_warehouse(world.warehouse, day, datetime.now(UTC).date())
-
-
-def _create_contacts(world: World, contacts: list[Contact]) -> None:
-    requests.post(
-        f"{world.emulator}/_emulator/contacts", json=contacts, timeout=60
-    ).raise_for_status()
-
-
-def _sync_and_prove(world: World) -> bool:
-    definitions = build_definitions(world.project, world.environment)
-    outcomes = {}
-    with (
-        world.folder.making(world.folder.state),
-        dg.DagsterInstance.get() as instance,
-        world.console.status("Syncing …"),
-    ):
-        for activation in world.activations:
-            outcomes[activation.key] = sync_activation(
-                definitions,
-                instance,
-                activation.key,
-                allow_large_removal=False,
-                log_level="ERROR",
-            )
-    _print_outcomes(world, outcomes)
-    _print_samples(world)
-    return _prove(world)
-
-
-def _print_outcomes(world: World, outcomes: Mapping[str, SyncOutcome]) -> None:
-    table = _table(
-        "Activation", "Members", "Entered", "Left", "Tagged", "Untagged", "Not in Intercom"
-    )
-    for key, outcome in outcomes.items():
-        numbers = outcome.numbers
-        table.add_row(
-            key,
-            *(f"{number:,}" for number in (numbers.members, numbers.entered, numbers.left)),
-            *(f"{number:,}" for number in (numbers.tagged, numbers.untagged)),
-            f"{numbers.not_in_intercom:,}",
+        self.console.rule("Day two")
+        self._build_warehouse(2)
+        newcomers = new_contacts_day2(self.folder.warehouse, people)
+        self._create_contacts(newcomers)
+        self.console.print(
+            "Overnight, people bought, churned, signed up and changed their email."
+            f" Intercom has {counted(len(newcomers), 'new user')}.\n"
         )
-    world.console.print(table)
-    for key, outcome in outcomes.items():
-        if outcome.status != "ok":
-            world.console.print(f"[red]{key}: {outcome.status}. {outcome.reason}")
+        return self._sync_and_prove() and day_one_is_right
 
+    @cached_property
+    def _project(self) -> Project:
+        """The declared project, kept to the demo's folder and the emulator."""
+        name = self.folder.destination
+        destination = replace(self.declared.destinations[name], base_url=self.emulator)
+        return replace(
+            self.declared,
+            source=replace(self.declared.source, path=self.folder.warehouse),
+            state=replace(self.declared.state, database=str(self.folder.state)),
+            destinations={name: destination},
+        )
 
-def _print_samples(world: World) -> None:
-    """A few people by what became of them; in the demo they are invented, so they may be shown."""
-    with StateDatabase(world.project.state.database).reading() as connection:
-        for activation in world.activations[:3]:
-            for change, verb in (("entered", "got"), ("left", "lost")):
-                people = newest_outcomes(connection, activation.key, change, limit=_SAMPLES)
-                if people:
-                    world.console.print(
-                        f"  {', '.join(people)} … {verb} [bold]{activation.name}[/bold]",
-                        highlight=False,
-                        soft_wrap=True,
+    @property
+    def _activations(self) -> list[Activation]:
+        return [a for a in self._project.activations.values() if a.enabled]
+
+    def _build_warehouse(self, day: Day) -> None:
+        with self.folder.making(self.folder.warehouse):
+            build_warehouse(self.folder.warehouse, day, datetime.now(UTC).date())
+
+    def _create_contacts(self, contacts: list[Contact]) -> None:
+        requests.post(
+            f"{self.emulator}/_emulator/contacts", json=contacts, timeout=_TIMEOUT_SECONDS
+        ).raise_for_status()
+
+    def _sync_and_prove(self) -> bool:
+        self._print_outcomes(self._sync())
+        self._print_examples()
+        return self._prove()
+
+    def _sync(self) -> dict[str, SyncOutcome]:
+        definitions = build_definitions(self._project, self.environment)
+        with (
+            self.folder.making(self.folder.state),
+            dg.DagsterInstance.get() as instance,
+            self.console.status("Syncing …"),
+        ):
+            return {
+                activation.key: sync_activation(
+                    definitions,
+                    instance,
+                    activation.key,
+                    allow_large_removal=False,
+                    log_level="ERROR",
+                )
+                for activation in self._activations
+            }
+
+    def _print_outcomes(self, outcomes: Mapping[str, SyncOutcome]) -> None:
+        table = _table(
+            "Activation", "Members", "Entered", "Left", "Tagged", "Untagged", "Not in Intercom"
+        )
+        for key, outcome in outcomes.items():
+            n = outcome.numbers
+            counts = (n.members, n.entered, n.left, n.tagged, n.untagged, n.not_in_intercom)
+            table.add_row(key, *(f"{count:,}" for count in counts))
+        self.console.print(table)
+        for key, outcome in outcomes.items():
+            if outcome.status != "ok":
+                self.console.print(f"[red]{key}: {outcome.status}. {outcome.reason}")
+
+    def _print_examples(self) -> None:
+        """Print the emails of a few people whose tags changed; all of them are invented."""
+        with StateDatabase(str(self.folder.state)).reading() as connection:
+            for activation in self._activations[:_ACTIVATIONS_WITH_EXAMPLES]:
+                for change, verb in (("entered", "Tagged"), ("left", "Untagged")):
+                    people = newest_outcomes(
+                        connection, activation.key, change, limit=_EXAMPLES_PER_CHANGE
                     )
-    world.console.print()
+                    if people:
+                        self.console.print(
+                            f"  {verb} [bold]{activation.name}[/bold]: {', '.join(people)}, …",
+                            highlight=False,
+                            soft_wrap=True,
+                        )
+        self.console.print()
 
-
-def _prove(world: World) -> bool:
-    """Ask the emulator who carries each tag, and compare with the members who exist as users."""
-    table = _table("Tag", "Members who are users", "Contacts with the tag", "Equal")
-    right = True
-    for activation in world.activations:
-        expected = _expected_contacts(world, activation)
-        tagged = {contact["id"] for contact in _tagged_contacts(world, activation.name)}
-        right = right and tagged == expected
-        table.add_row(
-            activation.name,
-            f"{len(expected):,}",
-            f"{len(tagged):,}",
-            "yes" if tagged == expected else "[red]no",
-        )
-    stats = requests.get(f"{world.emulator}/_emulator/stats", timeout=60).json()
-    world.console.print("The emulator was asked who carries each tag:")
-    world.console.print(table)
-    world.console.print(f"Contacts created by the syncs: {stats['contacts_created_by_api']}\n")
-    return right and stats["contacts_created_by_api"] == 0
-
-
-def _expected_contacts(world: World, activation: Activation) -> set[str]:
-    """The users that should carry the tag, told from Intercom's list without the pipeline's code."""
-    with StateDatabase(world.project.state.database).reading() as connection:
-        rows = connection.execute(
-            "SELECT identifier FROM dinmo.segment_membership WHERE activation = ?", [activation.key]
-        ).fetchall()
-    members = {row[0] for row in rows}
-    users_of: dict[str, list[str]] = {}
-    for page in _listed_contacts(world):
-        for contact in page:
-            key = contact["external_id"]
-            if activation.match_by == "email":
-                key = (contact["email"] or "").strip().lower()
-            if contact["role"] == "user" and key in members:
-                users_of.setdefault(key, []).append(contact["id"])
-    at_most = 1 if activation.on_multiple_users == "skip" else len(members) + 1
-    return {user for users in users_of.values() if len(users) <= at_most for user in users}
-
-
-def _listed_contacts(world: World) -> Iterator[list[dict[str, str]]]:
-    """Everybody in the workspace, through Intercom's own list, 150 a page."""
-    query = {"per_page": "150"}
-    while True:
-        answer = requests.get(
-            f"{world.emulator}/contacts",
-            params=query,
-            headers={"Authorization": "Bearer demo-proof", "Accept": "application/json"},
-            timeout=60,
-        )
-        answer.raise_for_status()
-        body = answer.json()
-        yield body["data"]
-        following = body["pages"].get("next")
-        if not following:
-            return
-        query["starting_after"] = following["starting_after"]
-
-
-def _tagged_contacts(world: World, tag: str) -> list[dict[str, str]]:
-    answer = requests.get(
-        f"{world.emulator}/_emulator/tags/{quote(tag, safe='')}/contacts", timeout=60
-    )
-    answer.raise_for_status()
-    contacts: list[dict[str, str]] = answer.json()["contacts"]
-    return contacts
+    def _prove(self) -> bool:
+        """Print how many should carry each tag and how many do; whether all tags are right."""
+        table = _table("Tag", "Users who should have it", "Contacts that have it", "Match")
+        proofs = {
+            activation.name: prove(self.emulator, str(self.folder.state), activation)
+            for activation in self._activations
+        }
+        for name, proof in proofs.items():
+            table.add_row(
+                name,
+                f"{len(proof.expected):,}",
+                f"{len(proof.tagged):,}",
+                "yes" if proof.holds else "[red]no",
+            )
+        created = contacts_created(self.emulator)
+        self.console.print("Checked in Intercom itself:")
+        self.console.print(table)
+        self.console.print(f"The syncs created {counted(created, 'contact')}.\n")
+        return created == 0 and all(proof.holds for proof in proofs.values())
 
 
 def _table(*columns: str) -> Table:

@@ -1,11 +1,13 @@
-"""The shop as Arrow tables, moved in time to the date that a warehouse is built for."""
+"""The shop as Arrow tables, moved to the date that a warehouse is built for."""
 
+from collections.abc import Iterable
+from dataclasses import asdict, replace
 from datetime import date
 from typing import Final
 
 import pyarrow as pa
 
-from dinmo_pipeline.demo.shop import Shop
+from dinmo_pipeline.demo.shop import Customer, Order, Shop, Trial
 
 _MONEY: Final = pa.decimal128(10, 2)
 _TIME: Final = pa.timestamp("us")  # UTC, without a zone, as most warehouses keep it
@@ -50,42 +52,38 @@ _TRIALS: Final = pa.schema(
 def shop_tables(shop: Shop, today: date) -> dict[str, pa.Table]:
     """Tables `people`, `orders`, `order_lines` and `trials` of a shop whose day is `today`.
 
-    Birthdays stay; every other date is moved by the days between the shop's own date and `today`.
+    Birthdays stay; all other dates move by the days between the shop's own date and `today`.
     """
     moved = today - shop.today
-    people = [
-        {name: getattr(customer, name) for name in _PEOPLE.names}
-        | {"signed_up_at": customer.signed_up_at + moved}
-        for customer in shop.customers
-    ]
-    orders = [
-        {name: getattr(order, name) for name in _ORDERS.names}
-        | {"ordered_at": order.ordered_at + moved}
-        for order in shop.orders
-    ]
-    order_lines = [
-        {
-            "order_id": order.order_id,
-            "line_no": line.line_no,
-            "product": line.product,
-            "category": line.category,
-            "quantity": line.quantity,
-            "amount": line.amount,
-        }
+    return {
+        "people": _table(
+            _PEOPLE,
+            (replace(one, signed_up_at=one.signed_up_at + moved) for one in shop.customers),
+        ),
+        "orders": _table(
+            _ORDERS, (replace(order, ordered_at=order.ordered_at + moved) for order in shop.orders)
+        ),
+        "order_lines": _order_lines(shop),
+        "trials": _table(
+            _TRIALS,
+            (
+                replace(one, started_on=one.started_on + moved, ends_on=one.ends_on + moved)
+                for one in shop.trials
+            ),
+        ),
+    }
+
+
+def _table(schema: pa.Schema, values: Iterable[Customer | Order | Trial]) -> pa.Table:
+    """One row per value, one column per attribute that the schema names."""
+    rows = [{name: getattr(value, name) for name in schema.names} for value in values]
+    return pa.Table.from_pylist(rows, schema=schema)
+
+
+def _order_lines(shop: Shop) -> pa.Table:
+    rows = [
+        {"order_id": order.order_id, **asdict(line)}
         for order in shop.orders
         for line in order.lines
     ]
-    trials = [
-        {
-            "customer_id": trial.customer_id,
-            "started_on": trial.started_on + moved,
-            "ends_on": trial.ends_on + moved,
-        }
-        for trial in shop.trials
-    ]
-    return {
-        "people": pa.Table.from_pylist(people, schema=_PEOPLE),
-        "orders": pa.Table.from_pylist(orders, schema=_ORDERS),
-        "order_lines": pa.Table.from_pylist(order_lines, schema=_ORDER_LINES),
-        "trials": pa.Table.from_pylist(trials, schema=_TRIALS),
-    }
+    return pa.Table.from_pylist(rows, schema=_ORDER_LINES)

@@ -1,4 +1,4 @@
-"""The shop's warehouse: a DuckDB file such as a company's own pipelines would fill each night."""
+"""The shop's warehouse: a DuckDB file, such as a company's pipelines fill each night."""
 
 import tempfile
 from datetime import date
@@ -14,7 +14,7 @@ from dinmo_pipeline.demo.tables import shop_tables
 
 Day: TypeAlias = Literal[1, 2]
 
-# Only paid orders count as purchases. Customers who never bought have 0, 0.00 and NULL.
+# Only paid orders count. Customers without one have 0, 0.00 and NULL.
 _CREATE_CUSTOMERS: Final = """
     create table customers as
     select
@@ -47,19 +47,17 @@ _CREATE_TRIALISTS: Final = """
 
 
 def build_warehouse(path: Path, day: Day, today: date) -> None:
-    """Write the shop's warehouse as it is at the start of a day, in place of the file at `path`.
+    """Write the shop's warehouse, as it is at the start of a day, to `path`.
 
     The same arguments give the same tables: `customers`, `orders`, `order_lines`, and
-    `analytics.trialists`. The file is made beside `path` and then put in its place, so that a
-    reader sees the old one or the new one.
+    `analytics.trialists`. An existing file is replaced in one step, so that a reader sees either the old
+    or the new one.
 
     Args:
-        path: The DuckDB file; folders that are missing are made.
+        path: The DuckDB file; missing folders are created.
         day: 1, or 2 for the same shop one day later.
-        today: The date (UTC) that the day falls on. The whole story is moved to it: what is 30 days
-            ago is so on day one as on day two, and the last event is of the day before `today`. A
-            demo that plays both days at one sitting passes the same date twice; time has then
-            passed for the shop, though not on the clock.
+        today: The date (UTC) that the day falls on; the last event is on the day before. The demo plays
+            both days on the same date: a day has then passed for the shop, though not on the clock.
     """
     shop = shop_on_day_one() if day == 1 else shop_on_day_two()
     path.parent.mkdir(parents=True, exist_ok=True)

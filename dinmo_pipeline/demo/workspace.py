@@ -1,4 +1,4 @@
-"""The shop's Intercom workspace: most customers are in it, though not all, and not always once."""
+"""The shop's Intercom workspace: most customers are in it, some of them twice, and a few strangers."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -24,10 +24,10 @@ Role: TypeAlias = Literal["user", "lead"]
 
 
 class Contact(TypedDict):
-    """A contact to create: the part of Intercom's contact that the emulator is told.
+    """A contact to create, as the emulator takes it.
 
-    `created_at` is in Unix seconds; without it the contact is created now. Leads have no
-    `external_id` here, since Intercom gives them one of its own.
+    `created_at` is in Unix seconds, by default now. Leads have no `external_id` here, since Intercom
+    generates one for them.
     """
 
     role: Role
@@ -39,21 +39,20 @@ class Contact(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class _Account:
-    """What the shop's app knows of a customer when it opens a user in Intercom."""
+    """What the shop's app knows of a customer when it creates a user in Intercom."""
 
     customer_id: str
-    email: str  # as Intercom keeps it: trimmed, lower-case; empty if there is none
+    email: str  # as Intercom stores it: trimmed, in lower case; empty if unknown
     name: str
     signed_up_at: datetime
 
 
 def intercom_contacts(warehouse: Path) -> list[Contact]:
-    """The workspace as day one finds it.
+    """The workspace on day one.
 
-    Most customers are users with their customer id as `external_id`. Of the others some are leads
-    only, some are missing. A few people are users twice: they have two accounts, or the app made a
-    second user when they came back (`app-C00042`). A few users left a lead behind. And there are
-    contacts who are no customers at all.
+    Most customers are users, with their customer id as `external_id`. Some are only leads, some are
+    missing. A few are two users: they have two accounts, or the app created a second user when they came
+    back (`app-C00042`). A few users left a lead behind. Some contacts are not customers at all.
     """
     contacts: list[Contact] = []
     accounts = _accounts(warehouse)
@@ -66,14 +65,13 @@ def intercom_contacts(warehouse: Path) -> list[Contact]:
 def new_contacts_day2(warehouse: Path, existing: Sequence[Contact]) -> list[Contact]:
     """The users who sign up in Intercom between day one and day two.
 
-    They are most of the customers who are new in the shop, some of those who had been missing or
-    were leads only, and some of those who changed their address and came back with the new one.
-    None has a `created_at`: they sign up now, and a sync that asks for contacts newer than its last
-    look must find them.
+    They are most of the shop's new customers, some of those who were missing or only leads, and some of
+    those who came back with a new email. None has a `created_at`: they sign up now, so a sync that asks
+    for contacts newer than its last look must find them.
 
     Args:
         warehouse: The warehouse of day two.
-        existing: The workspace of day one, as `intercom_contacts` gave it.
+        existing: The workspace of day one, from `intercom_contacts`.
     """
     known_ids = {contact.get("external_id") for contact in existing}
     known_emails = {contact.get("email") for contact in existing}
@@ -96,7 +94,7 @@ def new_contacts_day2(warehouse: Path, existing: Sequence[Contact]) -> list[Cont
 
 
 def _accounts(warehouse: Path) -> list[_Account]:
-    """All customers, in the order of their ids."""
+    """All customers, ordered by id."""
     with duckdb.connect(str(warehouse), read_only=True) as connection:
         rows = connection.execute(
             """
@@ -113,7 +111,7 @@ def _accounts(warehouse: Path) -> list[_Account]:
 
 
 def _dice(topic: str) -> Random:
-    """Chance of its own for each topic, so that one customer more does not shift all the others."""
+    """Dice of its own for each topic, so that one more customer does not change the others."""
     return Random(topic)  # noqa: S311 - a story that repeats, not a secret
 
 
@@ -127,7 +125,7 @@ def _contacts_of(account: _Account) -> Iterator[Contact]:
         if not account.email:
             return
         if dice.random() < _SHARE_OF_USERS_TWICE:
-            # Within the day, so that it is not in the future of a customer of yesterday.
+            # On the same day: yesterday's sign-ups must not lie in the future.
             again = opened + timedelta(hours=dice.randrange(1, 3))
             external_id = f"app-{account.customer_id}"
             yield _contact(account, "user", external_id=external_id, created_at=again)
@@ -139,7 +137,7 @@ def _contacts_of(account: _Account) -> Iterator[Contact]:
 
 
 def _strangers(shop_opened: datetime) -> Iterator[Contact]:
-    """Contacts who are no customers: members of an old forum, and visitors who left an address."""
+    """Contacts who are not customers: members of an old forum, and visitors who left an email."""
     for number in range(1, _STRANGE_USERS + _STRANGE_LEADS + 1):
         is_user = number <= _STRANGE_USERS
         person = "member" if is_user else "visitor"
@@ -164,7 +162,7 @@ def _contact(
     external_id: str | None = None,
     created_at: datetime | None = None,
 ) -> Contact:
-    """A contact with the name and, where there is one, the address of a customer."""
+    """A contact with the name and email of a customer; without an email, a contact without one."""
     contact = Contact(role=role, name=account.name)
     if account.email:
         contact["email"] = account.email

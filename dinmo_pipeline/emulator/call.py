@@ -1,4 +1,4 @@
-"""One HTTP call and its answer, as plain values."""
+"""One HTTP call and its response, as plain values."""
 
 import json
 from collections.abc import Mapping
@@ -14,12 +14,12 @@ HTML: Final = "text/html; charset=utf-8"
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A call.
+    """A call to an endpoint.
 
     Attributes:
-        path: The decoded values of the route's parameters, by name.
-        query: The query string; of a repeated name, the last value.
-        body: As it came.
+        path: The route's parameters by name, decoded.
+        query: The query string by name; the last value wins.
+        body: Raw bytes.
         version: The API version to serve.
     """
 
@@ -29,14 +29,14 @@ class Call:
     version: Version
 
     def at_least(self, floor: Version) -> bool:
-        """Whether the API version to serve is the floor or newer."""
+        """Whether the call is served by this API version or a newer one."""
         return at_least(self.version, floor)
 
     def json(self) -> Any:
-        """The body as JSON; an empty one is an empty object.
+        """The body as JSON; an empty body is an empty object.
 
         Raises:
-            ApiError: 400 `parameter_invalid`, as documented, when it is not JSON.
+            ApiError: 400 `parameter_invalid`, as documented: the body is not JSON.
         """
         try:
             return json.loads(self.body) if self.body else {}
@@ -47,7 +47,7 @@ class Call:
         """The body as a JSON object.
 
         Raises:
-            ApiError: 400 `parameter_invalid` when it is something else.
+            ApiError: 400 `parameter_invalid`: it is something else.
         """
         value = self.json()
         if not isinstance(value, dict):
@@ -56,8 +56,8 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """An answer; `headers` come besides the ones that every answer has."""
+class Response:
+    """A response; `headers` are those that not every response has."""
 
     body: bytes
     status: int = 200
@@ -65,6 +65,6 @@ class Answer:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-def json_answer(value: Any, status: int = 200) -> Answer:
-    """An answer whose body is a value as JSON."""
-    return Answer(json.dumps(value).encode(), status)
+def json_response(value: Any, status: int = 200) -> Response:
+    """A response with a value as its JSON body."""
+    return Response(json.dumps(value).encode(), status)

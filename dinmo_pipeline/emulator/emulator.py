@@ -14,20 +14,20 @@ from dinmo_pipeline.emulator.workspace.store import Store
 
 @dataclass(slots=True)
 class Stats:
-    """What was asked of the emulator.
+    """Counters since the start, the last reset, or the last time they were zeroed.
 
     Attributes:
-        calls: By "METHOD /route/{template}".
-        statuses: By HTTP status, or "lost" when no answer was given.
-        contacts_created: Through `POST /contacts`.
-        most_in_window: Most calls that were admitted in one 10-second window.
-        refused: Calls over the budget, answered 429.
+        calls: Calls by "METHOD /route/{template}".
+        statuses: Responses by HTTP status; "lost" counts calls without a response.
+        contacts_created: Contacts created by `POST /contacts`.
+        max_in_window: The most calls admitted in one 10-second window.
+        refused: Calls over the budget (429).
     """
 
     calls: Counter[str] = field(default_factory=Counter)
     statuses: Counter[str] = field(default_factory=Counter)
     contacts_created: int = 0
-    most_in_window: int = 0
+    max_in_window: int = 0
     refused: int = 0
 
 
@@ -35,8 +35,8 @@ class Emulator:
     """Everything that changes while the emulator runs.
 
     Args:
-        settings: Of the workspace.
-        clock: Unix time in seconds; windows, timestamps and the index lag follow it.
+        settings: Settings of the workspace.
+        clock: Unix time in seconds, for rate-limit windows, timestamps and the index lag.
     """
 
     def __init__(self, settings: EmulatorSettings, clock: Callable[[], float]) -> None:
@@ -45,7 +45,7 @@ class Emulator:
         self.reset(settings)
 
     def reset(self, settings: EmulatorSettings) -> None:
-        """Start again with an empty workspace, no faults, and counters at zero."""
+        """Start over with an empty workspace, no faults, and counters at zero."""
         self.resets += 1
         self.settings = settings
         self.store = Store(self.clock, index_lag_s=settings.index_lag_s, seed=settings.seed)

@@ -1,4 +1,4 @@
-"""Answers that are not 200: Intercom's `error.list`."""
+"""Error responses: Intercom's `error.list`."""
 
 import json
 from collections.abc import Mapping
@@ -22,13 +22,13 @@ _CODES: Final[Mapping[int, str]] = {
 
 
 class ApiError(Exception):
-    """An answer that is an error.
+    """An error to respond with.
 
     Attributes:
         status: HTTP status.
-        code: Intercom's word for it.
-        message: For people.
-        headers: Besides the ones that every answer has.
+        code: Intercom's error code.
+        message: Intercom's text for people.
+        headers: Headers that only this error has.
     """
 
     def __init__(
@@ -42,12 +42,12 @@ class ApiError(Exception):
 
 
 def usual_code(status: int) -> str:
-    """The code that usually comes with a status."""
+    """The error code that usually comes with a status."""
     return _CODES.get(status, "server_error")
 
 
 def body(error: ApiError, request_id: str) -> bytes:
-    """The error as Intercom writes it; `request_id` repeats the `x-request-id` header."""
+    """The error as JSON; `request_id` is that of the `X-Request-Id` header."""
     return json.dumps(
         {
             "type": "error.list",
@@ -58,22 +58,22 @@ def body(error: ApiError, request_id: str) -> bytes:
 
 
 def user_not_found() -> ApiError:
-    """The contact is unknown, archived, deleted, or (up to 2.15) merged."""
+    """404: the contact is unknown, archived, deleted, or (up to 2.15) merged."""
     return ApiError(404, "not_found", "User Not Found")
 
 
 def resource_not_found() -> ApiError:
-    """The tag, or the path, is unknown."""
+    """404: the tag, or the path, is unknown."""
     return ApiError(404, "not_found", "Resource Not Found")
 
 
 def invalid_tag() -> ApiError:
-    """The body of `POST /tags` is none of those documented."""
+    """400: the body of `POST /tags` has none of the documented forms."""
     return ApiError(400, "parameter_invalid", "invalid tag parameters")
 
 
 def contact_merged(canonical_id: str) -> ApiError:
-    """From 2.16 on: the contact was merged, and the `Link` header says into which."""
+    """410, from 2.16 on: the contact was merged into the one in the `Link` header."""
     return ApiError(
         410,
         "contact_merged",

@@ -1,4 +1,4 @@
-"""Faults on purpose: which call fails, how, and how often."""
+"""Injected faults: which calls fail, how, and how often."""
 
 import random
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ _DEFAULT_SECONDS: Final[Mapping[str, float]] = {"latency": 1.0}
 
 
 class InvalidFaultError(ValueError):
-    """A fault rule that cannot be read; the message says why."""
+    """A fault rule is invalid; the message says why."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,18 +22,18 @@ class Fault:
     """A rule: which calls fail, and how.
 
     Attributes:
-        kind: `status` answers an `error.list`; `html` a gateway's page; `latency` answers late;
-            `timeout_…` never answers; `drop_…` closes the connection. With `…_after` the call is
-            carried out and only its answer is lost.
-        method: The HTTP method; None is any.
-        route: The route's template, like `/contacts/{id}/tags`; None is any.
+        kind: `status` responds with an `error.list`, `html` with a gateway's page, `latency` late,
+            `timeout_…` never; `drop_…` closes the connection. With `…_after`, the call is carried out
+            and only its response is lost.
+        method: The HTTP method; None matches any.
+        route: The route's template, like `/contacts/{id}/tags`; None matches any.
         status: HTTP status, for `status` and `html`.
-        code: The error's code; None is the usual one of the status.
+        code: The error code; None means the usual one of the status.
         rate: Share of the matching calls that fail, from 0 to 1.
-        times: After this many failures the rule is spent; None is never.
-        after: Matching calls that go well first.
-        seconds: Of `latency`: how much later. Of `timeout_…`: how long the connection stays open.
-        seed: Of the choice that `rate` makes.
+        times: How many calls fail at most; None means no limit.
+        after: How many matching calls succeed first.
+        seconds: For `latency`, the delay; for `timeout_…`, how long the connection stays open.
+        seed: Seed of the random choice that `rate` makes.
     """
 
     kind: FaultKind
@@ -69,14 +69,14 @@ class _Rule:
 
 
 class Faults:
-    """The rules in force. Each call fails by the first that fires; latencies add up."""
+    """The rules in force. The first that fires decides how a call fails; latencies add up."""
 
     def __init__(self, faults: list[Fault]) -> None:
-        # Not for secrets: a fault that comes at random must come again with the same seed.
+        # Not for secrets: the same seed must give the same faults.
         self._rules = [_Rule(fault, random.Random(fault.seed)) for fault in faults]  # noqa: S311
 
     def of_call(self, method: str, route: str) -> tuple[float, Fault | None]:
-        """Seconds that a call takes longer, and the fault that befalls it."""
+        """The delay of a call in seconds, and its fault."""
         delay_s = 0.0
         for rule in self._rules:
             if not rule.fires(method, route):
@@ -91,16 +91,18 @@ def read_faults(raw: Any) -> list[Fault]:
     """Read rules from JSON: a list of `{match: {method, route}, kind, …}`.
 
     Raises:
-        InvalidFaultError: A rule is not readable.
+        InvalidFaultError: A rule is invalid.
     """
     if not isinstance(raw, list):
-        raise InvalidFaultError("the rules are a list")
+        raise InvalidFaultError("Fault rules must be a list.")
     return [_read(rule) for rule in raw]
 
 
 def _read(raw: Any) -> Fault:
     if not isinstance(raw, Mapping) or raw.get("kind") not in get_args(FaultKind):
-        raise InvalidFaultError(f"a rule has a kind: {', '.join(get_args(FaultKind))}")
+        raise InvalidFaultError(
+            f"A fault rule must have a kind, one of {', '.join(get_args(FaultKind))}."
+        )
     values = {name: value for name, value in raw.items() if name != "match"}
     kind = raw["kind"]
     if kind in _DEFAULT_STATUS:
@@ -110,4 +112,4 @@ def _read(raw: Any) -> Fault:
     try:
         return Fault(**raw.get("match", {}), **values)
     except TypeError as error:
-        raise InvalidFaultError(f"the rule {dict(raw)} is not readable: {error}") from error
+        raise InvalidFaultError(f"The fault rule {dict(raw)} is invalid: {error}.") from error

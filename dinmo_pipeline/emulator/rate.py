@@ -1,21 +1,21 @@
-"""Intercom's request budget: calls counted in 10-second windows."""
+"""Intercom's rate limit: calls counted in 10-second windows."""
 
 from dataclasses import dataclass
 from typing import Final
 
 WINDOW_S: Final = 10
 
-# Recorded in 525 of 525 answers: the reset lies 2 s after the end of the window.
+# Recorded in 525 of 525 responses: the reset lies 2 s after the end of the window.
 _RESET_AFTER_END_S: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """A window and the calls it saw.
+    """A window and the calls in it.
 
     Attributes:
         start: Unix seconds, a multiple of 10.
-        used: Calls admitted.
+        used: How many calls were admitted.
     """
 
     start: int
@@ -24,15 +24,15 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """What became of a call.
+    """Whether a call was admitted, and the rate-limit headers of its response.
 
     Attributes:
         window: The window, with this call counted if it was admitted.
-        admitted: Whether there was budget.
+        admitted: Whether any budget was left.
         limit: Calls per window.
-        remaining: What `X-RateLimit-Remaining` says. Recorded: it is one too high, so the first
+        remaining: The value of `X-RateLimit-Remaining`. Recorded: it is one too high, so the first
             call of a window shows the limit.
-        reset: What `X-RateLimit-Reset` says, in Unix seconds.
+        reset: The value of `X-RateLimit-Reset`, in Unix seconds.
     """
 
     window: Window
@@ -46,7 +46,7 @@ def admit(window: Window, now: float, limit: int) -> Admission:
     """Count a call.
 
     Args:
-        window: The newest window; it is left behind when it is over.
+        window: The latest window; if it is over, a new one starts.
         now: Unix seconds.
         limit: Calls per window.
     """

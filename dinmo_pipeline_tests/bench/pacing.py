@@ -125,8 +125,8 @@ def _beside_another(
         ProcessPoolExecutor(max_workers=1, mp_context=_SPAWNING) as pool,
     ):
         begun, stop = manager.Event(), manager.Event()
-        a_second = case.others * case.limit / WINDOW_SECONDS
-        other = pool.submit(_call_at_random, workspace.base_url, a_second, begun, stop)
+        per_second = case.others * case.limit / WINDOW_SECONDS
+        other = pool.submit(_call_at_random, workspace.base_url, per_second, begun, stop)
         begun.wait()
         try:
             calls, seconds = start().result()
@@ -141,7 +141,7 @@ def _apply(folder: Path, base_url: str) -> tuple[int, float]:
     return numbers.api_calls, numbers.seconds
 
 
-def _call_at_random(base_url: str, a_second: float, begun: Event, stop: Event) -> tuple[int, int]:
+def _call_at_random(base_url: str, per_second: float, begun: Event, stop: Event) -> tuple[int, int]:
     """Another app: calls at random moments, whatever the answers say; all of them, and the refused."""
     dice = random.Random(7)  # noqa: S311
     calls: list[Future[requests.Response]] = []
@@ -150,10 +150,9 @@ def _call_at_random(base_url: str, a_second: float, begun: Event, stop: Event) -
         calling.mount("http://", requests.adapters.HTTPAdapter(pool_maxsize=32))
         due = time.monotonic()
         begun.set()
-        while not stop.is_set():
-            due += dice.expovariate(a_second)
-            time.sleep(max(due - time.monotonic(), 0))
+        while not stop.wait(max(due - time.monotonic(), 0)):
             calls.append(threads.submit(calling.get, f"{base_url}/me", timeout=30))
+            due += dice.expovariate(per_second)
     statuses = [call.result().status_code for call in calls]
     return len(statuses), statuses.count(429)
 

@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 import requests
 
-from dinmo_pipeline.emulator import EmulatorSettings, running_process
+from dinmo_pipeline.emulator import EmulatorSettings
 from dinmo_pipeline.intercom.client import IntercomClient
 from dinmo_pipeline.state.changes import compute_changes, store_changes
 from dinmo_pipeline.state.directory import SeenContact, record_contacts
@@ -27,6 +27,7 @@ from dinmo_pipeline.state.syncs import SyncNumbers
 from dinmo_pipeline.sync.operations.apply import apply_changes
 from dinmo_pipeline.sync.operations.compute_changes import refresh_changes
 from dinmo_pipeline.sync.session import Session, utc_now
+from dinmo_pipeline_tests.emulator.process import running_process
 from dinmo_pipeline_tests.state.declaring import activation
 
 TAG_NAME = "VIP"

@@ -198,8 +198,8 @@ def test_status_shows_each_activation_and_what_is_orphaned(company, dinmo):
     assert "vip: no longer declared; its contacts keep their tag." in printed.out
 
 
-def test_a_sync_waits_for_a_state_in_use(company, dinmo):
-    """Another process holds the file for a moment; the sync continues when it is free."""
+def test_sync_waits_for_a_state_in_use_and_says_so(company, dinmo):
+    """Another process holds the file until the sync says that it waits."""
     company.people(ANA)
     company.members([ANA])
     dinmo("sync", "vip")
@@ -211,18 +211,24 @@ def test_a_sync_waits_for_a_state_in_use(company, dinmo):
     )
     with holder:
         assert holder.stdout.readline() == "held\n"
-        holder.stdin.write("\n")
-        holder.stdin.flush()
-        assert dinmo("sync", "vip").code == 0
+        sync = subprocess.Popen(
+            [sys.executable, "-m", "dinmo_pipeline.cli", "sync", "vip"],
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        with sync:
+            assert any("in use by another process" in line for line in sync.stderr)
+            holder.stdin.close()
+            sync.stderr.read()
+        assert sync.returncode == 0
 
 
-# Holds the file open for writing until a line comes, and half a second more.
+# Holds the file open for writing until its input ends.
 _HOLD = """
-import duckdb, sys, time
+import duckdb, sys
 connection = duckdb.connect(sys.argv[1])
 print("held", flush=True)
-sys.stdin.readline()
-time.sleep(0.5)
+sys.stdin.read()
 """
 
 

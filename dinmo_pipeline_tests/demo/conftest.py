@@ -28,7 +28,7 @@ def day_two(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="package")
 def both_days(day_one, day_two):
-    """A connection that sees the warehouses as databases `one` and `two`."""
+    """A connection with both warehouses attached as `one` and `two`."""
     with duckdb.connect() as connection:
         connection.execute(f"attach '{day_one}' as one (read_only)")
         connection.execute(f"attach '{day_two}' as two (read_only)")
@@ -43,5 +43,5 @@ def contacts(day_one) -> list[Contact]:
 
 @pytest.fixture(scope="package")
 def new_contacts(day_two, contacts) -> list[Contact]:
-    """Who signs up in Intercom between the days."""
+    """The users who sign up in Intercom between the days."""
     return new_contacts_day2(day_two, contacts)

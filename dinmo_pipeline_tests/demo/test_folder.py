@@ -1,4 +1,4 @@
-"""The demo deletes nothing that it did not make."""
+"""The demo deletes only what it made."""
 
 import shutil
 from io import StringIO
@@ -8,17 +8,18 @@ import pytest
 from rich.console import Console
 
 from dinmo_pipeline.demo.folder import DemoFolder, NotTheDemoError
-from dinmo_pipeline.demo.story import DECLARATIONS, DESTINATION, FOLDER, demo_project, tell_story
+from dinmo_pipeline.demo.project import DECLARATIONS, DESTINATION, FOLDER, demo_project
+from dinmo_pipeline.demo.story import Story
 
 
 @pytest.fixture
 def folder(tmp_path):
-    """A folder of the demo that is not there yet."""
+    """A demo folder that does not exist yet."""
     return DemoFolder(tmp_path / ".demo", DESTINATION)
 
 
 def made(folder):
-    """The folder after a demo: a warehouse, a state that knows the demo's destination, its locks."""
+    """The folder after a demo: a warehouse, a state with the demo's destination, and its locks."""
     folder.clear()
     with folder.making(folder.warehouse), duckdb.connect(str(folder.warehouse)) as connection:
         connection.execute("create table customers as select 1 as customer_id")
@@ -30,12 +31,12 @@ def made(folder):
 
 
 def contents(folder):
-    """Each file of a folder and below, with its bytes."""
+    """The bytes of every file in a folder and below, by path."""
     return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_a_persons_warehouse_and_the_files_beside_it_survive(tmp_path, folder):
-    """Declarations edited in place: the demo's destination, a person's own warehouse."""
+def test_a_users_warehouse_and_the_files_beside_it_survive(tmp_path, folder):
+    """The user edited the declarations in place: the demo's destination, their own warehouse."""
     shop = tmp_path / "shop"
     shop.mkdir()
     with duckdb.connect(str(shop / "warehouse.duckdb")) as connection:
@@ -55,8 +56,8 @@ def test_a_persons_warehouse_and_the_files_beside_it_survive(tmp_path, folder):
     assert contents(shop) == before
 
 
-def test_the_story_plays_in_its_own_folder_whatever_is_declared(tmp_path, folder, intercom):
-    """Even handed a project that reads a person's warehouse, it goes to its own folder."""
+def test_the_story_keeps_to_its_own_folder_whatever_is_declared(tmp_path, folder, intercom):
+    """A file there that is not the demo's stops it."""
     project = demo_project(DECLARATIONS, FOLDER)
     (tmp_path / ".demo").mkdir()
     (tmp_path / ".demo" / "notes.txt").write_text("mine")
@@ -64,28 +65,28 @@ def test_the_story_plays_in_its_own_folder_whatever_is_declared(tmp_path, folder
     foreign.write_text("mine too")
 
     with pytest.raises(NotTheDemoError, match=r"warehouse\.duckdb was not made by the demo"):
-        tell_story(project, folder, {}, intercom, Console(file=StringIO()))
+        Story(project, folder, {}, intercom, Console(file=StringIO())).play()
 
     assert foreign.read_text() == "mine too"
     assert (tmp_path / ".demo" / "notes.txt").read_text() == "mine"
 
 
-def test_the_declared_folder_is_the_demos_own():
-    """What `dinmo status` and the Dagster UI read after a demo is what the demo wrote."""
+def test_the_declarations_name_the_demos_own_folder():
+    """`dinmo status` and the Dagster UI show what the demo wrote."""
     project = demo_project(DECLARATIONS, FOLDER)
     assert project.source.path == FOLDER.warehouse
 
 
-def test_what_the_demo_made_is_replaced_and_the_rest_is_kept(folder):
-    """A second demo starts afresh beside a person's notes."""
+def test_a_second_demo_replaces_the_first_and_keeps_the_users_files(folder):
+    """Notes in the demo's folder stay."""
     made(folder)
     (folder.path / "notes.txt").write_text("mine")
     folder.clear()
     assert {path.name for path in folder.path.iterdir()} == {"made-by-dinmo-demo.json", "notes.txt"}
 
 
-def test_a_demo_that_was_killed_leaves_nothing_in_the_way(folder):
-    """A file that was begun is listed before it is there."""
+def test_a_killed_demo_does_not_block_the_next_one(folder):
+    """A file is listed before it exists, so half a file is deleted too."""
     folder.clear()
 
     class KilledError(Exception):
@@ -102,49 +103,49 @@ def test_a_demo_that_was_killed_leaves_nothing_in_the_way(folder):
 
 
 def put_own_warehouse(folder):
-    """A person's warehouse in the place of the demo's."""
+    """Put the user's warehouse in the place of the demo's."""
     folder.warehouse.unlink()
     with duckdb.connect(str(folder.warehouse)) as connection:
         connection.execute("create table customers as select 1 as customer_id")
 
 
 def add_table(folder):
-    """A person's table in the demo's warehouse."""
+    """Create the user's table in the demo's warehouse."""
     with duckdb.connect(str(folder.warehouse)) as connection:
         connection.execute("create table mine as select 1 as one")
 
 
 def link_warehouse(folder):
-    """A link to a person's warehouse in the place of the demo's."""
+    """Replace the demo's warehouse with a link to the user's."""
     other = folder.path.parent / "other.duckdb"
     folder.warehouse.rename(other)
     folder.warehouse.symlink_to(other)
 
 
 def sync_elsewhere(folder):
-    """A sync of a person's destination into the demo's state."""
+    """Sync the user's destination into the demo's state."""
     with duckdb.connect(str(folder.state)) as connection:
         connection.execute("insert into dinmo.workspaces values ('intercom_main')")
 
 
 def garble_state(folder):
-    """A state that nothing can read."""
+    """Make the state unreadable."""
     folder.state.write_bytes(b"not a database")
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (put_own_warehouse, r"warehouse\.duckdb was changed since the demo made it"),
-        (add_table, r"warehouse\.duckdb was changed since the demo made it"),
+        (put_own_warehouse, r"warehouse\.duckdb has changed since the demo made it"),
+        (add_table, r"warehouse\.duckdb has changed since the demo made it"),
         (link_warehouse, r"warehouse\.duckdb was not made by the demo"),
-        (sync_elsewhere, r"holds the ledger of destination 'intercom_main'"),
-        (garble_state, r"state\.duckdb cannot be read"),
+        (sync_elsewhere, r"state\.duckdb holds tagged contacts of destination 'intercom_main'"),
+        (garble_state, r"Cannot read .*state\.duckdb"),
         (lambda folder: (folder.path / "made-by-dinmo-demo.json").unlink(), "not made by the demo"),
     ],
 )
-def test_what_a_person_changed_is_not_deleted(folder, change, message):
-    """Refused as a whole, with nothing deleted."""
+def test_nothing_is_deleted_when_the_user_changed_a_file(folder, change, message):
+    """The demo refuses as a whole."""
     made(folder)
     change(folder)
     before = contents(folder.path.parent)

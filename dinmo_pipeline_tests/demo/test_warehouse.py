@@ -1,4 +1,4 @@
-"""The warehouse is the same at each build, and holds what a shop's warehouse holds."""
+"""Every build gives the same warehouse, and it looks like a shop's."""
 
 import os
 import subprocess
@@ -52,20 +52,20 @@ TABLES = tuple(COLUMNS)
 
 
 def rows(path, table):
-    """All rows of a table, in its own order."""
+    """All rows of a table, in stored order."""
     with duckdb.connect(str(path), read_only=True) as connection:
         return connection.execute(f"from {table}").fetchall()
 
 
 def one(connection, sql):
-    """The only value of a query."""
+    """The single value of a query."""
     ((value,),) = connection.execute(sql).fetchall()
     return value
 
 
 @pytest.mark.parametrize("day", [1, 2])
 def test_builds_the_same_tables_in_another_process(day, day_one, day_two, tmp_path):
-    """No order of sets, no clock and no chance of the machine gets into the story."""
+    """The story does not depend on the order of sets, the time zone, or chance."""
     again = tmp_path / "again.duckdb"
     build = (
         "from datetime import date; from pathlib import Path;"
@@ -79,7 +79,7 @@ def test_builds_the_same_tables_in_another_process(day, day_one, day_two, tmp_pa
 
 
 def test_has_the_documented_tables_and_columns(day_one):
-    """Declarations rely on these names and types."""
+    """The declarations rely on these names and types."""
     with duckdb.connect(str(day_one), read_only=True) as connection:
         found = connection.execute(
             """
@@ -95,7 +95,7 @@ def test_has_the_documented_tables_and_columns(day_one):
 
 
 def test_replaces_the_file_and_leaves_nothing_beside_it(tmp_path):
-    """Day two takes the place of day one, also in a folder that is not there yet."""
+    """Day two replaces day one; a missing folder is created."""
     path = tmp_path / "new" / "warehouse.duckdb"
     build_warehouse(path, 1, TODAY)
     before = rows(path, "customers")
@@ -105,7 +105,7 @@ def test_replaces_the_file_and_leaves_nothing_beside_it(tmp_path):
 
 
 def test_moves_the_whole_story_with_today(day_one, tmp_path):
-    """Another date changes no fact but when it happened, so conditions on recent days keep working."""
+    """Another date moves every event and changes nothing else."""
     later = tmp_path / "later.duckdb"
     build_warehouse(later, 1, TODAY + timedelta(days=400))
     moved = [
@@ -117,8 +117,8 @@ def test_moves_the_whole_story_with_today(day_one, tmp_path):
 
 
 @pytest.mark.parametrize("day", ["one", "two"])
-def test_knows_all_up_to_yesterday_and_nothing_later(both_days, day):
-    """The last events are of the day before `today`, as in a warehouse that is loaded at night."""
+def test_the_last_events_are_of_yesterday(both_days, day):
+    """Like a warehouse that is loaded at night."""
     for column in ("orders.ordered_at", "customers.signed_up_at", "customers.last_order_at"):
         table, _, name = column.partition(".")
         last = one(both_days, f"select max({name}) from {day}.{table}")
@@ -126,8 +126,8 @@ def test_knows_all_up_to_yesterday_and_nothing_later(both_days, day):
 
 
 @pytest.mark.parametrize("day", ["one", "two"])
-def test_rows_belong_together(both_days, day):
-    """Orders have customers who had signed up, and lines that add up to them."""
+def test_tables_agree_with_each_other(both_days, day):
+    """Orders belong to customers who had signed up, and equal the sum of their lines."""
     orphans = f"select count(*) from {day}.orders anti join {day}.customers using (customer_id)"
     too_early = f"""
         select count(*)
@@ -168,12 +168,12 @@ def test_rows_belong_together(both_days, day):
     ],
 )
 def test_has_the_flaws_of_real_tables(both_days, flaw, at_least, at_most):
-    """Odd spellings and gaps are there to be dealt with, and few."""
+    """There are a few odd spellings and gaps."""
     assert at_least <= one(both_days, f"select count(*) from one.customers where {flaw}") <= at_most
 
 
 def test_some_customers_share_an_address(both_days):
-    """Two accounts with one mailbox are one member of a segment that matches by email."""
+    """Two accounts with one email are one member of a segment matched by email."""
     shared = """
         select count(*)
         from (
@@ -189,7 +189,7 @@ def test_some_customers_share_an_address(both_days):
 
 @pytest.mark.parametrize("day", ["one", "two"])
 def test_addresses_are_reserved_for_examples(both_days, day):
-    """No address can belong to anybody: RFC 2606 keeps these domains free."""
+    """RFC 2606 reserves these domains, so no address belongs to a real person."""
     foreign = f"""
         select count(*)
         from {day}.customers
@@ -201,7 +201,7 @@ def test_addresses_are_reserved_for_examples(both_days, day):
 
 
 def test_has_a_few_thousand_customers_with_orders(both_days):
-    """Large enough to look like a shop, small enough to be built at once."""
+    """Large enough to look like a shop, small enough to build quickly."""
     assert one(both_days, "select count(*) from one.customers") == 3_200
     assert 6_000 < one(both_days, "select count(*) from one.orders") < 10_000
     assert 10_000 < one(both_days, "select count(*) from one.order_lines") < 20_000

@@ -10,12 +10,12 @@ from dinmo_pipeline.demo.workspace import intercom_contacts, new_contacts_day2
 
 @pytest.fixture(scope="module")
 def customers(day_one):
-    """Each customer's address as Intercom keeps it, by customer id."""
+    """Each customer's address as Intercom stores it, by customer id."""
     return addresses(day_one)
 
 
 def addresses(warehouse):
-    """Addresses, trimmed and in lower case, by customer id; empty where there is none."""
+    """Addresses, trimmed and in lower case, by customer id; empty if unknown."""
     with duckdb.connect(str(warehouse), read_only=True) as connection:
         sql = "select customer_id, lower(trim(coalesce(email, ''))) from customers"
         return dict(connection.execute(sql).fetchall())
@@ -31,26 +31,26 @@ def roles_by_address(contacts):
 
 
 def test_is_the_same_each_time(day_one, day_two, contacts, new_contacts):
-    """The workspace follows from the warehouse alone."""
+    """The workspace depends only on the warehouse."""
     assert intercom_contacts(day_one) == contacts
     assert new_contacts_day2(day_two, contacts) == new_contacts
 
 
 def test_most_customers_are_users_under_their_id(contacts, customers):
-    """About 85 % exist as users, so matching by user id finds them."""
+    """About 85 % are users, so matching by user id finds them."""
     ids = {contact.get("external_id") for contact in contacts if contact["role"] == "user"}
     assert 0.82 < len(ids & set(customers)) / len(customers) < 0.88
 
 
 def test_users_have_their_customers_address(contacts, customers):
-    """Matching by email and by user id agree on day one; a user without an address has no email."""
+    """On day one, matching by email and by user id agree; a user without an address has no email."""
     for contact in contacts:
         if contact.get("external_id") in customers:
             assert contact.get("email", "") == customers[contact["external_id"]]
 
 
 def test_external_ids_are_unique_and_only_users_have_them(contacts, new_contacts):
-    """Intercom allows an external id once, and gives leads one of its own."""
+    """Intercom allows an external id only once, and generates those of leads."""
     everybody = [*contacts, *new_contacts]
     ids = [contact["external_id"] for contact in everybody if contact["role"] == "user"]
     assert len(set(ids)) == len(ids)
@@ -66,21 +66,21 @@ def test_external_ids_are_unique_and_only_users_have_them(contacts, new_contacts
     ],
 )
 def test_some_addresses_are_special(contacts, customers, roles, at_least, at_most):
-    """Customers with two users, with a lead only, or with a user and a lead are all in the story."""
+    """Some customers are two users, some only a lead, some a user and a lead."""
     found = roles_by_address(contacts)
     special = {address for address in customers.values() if found.get(address) == roles}
     assert at_least <= len(special) <= at_most
 
 
 def test_some_customers_are_missing(contacts, customers):
-    """Of about a tenth nothing is known in Intercom."""
+    """About a tenth are not in Intercom."""
     known = {contact.get("email") for contact in contacts}
     missing = {address for address in customers.values() if address and address not in known}
     assert 0.07 < len(missing) / len(customers) < 0.15
 
 
-def test_strangers_are_no_customers(contacts, customers, day_two):
-    """Some contacts are in no segment on any day, by email or by user id."""
+def test_strangers_are_not_customers(contacts, customers, day_two):
+    """Some contacts are never in a segment."""
     emails = {*customers.values(), *addresses(day_two).values()}
     strangers = [
         contact
@@ -91,7 +91,7 @@ def test_strangers_are_no_customers(contacts, customers, day_two):
 
 
 def test_contacts_of_day_one_are_old(contacts, day_one):
-    """All were created before `today`: none looks as if it had just signed up."""
+    """All were created before `today`, so none looks like a new sign-up."""
     with duckdb.connect(str(day_one), read_only=True) as connection:
         sql = "select epoch(date_trunc('day', max(signed_up_at)) + interval 1 day) from customers"
         ((midnight,),) = connection.execute(sql).fetchall()
@@ -99,7 +99,7 @@ def test_contacts_of_day_one_are_old(contacts, day_one):
 
 
 def test_people_sign_up_on_day_two(contacts, new_contacts, day_two):
-    """New customers, customers who were missing, and customers with a new address, all of them now."""
+    """New customers, customers who were missing, and customers with a new address; all sign up now."""
     before, after = {contact.get("external_id") for contact in contacts}, addresses(day_two)
     known = {contact.get("email") for contact in contacts}
     newcomers = {key for key in after if key > "C03200"}

@@ -1,4 +1,4 @@
-"""A thin client: what a test asks, and nothing it does not."""
+"""A thin client for tests, which sends exactly what a test asks for."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,7 +11,7 @@ from dinmo_pipeline.emulator.settings import as_json
 
 @dataclass
 class Clock:
-    """A clock that only tests move; it starts at the start of a 10-second window."""
+    """A clock that only tests advance; it starts at the beginning of a 10-second window."""
 
     now: float = 1_800_000_000.0
 
@@ -22,7 +22,7 @@ class Clock:
 
 @dataclass
 class Api:
-    """Calls one emulator as a client of one API version."""
+    """A client of one API version."""
 
     base_url: str
     session: requests.Session
@@ -31,7 +31,7 @@ class Api:
     headers: dict[str, str] = field(default_factory=dict)
 
     def call(self, method: str, path: str, body: Any = None, **options: Any) -> requests.Response:
-        """Call an endpoint, with what a good client sends."""
+        """Call an endpoint, with the headers that a well-behaved client sends."""
         headers = {
             "Authorization": "Bearer made-up",
             "Accept": "application/json",
@@ -44,32 +44,32 @@ class Api:
         )
 
     def get(self, path: str, **options: Any) -> requests.Response:
-        """Ask with GET."""
+        """Call with GET."""
         return self.call("GET", path, **options)
 
     def post(self, path: str, body: Any = None, **options: Any) -> requests.Response:
-        """Ask with POST."""
+        """Call with POST."""
         return self.call("POST", path, body, **options)
 
     def put(self, path: str, body: Any) -> requests.Response:
-        """Ask with PUT."""
+        """Call with PUT."""
         return self.call("PUT", path, body)
 
     def delete(self, path: str) -> requests.Response:
-        """Ask with DELETE."""
+        """Call with DELETE."""
         return self.call("DELETE", path)
 
     def speaking(self, version: str) -> "Api":
-        """The same client at another API version."""
+        """The same client with another API version."""
         return Api(self.base_url, self.session, self.clock, version)
 
     def reset(self, **settings: Any) -> None:
-        """An empty workspace with the default settings but for these."""
+        """Empty the workspace; settings not given here return to their defaults."""
         answer = self.post("/_emulator/reset", as_json(EmulatorSettings()) | settings)
         assert answer.status_code == 200, answer.text
 
     def seed(self, *contacts: dict[str, Any]) -> list[str]:
-        """Create contacts, past all rules; their ids."""
+        """Create contacts without checking any rules; their ids."""
         answer = self.post("/_emulator/contacts", list(contacts))
         assert answer.status_code == 200, answer.text
         ids: list[str] = answer.json()["ids"]
@@ -84,13 +84,13 @@ class Api:
         return str(self.post("/tags", {"name": name}).json()["id"])
 
     def found(self, query: Any) -> list[str]:
-        """The ids that a search finds, on its first page."""
+        """The ids on the first page of a search."""
         answer = self.post("/contacts/search", {"query": query, "pagination": {"per_page": 150}})
         assert answer.status_code == 200, answer.text
         return [contact["id"] for contact in answer.json()["data"]]
 
     def tag_names(self, contact_id: str) -> list[str]:
-        """The names of the tags on a contact, in the order of application."""
+        """The names of a contact's tags, in the order they were applied."""
         answer = self.get(f"/contacts/{contact_id}/tags")
         assert answer.status_code == 200, answer.text
         return [tag["name"] for tag in answer.json()["data"]]
@@ -102,7 +102,7 @@ def where(field_name: str, operator: str, value: Any) -> dict[str, Any]:
 
 
 def error_of(answer: requests.Response) -> tuple[int, str]:
-    """Status and code of an answer that is an error."""
+    """The status and code of an error response."""
     body = answer.json()
     assert body["type"] == "error.list"
     assert body["request_id"] == answer.headers["X-Request-Id"]
@@ -110,5 +110,5 @@ def error_of(answer: requests.Response) -> tuple[int, str]:
 
 
 def message_of(answer: requests.Response) -> str:
-    """What an error tells people."""
+    """The message of an error response."""
     return str(answer.json()["errors"][0]["message"])

@@ -18,21 +18,21 @@ class Contract:
     document: dict[str, Any]
 
     def check_request(self, method: str, template: str, body: Any, branch: str | None = None):
-        """Fail unless a body is what the description allows.
+        """Fail unless the description allows a body.
 
         Args:
             method: The HTTP method.
-            template: The path, as the description writes it.
+            template: The path, as in the description.
             body: The JSON to send.
-            branch: The schema to use where the description has several. Of `POST /tags` each body
-                but the plain one fits two of its `oneOf`, so that its own examples are invalid.
+            branch: Which of several schemas to use. For `POST /tags`, most bodies match two schemas of
+                its `oneOf`, so that even the official examples are invalid.
         """
         operation = self.document["paths"][template][method.lower()]
         schema = operation["requestBody"]["content"]["application/json"]["schema"]
         self._check({"$ref": f"#/components/schemas/{branch}"} if branch else schema, body)
 
     def check_answer(self, method: str, template: str, status: int, body: Any):
-        """Fail unless an answer is what the description promises."""
+        """Fail unless the description allows a response."""
         responses = self.document["paths"][template][method.lower()]["responses"]
         schema = responses[str(status)]["content"]["application/json"]["schema"]
         self._check(schema, body)
@@ -43,19 +43,19 @@ class Contract:
 
 
 def contract(version: str) -> Contract:
-    """The description of a version; skips the test when it is not at hand."""
+    """The description of a version; skips the test if the file is missing."""
     path = FOLDER / f"openapi-{version}-subset.yaml"
     if not path.exists():
         pytest.skip(f"Intercom's OpenAPI description {version} is not at {FOLDER}")
     with path.open(encoding="utf-8") as file:
         document = _json_schema(yaml.load(file, yaml.CSafeLoader))
-    # Declared as never null, but a contact may have none: recorded as null in search.
+    # Described as never null, but recorded as null in search.
     document["components"]["schemas"]["contact"]["properties"]["email"]["type"] = ["string", "null"]
     return Contract(document)
 
 
 def _json_schema(node: Any) -> Any:
-    """OpenAPI 3.0 says `nullable` where JSON Schema has the type null."""
+    """Turn `nullable` of OpenAPI 3.0 into JSON Schema's type null."""
     if isinstance(node, list):
         return [_json_schema(each) for each in node]
     if not isinstance(node, dict):

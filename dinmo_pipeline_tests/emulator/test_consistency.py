@@ -1,4 +1,4 @@
-"""Reads by id are fresh; search and list lag behind."""
+"""Reads by id are up to date; search and list lag behind."""
 
 import pytest
 
@@ -57,7 +57,7 @@ def test_c4_the_list_lags_as_well(lagging: Api):
 
 
 def test_c6_search_finds_by_the_old_email_not_by_the_new_one(lagging: Api):
-    """C6: and answers the old contact."""
+    """C6: until the lag is over."""
     contact = lagging.user(email="old@x.com", created_at=0)
     lagging.put(f"/contacts/{contact}", {"email": "new@x.com"})
     assert lagging.found(where("email", "=", "new@x.com")) == []
@@ -67,7 +67,7 @@ def test_c6_search_finds_by_the_old_email_not_by_the_new_one(lagging: Api):
 
 
 def test_a_new_contact_is_found_late_and_an_old_one_at_once(lagging: Api):
-    """A contact that is seeded with an older time of creation was there before."""
+    """A contact seeded with an earlier `created_at` is searchable at once."""
     new = lagging.post("/contacts", {"email": "a@x.com"}).json()["id"]
     old = lagging.user(email="b@x.com", created_at=0)
     assert lagging.found(where("role", "=", "user")) == [old]

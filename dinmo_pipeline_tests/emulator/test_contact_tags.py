@@ -5,7 +5,7 @@ import pytest
 from dinmo_pipeline_tests.emulator.api import Api, error_of, message_of, where
 
 
-def test_t1_adding_a_tag_answers_the_tag_with_when_and_who(api: Api):
+def test_t1_adding_a_tag_returns_it_with_time_and_admin(api: Api):
     """T1: 200 and the tag."""
     contact, tag_id = api.user(email="a@x.com"), api.tag("VIP")
     answer = api.post(f"/contacts/{contact}/tags", {"id": tag_id})
@@ -18,7 +18,7 @@ def test_t1_adding_a_tag_answers_the_tag_with_when_and_who(api: Api):
     }
 
 
-def test_t2_removing_a_tag_answers_200_and_the_tag(api: Api):
+def test_t2_removing_a_tag_returns_200_and_the_tag(api: Api):
     """T2: the same object, not 204."""
     contact = api.user(email="a@x.com", tags=["VIP"])
     tag_id = api.tag("VIP")
@@ -28,8 +28,8 @@ def test_t2_removing_a_tag_answers_200_and_the_tag(api: Api):
     assert api.tag_names(contact) == []
 
 
-def test_t3_the_tags_of_a_contact_come_in_the_order_of_application(api: Api):
-    """T3: without any paging key."""
+def test_t3_the_tags_of_a_contact_are_in_the_order_they_were_applied(api: Api):
+    """T3: without paging keys."""
     contact = api.user(email="a@x.com")
     for name in ("Zebra", "Ant", "Moth"):
         api.post(f"/contacts/{contact}/tags", {"id": api.tag(name)})
@@ -37,14 +37,14 @@ def test_t3_the_tags_of_a_contact_come_in_the_order_of_application(api: Api):
     assert api.tag_names(contact) == ["Zebra", "Ant", "Moth"]
 
 
-def test_t4_no_tags_are_an_empty_list(api: Api):
+def test_t4_without_tags_the_list_is_empty(api: Api):
     """T4."""
     contact = api.user(email="a@x.com")
     assert api.get(f"/contacts/{contact}/tags").json() == {"type": "list", "data": []}
 
 
-def test_t5_a_contact_carries_ids_of_tags_without_names(api: Api):
-    """T5: id, type and url, and how many there are."""
+def test_t5_a_contact_lists_its_tags_without_names(api: Api):
+    """T5: only id, type and url, and the total."""
     contact = api.user(email="a@x.com", tags=["VIP"])
     tag_id = api.tag("VIP")
     assert api.get(f"/contacts/{contact}").json()["tags"] == {
@@ -56,8 +56,8 @@ def test_t5_a_contact_carries_ids_of_tags_without_names(api: Api):
     }
 
 
-def test_t6_a_contact_shows_ten_tags_at_most(api: Api):
-    """T6: the eleventh turns `has_more` on; its own list has them all."""
+def test_t6_a_contact_shows_at_most_ten_tags(api: Api):
+    """T6: the eleventh sets `has_more`; the contact's tag list has all."""
     ten, eleven = api.seed(
         *({"email": f"{n}@x.com", "tags": [f"T{i}" for i in range(n)]} for n in (10, 11))
     )
@@ -68,7 +68,7 @@ def test_t6_a_contact_shows_ten_tags_at_most(api: Api):
     assert len(api.tag_names(eleven)) == 11
 
 
-def test_t7_a_tag_bumps_updated_at_and_an_empty_change_does_not(api: Api):
+def test_t7_a_tag_changes_updated_at_and_an_empty_update_does_not(api: Api):
     """T7."""
     contact = api.user(email="a@x.com", name="Ann")
     created = int(api.clock.now)
@@ -80,8 +80,8 @@ def test_t7_a_tag_bumps_updated_at_and_an_empty_change_does_not(api: Api):
 
 
 @pytest.mark.parametrize("gone", ["unknown", "archived", "deleted", "merged"])
-def test_t8_a_gone_contact_is_user_not_found(api: Api, gone: str):
-    """T8: 404 "User Not Found" from all three calls, also when the tag is unknown too."""
+def test_t8_a_missing_contact_is_user_not_found(api: Api, gone: str):
+    """T8: 404 "User Not Found" from all three calls, even if the tag is unknown too."""
     contact, user = api.seed({"email": "a@x.com", "role": "lead"}, {"email": "a@x.com"})
     if gone == "archived":
         api.post(f"/contacts/{contact}/archive")

@@ -8,7 +8,7 @@ from dinmo_pipeline_tests.emulator.api import Api
 
 
 def test_seeding_creates_contacts_in_order(api: Api):
-    """Without rules about emails; a lead gets its UUID."""
+    """Without rules about emails; tag names ignore case."""
     body = [{"email": "a@x.com"}, {"email": "a@x.com", "role": "lead", "tags": ["VIP", "vip"]}]
     answer = api.post("/_emulator/contacts", body).json()
     assert answer["created"] == 2
@@ -27,13 +27,13 @@ def test_seeding_creates_contacts_in_order(api: Api):
         [{"external_id": "1"}, {"external_id": "1"}],
     ],
 )
-def test_seeds_that_make_no_sense_are_refused(api: Api, body: Any):
-    """400 with what is wrong."""
+def test_invalid_contacts_are_not_created(api: Api, body: Any):
+    """400."""
     assert api.post("/_emulator/contacts", body).status_code == 400
 
 
 def test_stats_count_calls_by_route_and_statuses(api: Api):
-    """By template; contacts that the API created are told from seeded ones."""
+    """By route template; contacts created by the API are counted apart from seeded ones."""
     api.seed({"email": "a@x.com"}, {"email": "b@x.com"})
     created = api.post("/contacts", {"email": "c@x.com"}).json()["id"]
     api.get(f"/contacts/{created}")
@@ -64,8 +64,8 @@ def test_the_contacts_of_a_tag_are_listed_by_name(api: Api):
     assert api.get("/_emulator/tags/None/contacts").json() == {"tag": None, "contacts": []}
 
 
-def test_a_contact_is_inspected_with_its_tags_in_any_state(api: Api):
-    """Names and times of application, also of an archived contact."""
+def test_a_contact_in_any_state_is_shown_with_its_tags(api: Api):
+    """With tag names and times, even for an archived contact."""
     contact = api.user(email="a@x.com", name="Ann", tags=["VIP"])
     api.post(f"/contacts/{contact}/archive")
     now = int(api.clock.now)
@@ -85,7 +85,7 @@ def test_a_contact_is_inspected_with_its_tags_in_any_state(api: Api):
 
 
 def test_reset_empties_the_workspace_and_changes_settings(api: Api):
-    """The settings that it does not name stay; the token is not told."""
+    """Other settings stay; the response does not reveal the token."""
     api.user(email="a@x.com", tags=["VIP"])
     api.post("/_emulator/faults", [{"kind": "status"}])
     api.post("/_emulator/reset", {"rate_limit": 5, "token": "secret"})
@@ -110,8 +110,8 @@ def test_reset_empties_the_workspace_and_changes_settings(api: Api):
         {"missing_scopes": ["fly"]},
     ],
 )
-def test_a_setting_that_makes_no_sense_is_refused(api: Api, change: dict[str, Any]):
-    """400 that names it, and nothing is emptied."""
+def test_an_invalid_setting_is_refused(api: Api, change: dict[str, Any]):
+    """400 that names the setting; the workspace is not emptied."""
     api.user(email="a@x.com")
     answer = api.post("/_emulator/reset", change)
     assert answer.status_code == 400
@@ -120,7 +120,7 @@ def test_a_setting_that_makes_no_sense_is_refused(api: Api, change: dict[str, An
 
 
 def test_the_page_shows_contacts_with_their_tags(api: Api):
-    """Escaped, and without anything from elsewhere."""
+    """Escaped, and without external resources."""
     api.seed({"email": "a@x.com", "name": "<Ann>", "tags": ["VIP & more"]}, {"email": "b@x.com"})
     page = api.get("/")
     assert page.headers["Content-Type"] == "text/html; charset=utf-8"
@@ -130,8 +130,8 @@ def test_the_page_shows_contacts_with_their_tags(api: Api):
     assert "http" not in page.text.replace(api.base_url, "")
 
 
-def test_the_page_is_searched_and_filtered_by_tag(api: Api):
-    """By a part of an email, a name or an id."""
+def test_the_page_can_be_searched_and_filtered_by_tag(api: Api):
+    """By part of an email, a name or an id."""
     api.seed({"email": "ann@x.com", "tags": ["VIP"]}, {"email": "ben@x.com"})
     for params in ({"q": "ANN"}, {"tag": api.tag("VIP")}):
         text = api.get("/", params=params).text
@@ -140,8 +140,8 @@ def test_the_page_is_searched_and_filtered_by_tag(api: Api):
     assert "No contacts." in api.get("/", params={"q": "nobody"}).text
 
 
-def test_the_page_has_pages(api: Api):
-    """50 contacts on each."""
+def test_the_page_shows_fifty_contacts_at_a_time(api: Api):
+    """With links to the next and the previous ones."""
     api.seed(*({"email": f"{n}@x.com"} for n in range(60)))
     first, second = api.get("/").text, api.get("/", params={"page": 2}).text
     assert ("next →" in first, "previous" in first) == (True, False)

@@ -1,4 +1,4 @@
-"""Requests and answers are what Intercom's official description says."""
+"""Requests and responses match Intercom's official OpenAPI description."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -15,13 +15,13 @@ VERSIONS = ("2.15", "2.16")
 
 @dataclass
 class Checked:
-    """A client whose calls are checked against the description, both ways."""
+    """A client whose requests and responses are checked against the description."""
 
     api: Api
     contract: Contract
 
     def __call__(self, method: str, template: str, body: Any = None, **options: Any) -> Any:
-        """Call an endpoint, expecting a status; the template's parameters are options."""
+        """Call an endpoint; options are the template's parameters and the expected status."""
         status, branch = options.pop("status", 200), options.pop("branch", None)
         if body is not None:
             self.contract.check_request(method, template, body, branch)
@@ -63,7 +63,7 @@ def test_contacts(checked: Checked):
 
 
 def test_merging(checked: Checked):
-    """The survivor, and from 2.16 on the 410 of the other one and the 400 of strangers."""
+    """The survivor; from 2.16 on, the 410 of the merged lead and the 400 for strangers."""
     lead, user, stranger = checked.api.seed(
         {"email": "a@x.com", "role": "lead"},
         {"email": "a@x.com"},
@@ -76,7 +76,7 @@ def test_merging(checked: Checked):
 
 
 def test_tags(checked: Checked):
-    """Create, list, show, bulk, and what is refused."""
+    """Create, list, show, tag in bulk, and errors."""
     contact = checked.api.user(email="a@x.com")
     tag = checked("POST", "/tags", {"name": "VIP"}, branch="create_or_update_tag_request")
     bulk = {"name": "VIP", "users": [{"id": contact}]}
@@ -91,7 +91,7 @@ def test_tags(checked: Checked):
 
 
 def test_tags_of_a_contact(checked: Checked):
-    """Add, list, remove, remove again, and what is not found."""
+    """Add, list, remove, remove again, and unknown tags and contacts."""
     contact, tag_id = checked.api.user(email="a@x.com"), checked.api.tag("VIP")
     tags = "/contacts/{contact_id}/tags"
     checked("POST", tags, {"id": tag_id}, contact_id=contact)
@@ -104,7 +104,7 @@ def test_tags_of_a_contact(checked: Checked):
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_the_checks_can_fail(version: str):
-    """A description that allowed everything would prove nothing."""
+    """A description that allows everything would prove nothing."""
     for body in ({"type": "list", "data": [{"id": 5}]}, {"type": "map"}):
         with pytest.raises(ValidationError):
             _contract(version).check_answer("GET", "/tags", 200, body)

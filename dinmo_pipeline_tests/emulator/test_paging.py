@@ -35,7 +35,7 @@ def test_s6_per_page_is_honoured(api: Api, ids: list[str]):
 
 
 @pytest.mark.parametrize("per_page", [151, -1, "many", None])
-def test_per_page_over_150_is_refused(api: Api, per_page: Any):
+def test_an_invalid_per_page_is_refused(api: Api, per_page: Any):
     """Measured: 400 `invalid_per_page`, not clamped."""
     body = {"query": where("role", "=", "user"), "pagination": {"per_page": per_page}}
     assert error_of(api.post("/contacts/search", body)) == (400, "invalid_per_page")
@@ -43,29 +43,29 @@ def test_per_page_over_150_is_refused(api: Api, per_page: Any):
     assert error_of(answer) == (400, "invalid_per_page")
 
 
-def test_per_page_of_nothing_is_an_empty_page(api: Api, ids: list[str]):
-    """0 is within the allowed 0 to 150."""
+def test_per_page_0_is_an_empty_page(api: Api, ids: list[str]):
+    """0 to 150 are allowed."""
     answer = api.get("/contacts", params={"per_page": 0}).json()
     assert (answer["data"], answer["total_count"]) == ([], len(ids))
     assert "next" not in answer["pages"]
 
 
 def test_s7_search_pages_follow_the_cursor_of_the_body(api: Api, ids: list[str]):
-    """S7: every contact once, and no `next` on the last page, also when it is full."""
+    """S7: every contact once, and no `next` on the last page, even if it is full."""
     assert _walk(api, {"query": where("role", "=", "user")}, 3) == [ids[:3], ids[3:6], ids[6:]]
     assert _walk(api, {"query": where("role", "=", "user")}, 7) == [ids]
 
 
 def test_a_cursor_in_the_query_string_is_ignored(api: Api, ids: list[str]):
-    """Reported: page 1 comes back for ever."""
+    """Reported: page 1 comes back forever."""
     body = {"query": where("role", "=", "user"), "pagination": {"per_page": 3}}
     cursor = api.post("/contacts/search", body).json()["pages"]["next"]["starting_after"]
     again = api.post("/contacts/search", body, params={"starting_after": cursor}).json()
     assert [contact["id"] for contact in again["data"]] == ids[:3]
 
 
-def test_s9_list_has_ten_on_a_page_and_takes_up_to_150(api: Api):
-    """S9: the default is 10, whatever the documents say; the cursor is in the query string."""
+def test_s9_list_has_10_contacts_per_page_by_default_and_up_to_150(api: Api):
+    """S9: 10 was recorded, against the documentation; the cursor is in the query string."""
     ids = api.seed(*({"email": f"{n}@x.com"} for n in range(12)))
     first = api.get("/contacts").json()
     assert (first["pages"]["per_page"], len(first["data"]), first["total_count"]) == (10, 10, 12)
@@ -77,7 +77,7 @@ def test_s9_list_has_ten_on_a_page_and_takes_up_to_150(api: Api):
 
 
 @pytest.mark.parametrize("cursor", ["nonsense", "e30=", 5])
-def test_a_cursor_that_no_answer_gave_is_refused(api: Api, cursor: Any):
+def test_an_invented_cursor_is_refused(api: Api, cursor: Any):
     """400."""
     body = {"query": where("role", "=", "user"), "pagination": {"starting_after": cursor}}
     assert error_of(api.post("/contacts/search", body)) == (400, "parameter_invalid")
@@ -85,8 +85,8 @@ def test_a_cursor_that_no_answer_gave_is_refused(api: Api, cursor: Any):
     assert error_of(answer) == (400, "parameter_invalid")
 
 
-def test_taking_off_the_tag_while_walking_its_contacts_misses_none(api: Api):
-    """The cursor is a place in the order, not a number of contacts to skip."""
+def test_untagging_contacts_while_paging_through_them_misses_none(api: Api):
+    """The cursor is a position in the order, not a number of contacts to skip."""
     ids = api.seed(*({"email": f"{n}@x.com", "tags": ["VIP"]} for n in range(6)))
     tag_id, seen, cursor = api.tag("VIP"), [], None
     for _ in range(3):
@@ -110,15 +110,15 @@ def test_sorting_is_stable_over_pages(api: Api, ids: list[str], order: str):
     assert list(chain.from_iterable(_walk(api, query, 2))) == expected
 
 
-def test_sorting_takes_contacts_without_the_field_first(api: Api):
-    """Ascending; descending is the default and the reverse."""
+def test_contacts_without_the_field_sort_last(api: Api):
+    """In descending order, the default; ascending is the reverse."""
     ids = api.seed({"name": "B"}, {"email": "a@x.com"}, {"name": "A"})
     body = {"query": where("role", "=", "user"), "sort": {"field": "name"}}
     assert list(chain.from_iterable(_walk(api, body, 1))) == [ids[0], ids[2], ids[1]]
 
 
 def test_an_invalid_sort_is_refused_from_2_16_on(api: Api):
-    """400 `invalid_sort_order`; 2.15 knows no `sort`."""
+    """400 `invalid_sort_order`; 2.15 ignores `sort`."""
     body = {"query": where("role", "=", "user"), "sort": {"field": "name", "order": "desc"}}
     answer = api.post("/contacts/search", body)
     assert error_of(answer) == (400, "invalid_sort_order")
@@ -128,7 +128,7 @@ def test_an_invalid_sort_is_refused_from_2_16_on(api: Api):
 
 
 def test_a_cursor_of_another_sort_is_refused(api: Api):
-    """It would point nowhere."""
+    """It has no position in this order."""
     api.seed(*({"email": f"{n}@x.com", "name": f"N{n}"} for n in range(3)))
     body: dict[str, Any] = {
         "query": where("role", "=", "user"),

@@ -1,4 +1,4 @@
-"""Intercom's own Python SDK is content with the emulator."""
+"""Intercom's own Python SDK works with the emulator."""
 
 from collections.abc import Iterator
 
@@ -27,7 +27,7 @@ def sdk(api: Api) -> Iterator[Intercom]:
 
 
 def test_contacts_are_created_found_and_listed(sdk: Intercom):
-    """All pages of the list, and a search of two levels."""
+    """All pages of the list, and a search with a group of filters."""
     ids = [
         sdk.contacts.create(request=CreateContactRequestWithEmail(email=f"{n}@x.com")).id
         for n in range(12)
@@ -61,7 +61,7 @@ def test_tags_are_attached_and_detached(sdk: Intercom):
 
 
 def test_errors_are_the_sdks_own(sdk: Intercom):
-    """404 with the code and the message."""
+    """404 with its code."""
     with pytest.raises(NotFoundError) as caught:
         sdk.tags.find("1")
     assert caught.value.body["errors"][0]["code"] == "not_found"

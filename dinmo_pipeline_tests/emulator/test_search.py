@@ -9,8 +9,8 @@ from dinmo_pipeline_tests.emulator.api import Api, error_of, where
 DAY = 86_400
 
 
-def test_s1_no_hit_is_an_empty_list(api: Api):
-    """S1: no pages, no data, 50 on a page by default."""
+def test_s1_a_search_without_matches_is_an_empty_list(api: Api):
+    """S1: zero pages, no data, 50 per page by default."""
     body = api.post("/contacts/search", {"query": where("external_id", "=", "x")}).json()
     assert body == {
         "type": "list",
@@ -20,8 +20,8 @@ def test_s1_no_hit_is_an_empty_list(api: Api):
     }
 
 
-def test_s2_one_hit_is_a_full_contact_without_next_page(api: Api):
-    """S2: over 40 keys, and `pages.next` is absent, not null."""
+def test_s2_a_match_is_a_full_contact_without_a_next_page(api: Api):
+    """S2: more than 40 keys, and `pages.next` is absent, not null."""
     api.user(external_id="x")
     body = api.post("/contacts/search", {"query": where("external_id", "=", "x")}).json()
     assert (body["total_count"], body["pages"]["total_pages"]) == (1, 1)
@@ -31,7 +31,7 @@ def test_s2_one_hit_is_a_full_contact_without_next_page(api: Api):
 
 @pytest.mark.parametrize("size", [1, 2, 15])
 def test_s3_or_takes_one_to_fifteen_filters(api: Api, size: int):
-    """S3, S8: a group of one is a group."""
+    """S3, S8: a group may have a single filter."""
     ids = api.seed(*({"external_id": str(number)} for number in range(size)))
     query = {"operator": "OR", "value": [where("external_id", "=", str(n)) for n in range(size)]}
     assert api.found(query) == ids
@@ -45,7 +45,7 @@ def test_s4_or_of_two_identifiers_finds_two_contacts(api: Api):
 
 
 def test_s5_search_finds_leads_and_users(api: Api):
-    """S5: both roles, and several contacts for one email."""
+    """S5: both roles, and several contacts with one email."""
     ids = api.seed(
         {"email": "a@x.com", "external_id": "1"},
         {"email": "a@x.com", "external_id": "2"},
@@ -61,8 +61,8 @@ def test_s8_more_than_fifteen_filters_are_refused(api: Api):
     assert error_of(answer) == (400, "data_invalid")
 
 
-def test_s8_two_levels_of_groups_are_the_most(api: Api):
-    """S8: (1 OR 2) AND (3 OR 4) is allowed, one level more is not."""
+def test_s8_groups_have_at_most_two_levels(api: Api):
+    """S8: (1 OR 2) AND (3 OR 4) is allowed, a third level is not."""
     part = where("email", "=", "a@x.com")
     either = {"operator": "OR", "value": [part, part]}
     both = {"operator": "AND", "value": [either, either]}
@@ -73,14 +73,14 @@ def test_s8_two_levels_of_groups_are_the_most(api: Api):
 
 
 def test_a_group_holds_filters_or_groups_but_never_both(api: Api):
-    """From 2.13 on, by the official schema."""
+    """From 2.13 on, according to the official schema."""
     part = where("email", "=", "a@x.com")
     mixed = {"operator": "AND", "value": [part, {"operator": "OR", "value": [part]}]}
     answer = api.post("/contacts/search", {"query": mixed})
     assert error_of(answer) == (400, "data_invalid")
 
 
-def test_s8_tag_id_takes_equal_and_not_equal_alone(api: Api):
+def test_s8_tag_id_takes_only_equal_and_not_equal(api: Api):
     """S8: any other operator is refused."""
     with_tag, without = api.seed({"email": "a@x.com", "tags": ["VIP"]}, {"email": "b@x.com"})
     tag_id = api.tag("VIP")
@@ -125,13 +125,13 @@ def test_dates_take_no_other_operators(api: Api, operator: str):
     ],
 )
 def test_text_operators(api: Api, operator: str, value: Any, expected: list[int]):
-    """`~` compares words, not parts of words, as measured."""
+    """Measured: `~` compares whole words."""
     ids = api.seed({"name": "Ada Lovelace"}, {"name": "Adam Smith"}, {"email": "c@x.com"})
     assert api.found(where("name", operator, value)) == [ids[position] for position in expected]
 
 
-def test_emails_match_whatever_their_case(api: Api):
-    """Assumed; other fields compare exactly."""
+def test_emails_match_regardless_of_case(api: Api):
+    """Assumed. Other fields match exactly."""
     contact = api.user(email="Ada@X.com", external_id="Key")
     assert api.found(where("email", "=", "ada@x.COM")) == [contact]
     assert api.found(where("email", "IN", ["ADA@x.com", "other@x.com"])) == [contact]
@@ -162,14 +162,14 @@ def test_plus_signs_and_unicode_survive_in_values(api: Api):
         (None, "data_invalid"),
     ],
 )
-def test_a_query_that_makes_no_sense_is_refused(api: Api, query: Any, code: str):
-    """400 with the code that was measured, or assumed."""
+def test_an_invalid_query_is_refused(api: Api, query: Any, code: str):
+    """400, with a code that is measured or assumed."""
     assert error_of(api.post("/contacts/search", {"query": query})) == (400, code)
 
 
 @pytest.mark.parametrize(("cap", "status"), [(0, 200), (15, 400), (16, 200)])
 def test_the_cap_of_in_is_a_setting(api: Api, cap: int, status: int):
-    """No cap is documented, so a client must cope with one."""
+    """No cap is documented, so a client must handle one."""
     api.reset(in_cap=cap)
     query = where("email", "IN", [f"{number}@x.com" for number in range(16)])
     assert api.post("/contacts/search", {"query": query}).status_code == status

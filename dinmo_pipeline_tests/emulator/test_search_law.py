@@ -1,4 +1,4 @@
-"""Search finds what a plain filter finds, whatever index it uses."""
+"""Property tests: search finds what a plain filter finds, with any index."""
 
 import datetime as dt
 import re
@@ -102,7 +102,7 @@ def _with_tag_ids(query: dict[str, Any], tag_ids: dict[str, str]) -> dict[str, A
 def test_search_equals_a_plain_filter(
     seeds: list[NewContact], raw: dict[str, Any], archived: set[int], per_page: int
 ):
-    """Over all pages, in the order of creation."""
+    """Over all pages, in order of creation."""
     store = Store(lambda: 0.0)
     tag_ids = {name: store.ensure_tag(name).id for name in TAGS}
     store.create_many(seeds)
@@ -128,7 +128,7 @@ def test_search_equals_a_plain_filter(
     direction=st.sampled_from(("up", "down")),
 )
 def test_sorting_equals_a_plain_sort(seeds: list[NewContact], field: str, direction: str):
-    """Page by page of one contact, with the contacts that lack the field at the low end."""
+    """With one contact per page; contacts without the field are at the low end."""
     store = Store(lambda: 0.0)
     store.create_many(seeds)
     query, order = (

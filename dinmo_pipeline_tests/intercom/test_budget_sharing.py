@@ -9,13 +9,14 @@ from pathlib import Path
 import pytest
 import requests
 
-from dinmo_pipeline.emulator import EmulatorSettings, running_process
+from dinmo_pipeline.emulator import EmulatorSettings
 from dinmo_pipeline.intercom.client import IntercomClient
 from dinmo_pipeline.intercom.errors import ConfigurationError
 from dinmo_pipeline.intercom.pacing.budget import Budget
 from dinmo_pipeline.intercom.pacing.pacer import Pacer
 from dinmo_pipeline.intercom.pacing.rate_headers import RateHeaders
 from dinmo_pipeline.intercom.pacing.shared_budget import BudgetFile
+from dinmo_pipeline_tests.emulator.process import running_process
 from dinmo_pipeline_tests.intercom.windows import Windows
 
 CALLER = [sys.executable, "-m", "dinmo_pipeline_tests.intercom.caller"]

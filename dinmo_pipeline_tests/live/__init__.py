@@ -1,1 +1,1 @@
-"""A contract test against a real Intercom: what nobody documents or recorded, asked of a test workspace."""
+"""A contract test against the real Intercom: it asks a test workspace what is not documented or recorded."""

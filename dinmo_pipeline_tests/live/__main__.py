@@ -1,7 +1,7 @@
-"""`python -m dinmo_pipeline_tests.live`: settle on a test workspace what is not known of Intercom.
+"""`python -m dinmo_pipeline_tests.live`: check our assumptions about Intercom on a test workspace.
 
-Needs a token in INTERCOM_TEST_ACCESS_TOKEN and, to confirm that its workspace may be written to, the id of
-that workspace: `--workspace ID` or INTERCOM_TEST_WORKSPACE_ID. See docs/guides/live-test.md.
+It needs a token in INTERCOM_TEST_ACCESS_TOKEN. To confirm that it may write to the token's workspace, pass
+its id as `--workspace ID` or in INTERCOM_TEST_WORKSPACE_ID. See docs/guides/live-test.md.
 """
 
 import argparse
@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 
 from dinmo_pipeline.intercom.client import REGION_HOSTS
+from dinmo_pipeline.text.wording import counted
 from dinmo_pipeline_tests.live.api import Answer, Api, WorkspaceError
 from dinmo_pipeline_tests.live.findings import report
 from dinmo_pipeline_tests.live.run import confirmed_workspace, run
@@ -27,22 +28,22 @@ def main(
     sleep: Callable[[float], None] = time.sleep,
     say: Callable[[str], None] = print,
 ) -> int:
-    """The exit code: 0 all as assumed or unsettled, 1 something differs or failed, 2 not begun."""
+    """The exit code: 0 all as assumed or unsettled, 1 something differs or failed, 2 not started."""
     parser = argparse.ArgumentParser(prog="live-test", description=__doc__)
     parser.add_argument("--workspace", default=environment.get(WORKSPACE, ""), metavar="ID")
     workspace_id = parser.parse_args(words).workspace
     token, region = environment.get(TOKEN, "").strip(), environment.get(REGION, "us")
     if not token:
-        return _refuse(say, f"{TOKEN} is not set: it holds the access token of a test workspace.")
+        return _refuse(say, f"{TOKEN} is not set. Set it to the access token of a test workspace.")
     if not workspace_id:
         return _refuse(
             say,
-            "This makes contacts and tags in a workspace, and deletes them. Say which one by its id,"
-            f" with --workspace ID or {WORKSPACE}: it is in the address of Intercom's pages,"
-            " after /apps/.",
+            "This test creates contacts and tags in a workspace and deletes them. Name the workspace"
+            f" by its id, with --workspace ID or {WORKSPACE}. Intercom's pages have the id in their"
+            " address, after /apps/.",
         )
     if region not in REGION_HOSTS:
-        return _refuse(say, f"{REGION} is {region!r}; there are {', '.join(REGION_HOSTS)}.")
+        return _refuse(say, f"{REGION} is {region!r}. Choose from {', '.join(REGION_HOSTS)}.")
     base_url = environment.get(BASE_URL) or REGION_HOSTS[region]
     api = Api(base_url.rstrip("/"), token, sleep)
     try:
@@ -59,11 +60,11 @@ def _run(api: Api, me: Answer, say: Callable[[str], None]) -> int:
     try:
         findings = run(api, me, say)
     except WorkspaceError as error:
-        say(f"Broken off: {error}")
+        say(f"Stopped: {error}")
         return DIFFERS
     for line in report(findings):
         say(line)
-    say(f"{api.calls} calls.")
+    say(f"{counted(api.calls, 'call')}.")
     return DIFFERS if any(finding.holds is False for finding in findings) else AS_ASSUMED
 
 

@@ -1,4 +1,4 @@
-"""Headers, and how a call is refused."""
+"""Probes of headers, and of how Intercom refuses a call."""
 
 from collections.abc import Iterator
 
@@ -8,11 +8,9 @@ from dinmo_pipeline_tests.live.scene import Scene
 
 
 def probe_headers(me: Answer) -> Iterator[Finding]:
-    """What every answer tells; no call."""
+    """Headers that every response has; makes no call."""
     served = me.headers.get("Intercom-Version")
-    yield Finding(
-        "Is the version that was asked for echoed?", VERSION, str(served), served == VERSION
-    )
+    yield Finding("Is the requested version echoed?", VERSION, str(served), served == VERSION)
     app = me.body.get("app") or {}
     region = app.get("region") if isinstance(app, dict) else None
     yield Finding(
@@ -29,11 +27,11 @@ def probe_headers(me: Answer) -> Iterator[Finding]:
 
 
 def probe_refusals(scene: Scene) -> Iterator[Finding]:
-    """A bad token and an invalid body."""
+    """An invalid token and an invalid body."""
     bad_token = scene.api.get("/me", token="no-token-of-anybody")
     headers = "with" if "X-RateLimit-Limit" in bad_token.headers else "without"
     yield Finding(
-        "How is a bad token refused?",
+        "How is an invalid token refused?",
         "401 unauthorized",
         f"{bad_token.words}, {headers} rate headers",
         (bad_token.status, bad_token.code) == (401, "unauthorized"),
@@ -48,9 +46,9 @@ def probe_refusals(scene: Scene) -> Iterator[Finding]:
 
 
 def rate_refusal(scene: Scene) -> Finding:
-    """A 429, which is not provoked: there is one to show only if another app spent the budget."""
+    """A 429, which is not provoked: it comes only if another app has spent the budget."""
     refused = scene.api.refused
-    found = "none came"
+    found = "it did not happen"
     if refused is not None:
         kept = {name: refused.headers.get(name) for name in ("Retry-After", "X-RateLimit-Reset")}
         found = f"{refused.words}, {kept}"

@@ -1,4 +1,4 @@
-"""Calls of one workspace as they are: every status is an answer, and no answer is an error."""
+"""A client for one workspace: every status is an answer, a missing answer is an error."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -9,9 +9,7 @@ from typing import Any
 import requests
 
 VERSION = "2.16"
-_PAUSE_SECONDS = (
-    0.1  # at most 100 calls in a window of 10 seconds; the smallest one recorded holds 167
-)
+_PAUSE_SECONDS = 0.1  # at most 100 calls in 10 seconds; the lowest recorded limit is 167
 _WINDOW_SECONDS = 10.0
 _TIMEOUT_SECONDS = 30
 
@@ -22,7 +20,7 @@ class WorkspaceError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An answer; `body` is empty when it is no JSON object."""
+    """An answer; `body` is empty if it is not a JSON object."""
 
     status: int
     body: Mapping[str, Any]
@@ -30,12 +28,12 @@ class Answer:
 
     @property
     def ok(self) -> bool:
-        """Whether Intercom did as asked."""
+        """Whether the call succeeded."""
         return self.status == requests.codes.ok and self.body.get("type") != "error.list"
 
     @property
     def code(self) -> str:
-        """The first error's code; empty without one."""
+        """The code of the first error; empty without an error."""
         errors = self.body.get("errors")
         first = errors[0] if isinstance(errors, list) and errors else None
         return str(first.get("code") or "") if isinstance(first, dict) else ""
@@ -49,24 +47,24 @@ class Answer:
         return f"{self.status} {self.code}".strip() + (f" ({message})" if message else "")
 
     def items(self, key: str = "data") -> list[Mapping[str, Any]]:
-        """The objects of a list; empty where there is none."""
+        """The objects of a list; empty if there is no list."""
         listed = self.body.get(key)
         return [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
 
     def ids(self, key: str = "data") -> set[str]:
-        """The ids of those objects."""
+        """The ids of the objects of a list."""
         return {str(one.get("id")) for one in self.items(key)}
 
 
 @dataclass
 class Api:
-    """Calls a workspace slowly enough for the smallest budget, and waits when it is refused.
+    """Calls a workspace slowly enough for the lowest rate limit, and waits after a 429.
 
     Attributes:
-        base_url: scheme and host.
-        sleep: waits some seconds.
-        calls: how many requests went out.
-        refused: the first answer 429, if any came.
+        base_url: Scheme and host.
+        sleep: Waits for some seconds.
+        calls: How many requests were sent.
+        refused: The first 429, if any.
     """
 
     base_url: str
@@ -85,10 +83,10 @@ class Api:
         version: str = VERSION,
         token: str | None = None,
     ) -> Answer:
-        """Make a call; with another token or version where a probe is about that.
+        """Make a call.
 
         Raises:
-            WorkspaceError: no answer came, or only refusals for the rate.
+            WorkspaceError: no answer came, or three 429.
         """
         for _ in range(3):
             answer = self._once(method, path, body, version, token or self.token)
@@ -96,22 +94,22 @@ class Api:
                 return answer
             self.refused = self.refused or answer
             self.sleep(_until_reset(answer.headers))
-        raise WorkspaceError(f"{method} {path}: refused three times for the rate of calls")
+        raise WorkspaceError(f"{method} {path}: over the rate limit three times")
 
     def get(self, path: str, **options: Any) -> Answer:
-        """Ask with GET."""
+        """Call with GET."""
         return self.call("GET", path, **options)
 
     def post(self, path: str, body: Mapping[str, Any], **options: Any) -> Answer:
-        """Ask with POST."""
+        """Call with POST."""
         return self.call("POST", path, body, **options)
 
     def delete(self, path: str) -> Answer:
-        """Ask with DELETE."""
+        """Call with DELETE."""
         return self.call("DELETE", path)
 
     def search(self, query: Mapping[str, Any], per_page: int = 150, **more: Any) -> Answer:
-        """A page of contacts; `more` goes into the body."""
+        """Search a page of contacts; `more` is added to the body."""
         pagination = {"per_page": per_page, **more.pop("pagination", {})}
         body = {"query": query, "pagination": pagination, **more}
         return self.post("/contacts/search", body)
@@ -136,10 +134,10 @@ class Api:
                     "Intercom-Version": version,
                 },
                 timeout=_TIMEOUT_SECONDS,
-                allow_redirects=False,  # the token goes to no other host
+                allow_redirects=False,  # keep the token from other hosts
             )
         except requests.RequestException as error:
-            # Not its words: they may hold the token.
+            # Without its message, which may contain the token.
             raise WorkspaceError(f"{method} {path}: no answer ({type(error).__name__})") from None
         try:
             read = response.json()
@@ -151,7 +149,7 @@ class Api:
 
 
 def reset_in(headers: Mapping[str, str]) -> float | None:
-    """Seconds to the reset that an answer tells, by its own clock."""
+    """Seconds until the rate limit resets, by the clock of the answer."""
     try:
         date = parsedate_to_datetime(headers["Date"]).timestamp()
         return float(headers["X-RateLimit-Reset"]) - date
@@ -160,5 +158,6 @@ def reset_in(headers: Mapping[str, str]) -> float | None:
 
 
 def _until_reset(headers: Mapping[str, str]) -> float:
-    told = reset_in(headers)
-    return told if told is not None and 0 < told <= 2 * _WINDOW_SECONDS else _WINDOW_SECONDS
+    seconds = reset_in(headers)
+    is_plausible = seconds is not None and 0 < seconds <= 2 * _WINDOW_SECONDS
+    return seconds if seconds is not None and is_plausible else _WINDOW_SECONDS

@@ -1,4 +1,4 @@
-"""What a probe found, and how it is printed."""
+"""Findings of the probes, and the report of them."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One question, what Intercom answered, and whether that is what we assume.
+    """One question about Intercom, what we assume, and what we found.
 
     Attributes:
         question: In words.
         assumed: What the emulator does and the client expects.
         found: What the workspace did.
-        holds: None when the answer settles nothing.
+        holds: Whether both agree; None if the workspace's answer does not settle it.
     """
 
     question: str
@@ -23,13 +23,13 @@ class Finding:
 
 
 def report(findings: Iterable[Finding]) -> Iterator[str]:
-    """The lines of a report, and a last one that counts."""
-    counted: Counter[bool | None] = Counter()
+    """The lines of the report; the last one has the totals."""
+    totals: Counter[bool | None] = Counter()
     words = {True: "as assumed", False: "DIFFERS   ", None: "unsettled "}
     for finding in findings:
-        counted[finding.holds] += 1
+        totals[finding.holds] += 1
         yield f"{words[finding.holds]}  {finding.question}"
         yield f"            found:   {finding.found}"
         if not finding.holds:
             yield f"            assumed: {finding.assumed}"
-    yield (f"{counted[True]} as assumed, {counted[False]} differ, {counted[None]} unsettled.")
+    yield f"As assumed: {totals[True]}. Different: {totals[False]}. Unsettled: {totals[None]}."

@@ -1,4 +1,4 @@
-"""Whom the probes are about: three contacts, each of them for several questions."""
+"""The three contacts of a run, each of them for several probes."""
 
 from dataclasses import dataclass
 
@@ -11,11 +11,11 @@ class People:
     """The contacts of a run.
 
     Attributes:
-        upper: a user whose email was sent in mixed case and has a plus sign. Carries every tag of the run.
-        namesake: another user of that email, sent in lower case, or of one of its own where Intercom
-            refuses that. The lead is merged into it, and it is archived after that.
-        lead: a lead whose email is not ASCII, where Intercom allows that.
-        share_email: whether the two users have one email.
+        upper: A user whose email was sent in mixed case, with a plus sign. It gets every tag of the run.
+        namesake: Another user with that email, sent in lower case; with its own if Intercom refuses that.
+            The lead is merged into it, and then it is archived.
+        lead: A lead whose email is not ASCII, if Intercom allows that.
+        share_email: Whether the two users have the same email.
     """
 
     upper: Person
@@ -25,25 +25,25 @@ class People:
 
     @property
     def ids(self) -> set[str]:
-        """The ids of all."""
+        """All ids."""
         return {self.upper.id, self.namesake.id, self.lead.id}
 
     @property
     def emails(self) -> list[str]:
-        """The addresses of all, as the client sends them: in lower case, each once."""
-        found = (one.email.lower() for one in (self.upper, self.namesake, self.lead))
-        return list(dict.fromkeys(found))
+        """All emails, as the client sends them: in lower case, without duplicates."""
+        emails = (one.email.lower() for one in (self.upper, self.namesake, self.lead))
+        return list(dict.fromkeys(emails))
 
 
 def create_people(scene: Scene) -> tuple[People, list[Finding]]:
-    """Create them, one call each unless Intercom refuses an email; what their creation tells.
+    """Create the contacts, in one call each unless Intercom refuses an email; also what that shows.
 
     Raises:
-        WorkspaceError: Intercom refuses one with an ordinary email, too.
+        WorkspaceError: Intercom refuses even an ordinary email.
     """
     mixed_case = scene.email("Ana+test").replace("dinmo", "Dinmo")
     upper = scene.person(role="user", email=mixed_case, external_id=f"{scene.run}-1")
-    scene.api.sleep(1.5)  # so that times of creation, in whole seconds, differ
+    scene.api.sleep(1.5)  # created_at is in whole seconds, and must differ
     second = {"role": "user", "external_id": f"{scene.run}-2"}
     sharing, namesake = scene.create(email=mixed_case.lower(), **second)
     accented, lead = scene.create(role="lead", email=scene.email("josé"))
@@ -54,12 +54,7 @@ def create_people(scene: Scene) -> tuple[People, list[Finding]]:
         share_email=namesake is not None,
     )
     return people, [
-        Finding(
-            "Which spelling of an email is stored?",
-            "as it was sent",
-            f"{upper.email} became {upper.stored_email}",
-            upper.stored_email == upper.email if upper.stored_email else None,
-        ),
+        _spelling(upper),
         Finding(
             "May two users with different external ids share an email?",
             "yes",
@@ -73,3 +68,12 @@ def create_people(scene: Scene) -> tuple[People, list[Finding]]:
             lead is not None,
         ),
     ]
+
+
+def _spelling(person: Person) -> Finding:
+    return Finding(
+        "Which spelling of an email is stored?",
+        "as it was sent",
+        f"{person.email} became {person.stored_email}",
+        person.stored_email == person.email if person.stored_email else None,
+    )

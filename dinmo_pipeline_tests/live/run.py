@@ -1,4 +1,4 @@
-"""A whole run: make contacts, ask everything, delete what was made, whatever happens."""
+"""A whole run: create contacts, run all probes, and delete everything, even after a failure."""
 
 from collections.abc import Callable, Iterator
 
@@ -24,10 +24,10 @@ from dinmo_pipeline_tests.live.tag_probes import (
 
 
 def confirmed_workspace(api: Api, workspace_id: str) -> Answer:
-    """The answer to `GET /me`, if the token opens the workspace that was named.
+    """The answer to `GET /me`, if the token belongs to the named workspace.
 
     Raises:
-        WorkspaceError: it opens another one, or none.
+        WorkspaceError: it belongs to another workspace, or is invalid.
     """
     me = api.get("/me")
     if not me.ok:
@@ -36,24 +36,24 @@ def confirmed_workspace(api: Api, workspace_id: str) -> Answer:
     opened = app.get("id_code") if isinstance(app, dict) else None
     if opened != workspace_id:
         raise WorkspaceError(
-            f"The token opens the workspace {opened!r}, not {workspace_id!r}. Nothing was written."
+            f"The token belongs to workspace {opened!r}, not {workspace_id!r}. Nothing was written."
         )
     return me
 
 
 def run(api: Api, me: Answer, say: Callable[[str], None]) -> list[Finding]:
-    """All findings; `say` hears what could not be deleted at the end.
+    """Run all probes, and print with `say` what could not be deleted at the end.
 
     Raises:
-        WorkspaceError: a call that all else builds on failed; what was made is deleted.
+        WorkspaceError: a call failed that the others need; everything created is deleted.
     """
     scene = Scene(api)
-    say(f"Contacts and tags of this run are named dinmo-live-{scene.run}.")
+    say(f"The contacts and tags of this run are named dinmo-live-{scene.run}.")
     try:
         return list(_probe(scene, me))
     finally:
-        for left in scene.clean_up():
-            say(f"Not deleted: {left}")
+        for problem in scene.clean_up():
+            say(f"Not deleted: {problem}")
 
 
 def _probe(scene: Scene, me: Answer) -> Iterator[Finding]:

@@ -1,4 +1,4 @@
-"""The contacts and tags of one run: made here, named so that a person recognises them, deleted at the end."""
+"""The contacts and tags of one run: created with names that people recognise, and deleted at the end."""
 
 import html
 import secrets
@@ -9,13 +9,13 @@ from typing import Any
 from dinmo_pipeline_tests.live.api import Answer, Api, WorkspaceError
 
 PREFIX = "dinmo-live"
-# 24 hexadecimal digits like a contact's id, but nobody's: an id begins with the time of creation.
-NOBODY = "{:024x}"
+# Looks like a contact's id, but cannot be one: an id begins with the time of creation.
+UNKNOWN_ID = "{:024x}"
 
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """A contact of this run, and the email it was created with."""
+    """A contact of this run, with the email that was sent and the one that Intercom stored."""
 
     id: str
     email: str
@@ -24,7 +24,7 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class Tag:
-    """A tag of this run, and the name it was made with."""
+    """A tag of this run, with the name that was sent."""
 
     id: str
     name: str
@@ -32,12 +32,12 @@ class Tag:
 
 @dataclass
 class Scene:
-    """What a run has made. Every call that makes something goes through here, so that it is deleted.
+    """What a run has created. Every call that creates something goes through here, so that it is deleted.
 
     Attributes:
-        contact_ids: contacts to delete at the end; not the one that was merged, which is gone.
-        gone_ids: contacts that were merged or archived.
-        tag_ids: tags to delete at the end, with the names they were answered with.
+        contact_ids: Contacts to delete at the end; a merged one no longer exists.
+        gone_ids: Contacts that were merged or archived.
+        tag_ids: Tags to delete at the end; their names in Intercom, by id.
     """
 
     api: Api
@@ -47,15 +47,15 @@ class Scene:
     tag_ids: dict[str, str] = field(default_factory=dict)
 
     def email(self, label: str) -> str:
-        """An address that is nobody's: the domain is reserved for examples."""
+        """An address that belongs to nobody: the domain is reserved for examples."""
         return f"{PREFIX}-{self.run}-{label}@example.com"
 
     def tag_name(self, label: str) -> str:
-        """A tag's name."""
+        """The name of a tag."""
         return f"{PREFIX}-{self.run} {label}"
 
     def create(self, **attributes: Any) -> tuple[Answer, Person | None]:
-        """Create a contact; None when Intercom refuses."""
+        """Create a contact; None if Intercom refuses."""
         answer = self.api.post("/contacts", attributes)
         if not answer.ok:
             return answer, None
@@ -64,7 +64,7 @@ class Scene:
         return answer, Person(contact_id, attributes["email"], answer.body.get("email"))
 
     def person(self, **attributes: Any) -> Person:
-        """Create a contact that the run cannot do without.
+        """Create a contact that the run needs.
 
         Raises:
             WorkspaceError: Intercom refuses.
@@ -75,7 +75,7 @@ class Scene:
         return person
 
     def merge(self, lead: Person, into: Person) -> Answer:
-        """Merge a lead into a user of another email; then there is one contact less to delete."""
+        """Merge a lead into a user with another email; the lead then need not be deleted."""
         body = {"from": lead.id, "into": into.id, "skip_duplicate_validation": True}
         answer = self.api.post("/contacts/merge", body)
         if answer.ok:
@@ -84,7 +84,7 @@ class Scene:
         return answer
 
     def archive(self, person: Person) -> Answer:
-        """Archive a contact; it counts as gone also when the answer is lost on its way."""
+        """Archive a contact; if the answer is lost, it counts as archived."""
         self.gone_ids.append(person.id)
         answer = self.api.post(f"/contacts/{person.id}/archive", {})
         if not answer.ok:
@@ -92,17 +92,17 @@ class Scene:
         return answer
 
     def write_tag(self, body: Mapping[str, Any], **options: Any) -> Answer:
-        """`POST /tags`: whatever tag it makes is deleted at the end."""
+        """`POST /tags`; the tag is deleted at the end."""
         answer = self.api.post("/tags", body, **options)
         if answer.ok and str(answer.body.get("name", "")).lower().startswith(PREFIX):
             self.tag_ids[str(answer.body["id"])] = str(answer.body["name"])
         return answer
 
     def try_tag(self, body: Mapping[str, Any], person: Person) -> Answer:
-        """`POST /tags` that may be refused; the tag is then put on `person` alone.
+        """`POST /tags` that may be refused; the tag is then put only on `person`.
 
-        A call that is refused may have made the tag, as documented up to 2.15, and only an answer
-        tells the id to delete it by.
+        Documented up to 2.15: a refused call may have created the tag. Only a successful answer has the
+        id, which is needed to delete it.
         """
         answer = self.write_tag(body)
         if not answer.ok:
@@ -110,7 +110,7 @@ class Scene:
         return answer
 
     def tag(self, label: str, person: Person) -> Tag:
-        """Make a tag that the run cannot do without, and put it on a contact.
+        """Create a tag that the run needs, and put it on a contact.
 
         Raises:
             WorkspaceError: Intercom refuses.
@@ -122,17 +122,17 @@ class Scene:
         return Tag(str(answer.body["id"]), name)
 
     def delete_tag(self, tag: Tag) -> Answer:
-        """Delete a tag of this run now; at the end again, if it is still there."""
+        """Delete a tag now; if that fails, it is tried again at the end."""
         answer = self.api.delete(f"/tags/{tag.id}")
         if answer.ok:
             self.tag_ids.pop(tag.id, None)
         return answer
 
     def tags_of(self, person: Person) -> dict[str, str]:
-        """Names by id of the tags of a contact, read after write; some answers escape `&` as HTML.
+        """The names of a contact's tags by id, without index lag; some answers escape `&` as HTML.
 
         Raises:
-            WorkspaceError: Intercom refuses; no tags would be taken for an answer.
+            WorkspaceError: Intercom refuses; an empty result would look like no tags.
         """
         answer = self.api.get(f"/contacts/{person.id}/tags")
         if not answer.ok:
@@ -141,22 +141,22 @@ class Scene:
 
     def clean_up(self) -> list[str]:
         """Delete all contacts and tags of the run; what could not be deleted, in words."""
-        left = []
+        problems = []
         paths = [f"/contacts/{one}" for one in self.contact_ids]
         paths += [f"/tags/{one}" for one in self.tag_ids]
         for path in paths:
             try:
                 answer = self._delete(path)
             except WorkspaceError as error:
-                left.append(str(error))
+                problems.append(str(error))
                 continue
-            # One whose merge lost its answer is gone.
+            # 404 and 410: a contact that was merged, though the answer was lost.
             if answer.status not in (200, 404, 410):
-                left.append(f"DELETE {path}: {answer.words}")
-        return left
+                problems.append(f"DELETE {path}: {answer.words}")
+        return problems
 
     def _delete(self, path: str) -> Answer:
-        """Delete; an archived contact is restored for it only if it must be, which nobody recorded."""
+        """Delete; restore an archived contact only if necessary, which nobody has recorded."""
         answer = self.api.delete(path)
         if not answer.ok and path.removeprefix("/contacts/") in self.gone_ids:
             self.api.post(f"{path}/unarchive", {})
@@ -165,15 +165,15 @@ class Scene:
 
 
 def bulk(name: str, contact_ids: list[str]) -> dict[str, Any]:
-    """The body that puts a tag on contacts, and makes it if there is none."""
+    """The body that puts a tag on contacts, and creates the tag if it is missing."""
     return {"name": name, "users": [{"id": one} for one in contact_ids]}
 
 
 def confirmed(answer: Answer) -> set[str]:
-    """The contacts that a bulk answer says were tagged, as the client reads it."""
+    """The ids that a bulk answer lists as tagged, read as the client reads them."""
     return {str(one.get("id")) for one in answer.items("users") if one.get("tagged")}
 
 
 def is_same_name(shown: str, name: str) -> bool:
-    """As the client compares: some answers of Intercom escape `&` as HTML."""
+    """Whether two names are the same; some answers of Intercom escape `&` as HTML."""
     return html.unescape(shown) == name

@@ -1,7 +1,7 @@
-"""Tags: names, tagging twice, untagging nobody, many users at once, and more than ten tags on one contact.
+"""Probes of tags: names, tagging twice, untagging without a tag, bulk calls, and more than ten tags.
 
-Each tag costs a call to make and one to delete, and a contact needs eleven for the last question. So every
-probe that makes a tag puts it on the same contact, and few are made for that question alone.
+Each tag costs a call to create and one to delete, and the last probe needs eleven on one contact. So all
+probes put their tags on the same contact, and only a few tags are created for the last probe alone.
 """
 
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from dinmo_pipeline_tests.live.api import Answer
 from dinmo_pipeline_tests.live.findings import Finding
 from dinmo_pipeline_tests.live.people import People
 from dinmo_pipeline_tests.live.scene import (
-    NOBODY,
+    UNKNOWN_ID,
     Person,
     Scene,
     Tag,
@@ -29,73 +29,80 @@ def probe_names(scene: Scene, person: Person) -> Iterator[Finding]:
     """A name with `&` and letters beyond ASCII, the same in another case, and a long one."""
     name = scene.tag_name(_AMPERSAND)
     made = scene.write_tag(bulk(name, [person.id]))
-    yield _kept("Is a tag name with & and é answered as it was sent?", name, made)
-    shouted = scene.write_tag(bulk(name.upper(), [person.id]))
-    same = made.ok and shouted.body.get("id") == made.body.get("id")
-    shown = str(shouted.body.get("name"))
+    yield _kept("Is a tag name with & and é returned as it was sent?", name, made)
+    upper = scene.write_tag(bulk(name.upper(), [person.id]))
+    same = made.ok and upper.body.get("id") == made.body.get("id")
+    shown = str(upper.body.get("name"))
     yield Finding(
-        "Is a tag of the same name in another case the same tag?",
+        "Is a tag name in another case the same tag?",
         "yes, and its spelling stays",
-        f"{'the same' if same else 'another'}, named {shown!r}" if shouted.ok else shouted.words,
+        f"{'the same' if same else 'another'}, named {shown!r}" if upper.ok else upper.words,
         same and is_same_name(shown, name),
     )
-    listed = person.id in confirmed(shouted)
-    yield Finding(
-        "Tagging who is tagged already?",
-        "200, and the user is listed again",
-        f"{shouted.words}, {'listed' if listed else 'not listed'}",
-        listed if same else None,  # on another tag it was not twice
-    )
-    if made.ok and not listed:
-        # Only whom a bulk call does not confirm does the client tag alone.
-        path = f"/contacts/{person.id}/tags"
-        alone = scene.api.post(path, {"id": str(made.body["id"])})
-        yield Finding("… and alone?", "200", alone.words, alone.ok)
+    yield from _probe_tagging_twice(scene, person, made, upper, same=same)
     long = scene.tag_name("long ").ljust(_NAME_LENGTH, "x")
     answer = scene.write_tag(bulk(long, [person.id]))
     yield _kept(f"Is a tag name of {_NAME_LENGTH} characters kept whole?", long, answer)
 
 
+def _probe_tagging_twice(
+    scene: Scene, person: Person, first: Answer, second: Answer, *, same: bool
+) -> Iterator[Finding]:
+    """The second of two bulk calls; it settles nothing unless both were about the same tag."""
+    listed = person.id in confirmed(second)
+    yield Finding(
+        "What happens when a user is tagged twice?",
+        "200, and the user is listed again",
+        f"{second.words}, {'listed' if listed else 'not listed'}",
+        listed if same else None,
+    )
+    if first.ok and not listed:
+        # The client tags a user alone only if a bulk call does not confirm them.
+        path = f"/contacts/{person.id}/tags"
+        alone = scene.api.post(path, {"id": str(first.body["id"])})
+        yield Finding("… and in a call of its own?", "200", alone.words, alone.ok)
+
+
 def probe_untagging(scene: Scene, person: Person, plain: Tag) -> Iterator[Finding]:
-    """Take a tag off a contact that does not carry it."""
+    """Take a tag off a contact that does not have it."""
     untagged = scene.api.delete(f"/contacts/{person.id}/tags/{plain.id}")
     yield Finding(
-        "Taking off a tag that a contact does not carry?",
-        "200 with applied_at null",
+        "What happens when a tag is taken off a contact that does not have it?",
+        "200 with a null applied_at",
         f"{untagged.words}, applied_at {untagged.body.get('applied_at')}",
         untagged.ok and untagged.body.get("applied_at") is None,
     )
 
 
 def probe_bulk(scene: Scene, people: People) -> Iterator[Finding]:
-    """Many users in one call, most of them unknown; half of them only if all are refused."""
+    """Many users in one call, most of them unknown; half of them if Intercom refuses all."""
     name, known = scene.tag_name(_BULK), [people.upper.id, people.lead.id]
-    nobody = [NOBODY.format(number) for number in range(98)]
-    taken, answer = 100, scene.write_tag(bulk(name, [*known, *nobody]))
+    unknown = [UNKNOWN_ID.format(number) for number in range(98)]
+    size, answer = 100, scene.write_tag(bulk(name, [*known, *unknown]))
     if not answer.ok:
-        taken, answer = 51, scene.try_tag(bulk(name, [*known, *nobody[:49]]), people.upper)
+        size, answer = 51, scene.try_tag(bulk(name, [*known, *unknown[:49]]), people.upper)
     yield Finding(
-        "How many users does POST /tags take?",
+        "How many users does POST /tags allow?",
         "100; the client sends 50",
-        f"{taken}" if answer.ok else f"fewer than 51: {answer.words}",
-        taken == 100 if answer.ok else None,  # the client keeps to 50
+        f"{size}" if answer.ok else f"fewer than 51: {answer.words}",
+        size == 100 if answer.ok else None,  # the client sends at most 50
     )
     yield Finding(
         "From 2.16 on, are unknown users skipped, and a lead tagged?",
-        "yes, the answer lists the others",
-        f"listed {len(answer.items('users'))} of {taken}",
+        "yes, the response lists the others",
+        f"listed {len(answer.items('users'))} of {size}",
         confirmed(answer) == set(known) if answer.ok else None,
     )
 
 
 def probe_unseen(scene: Scene, people: People, plain: Tag) -> Iterator[Finding]:
-    """Three writes whose answers do not tell what became of a contact's tags, and one reading of them.
+    """Three writes whose responses do not show the contact's tags, and one read that does.
 
-    The contact is the namesake, which carries no tag before. Each write is about another tag, so that none
-    can be taken for another's effect.
+    The contact is the namesake, which has no tags before. Each write uses another tag, so that their effects
+    can be told apart.
     """
     namesake = people.namesake
-    old = scene.write_tag(bulk(plain.name, [namesake.id, NOBODY.format(0)]), version="2.15")
+    old = scene.write_tag(bulk(plain.name, [namesake.id, UNKNOWN_ID.format(0)]), version="2.15")
     untag_name = scene.tag_name("untag")
     users = [{"id": people.upper.id}, {"id": namesake.id, "untag": True}]
     untag = scene.try_tag({"name": untag_name, "users": users}, people.upper)
@@ -106,9 +113,9 @@ def probe_unseen(scene: Scene, people: People, plain: Tag) -> Iterator[Finding]:
         for name in (plain.name, untag_name, scene.tag_name(_BULK))
     )
     yield Finding(
-        "Up to 2.15, does one unknown user refuse the call for all?",
+        "Up to 2.15, does one unknown user make the whole call fail?",
         "404, and nobody is tagged",
-        f"{old.words}, the known one is {'tagged' if tagged else 'not tagged'}",
+        f"{old.words}, the known user is {'tagged' if tagged else 'not tagged'}",
         old.status == 404 and not tagged,
     )
     yield Finding(
@@ -126,7 +133,7 @@ def probe_unseen(scene: Scene, people: People, plain: Tag) -> Iterator[Finding]:
 
 
 def probe_many(scene: Scene, person: Person) -> Iterator[Finding]:
-    """Eleven tags on the contact that carries every tag of the run, and one reading of them."""
+    """Eleven tags on the contact with every tag of the run, and one read of them."""
     while len(scene.tag_ids) < _MORE_THAN_TEN:
         scene.tag(f"many {len(scene.tag_ids)}", person)
     listed = scene.tags_of(person)
@@ -140,7 +147,7 @@ def probe_many(scene: Scene, person: Person) -> Iterator[Finding]:
     name = scene.tag_name(_AMPERSAND)
     shown = next((one for one in listed.values() if is_same_name(one, name)), None)
     yield Finding(
-        "… and a name with & and é as it was sent?",
+        "… and does it show a name with & and é as it was sent?",
         "yes",
         "yes" if shown == name else f"as {shown!r}",
         shown is not None,
@@ -148,9 +155,9 @@ def probe_many(scene: Scene, person: Person) -> Iterator[Finding]:
 
 
 def probe_deletion(scene: Scene, tag: Tag) -> Iterator[Finding]:
-    """The first of the deletions that the run ends with."""
+    """The first deletion at the end of the run."""
     deleted = scene.delete_tag(tag)
-    yield Finding("Deleting a tag?", "200", deleted.words, deleted.ok)
+    yield Finding("What is the response when a tag is deleted?", "200", deleted.words, deleted.ok)
 
 
 def _kept(question: str, name: str, answer: Answer) -> Finding:

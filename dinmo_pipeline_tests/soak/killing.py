@@ -15,8 +15,9 @@ import dagster as dg
 import duckdb
 import requests
 
-from dinmo_pipeline.emulator import EmulatorSettings, running_process
+from dinmo_pipeline.emulator import EmulatorSettings
 from dinmo_pipeline_tests.company import TOKEN, TOKEN_VARIABLE, Company
+from dinmo_pipeline_tests.emulator.process import running_process
 
 _POLL_SECONDS = 0.005
 

@@ -1,4 +1,4 @@
-"""`dinmo emulator`: a local Intercom."""
+"""`dinmo emulator`: run a local Intercom."""
 
 from importlib.util import find_spec
 
@@ -6,23 +6,29 @@ import click
 
 
 def require_emulator() -> None:
-    """Raise a clear error when the emulator's extra is not installed."""
+    """Check that the optional extra of the emulator is installed.
+
+    Raises:
+        click.ClickException: it is not; the message says how to install it.
+    """
     missing = [name for name in ("starlette", "uvicorn", "httptools") if find_spec(name) is None]
     if missing:
         raise click.ClickException(
-            f"The emulator needs {', '.join(missing)}: pip install 'dinmo-pipeline[emulator]'"
+            f"The emulator needs {', '.join(missing)}. Run pip install 'dinmo-pipeline[emulator]'."
         )
 
 
 @click.command()
-@click.option("--port", default=8055, show_default=True, help="Port on 127.0.0.1.")
-@click.option("--token", help="Accept only this bearer token; any by default.")
-@click.option("--workspace-id", default="emul8tor", show_default=True, help="Id of the workspace.")
-@click.option("--seed", default=0, show_default=True, help="Contact and tag ids follow from it.")
+@click.option("--port", default=8055, show_default=True, help="Port to listen on.")
+@click.option("--token", help="The only bearer token to accept; by default any.")
+@click.option("--workspace-id", default="emul8tor", show_default=True, help="Workspace id.")
+@click.option("--seed", default=0, show_default=True, help="Seed of contact and tag ids.")
 @click.option("--rate-limit", default=1667, show_default=True, help="Calls per 10 seconds.")
-@click.option("--latency-ms", default=0.0, show_default=True, help="Added to each answer.")
-@click.option("--index-lag-s", default=0.0, show_default=True, help="Until search shows a write.")
-@click.option("--in-cap", default=0, show_default=True, help="Most values in an IN; 0: no cap.")
+@click.option("--latency-ms", default=0.0, show_default=True, help="Delay of each response.")
+@click.option(
+    "--index-lag-s", default=0.0, show_default=True, help="Delay of search after a write."
+)
+@click.option("--in-cap", default=0, show_default=True, help="Max values in an IN; 0: no limit.")
 def emulator(
     *,
     port: int,
@@ -34,9 +40,12 @@ def emulator(
     index_lag_s: float,
     in_cap: int,
 ) -> None:
-    """Run a local Intercom until interrupted; open its address in a browser to see the contacts."""
+    """Run a local Intercom until interrupted. Open its address in a browser to see the contacts."""
     require_emulator()
-    from dinmo_pipeline.emulator import EmulatorSettings, serve  # noqa: PLC0415  # an extra
+    from dinmo_pipeline.emulator import (  # noqa: PLC0415  # an optional extra
+        EmulatorSettings,
+        serve,
+    )
 
     settings = EmulatorSettings(
         rate_limit=rate_limit,
@@ -51,5 +60,5 @@ def emulator(
         serve(settings, port=port)
     except OSError as error:
         raise click.ClickException(
-            f"Port {port} cannot be used ({error.strerror}); choose another with --port."
+            f"Cannot listen on port {port}: {error.strerror}. Choose another one with --port."
         ) from error

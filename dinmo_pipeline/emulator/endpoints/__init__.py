@@ -1,1 +1,1 @@
-"""One module per group of routes, and the views that they answer with."""
+"""One module per group of routes, and the JSON views that they share."""

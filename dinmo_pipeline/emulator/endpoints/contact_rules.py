@@ -1,4 +1,4 @@
-"""What Intercom lets a person do to contacts: create, change, merge, restore."""
+"""Intercom's rules for contacts: what can be created, changed, merged and restored."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -19,10 +19,10 @@ _TYPES: Final[Mapping[str, tuple[type, str]]] = {
 
 
 def live(contact: Contact | None) -> Contact:
-    """A contact that can be used.
+    """The contact, if it is live.
 
     Raises:
-        ApiError: 404 "User Not Found"; recorded at once after archiving and deleting.
+        ApiError: 404 "User Not Found". Recorded right after archiving and deleting.
     """
     if contact is None or contact.state != "live":
         raise user_not_found()
@@ -30,10 +30,10 @@ def live(contact: Contact | None) -> Contact:
 
 
 def check_types(body: Mapping[str, Any]) -> None:
-    """Refuse attributes of a contact that have a wrong type; null is of any type.
+    """Refuse contact attributes of the wrong type; null is allowed everywhere.
 
     Raises:
-        ApiError: 400 `parameter_invalid`, which names the attribute.
+        ApiError: 400 `parameter_invalid`; the message names the attribute.
     """
     for name, (expected, described) in _TYPES.items():
         if not isinstance(body.get(name), expected | None):
@@ -46,7 +46,7 @@ def new_contact(body: Mapping[str, Any]) -> NewContact:
     """Read the body of `POST /contacts`.
 
     Raises:
-        ApiError: 400: it has none of email, external_id and role, or a value of a wrong type.
+        ApiError: 400: email, external_id and role are all missing, or a value has the wrong type.
     """
     check_types(body)
     if not any(body.get(name) for name in ("email", "external_id", "role")):
@@ -62,11 +62,11 @@ def new_contact(body: Mapping[str, Any]) -> NewContact:
 
 
 def check_no_conflict(new: NewContact, contacts: Index) -> None:
-    """Refuse a user that exists already.
+    """Refuse a user that already exists.
 
-    Recorded: also an archived or a permanently deleted user conflicts; a lead never does. That an
-    email conflicts only when the new user has no external id is an assumption: users with
-    different external ids may share an email.
+    Recorded: an archived or permanently deleted user conflicts too; a lead never does. Assumed: an email
+    conflicts only if the new user has no external id, since users with different external ids may share
+    an email.
 
     Raises:
         ApiError: 409 `conflict`.
@@ -74,59 +74,54 @@ def check_no_conflict(new: NewContact, contacts: Index) -> None:
     if new.role == "lead":
         return
     if new.external_id is not None:
-        same = contacts.with_external_id(new.external_id)
-        matches = [] if same is None else [same]
+        holder = contacts.with_external_id(new.external_id)
+        matches = [] if holder is None else [holder]
     else:
         sharing = contacts.with_email(new.email) if new.email else []
         matches = [other for other in sharing if other.role == "user"]
-    for match in sorted(matches, key=lambda other: other.state != "live"):
-        kind = "A" if match.state == "live" else "An archived"
-        raise ApiError(
-            409,
-            "conflict",
-            f"{kind} contact matching those details already exists with id={match.id}",
-        )
+    if matches:
+        match = min(matches, key=lambda other: other.state != "live")
+        raise _conflict(match, "A" if match.state == "live" else "An archived")
 
 
 def changes(contact: Contact, body: Mapping[str, Any], contacts: Index) -> dict[str, Any]:
-    """What `PUT /contacts/{id}` changes, by field name of `Contact`; empty when nothing.
+    """The new values that `PUT /contacts/{id}` gives a contact, by field name of `Contact`.
 
-    Recorded: a lead becomes a user and gets the external id that is given; the external id of a
-    lead that stays one is ignored, and so is null; an email may be another user's; an email set
-    to null becomes "".
+    Recorded: a lead can become a user, and then gets the external id in the body. An external id for a
+    lead is ignored, and so is null. Two users may share an email. An email set to null becomes "".
 
     Raises:
-        ApiError: 400 `client_error` for a user that should become a lead; 409 `conflict` for an
-            external id that is taken; 400 `parameter_invalid` for a value of a wrong type.
+        ApiError: 400 `client_error`: a user cannot become a lead. 409 `conflict`: the external id is
+            taken. 400 `parameter_invalid`: a value has the wrong type.
     """
     check_types(body)
     role = body.get("role") or contact.role
     if contact.role == "user" and role == "lead":
         raise ApiError(400, "client_error", "Contact with user role can't be converted to a lead")
-    wanted: dict[str, Any] = {"role": role}
-    wanted |= {name: body[name] for name in ("name", "signed_up_at") if name in body}
+    values: dict[str, Any] = {"role": role}
+    values |= {name: body[name] for name in ("name", "signed_up_at") if name in body}
     if "email" in body:
-        wanted["email"] = body["email"] or ("" if contact.email else contact.email)
+        values["email"] = body["email"] or ("" if contact.email else contact.email)
     if body.get("external_id") and role == "user":
-        wanted["external_id"] = _free(body["external_id"], contact, contacts)
+        values["external_id"] = _free(body["external_id"], contact, contacts)
     written = {name: body[name] for name in WRITABLE if name in body}
     if "custom_attributes" in written:
         before = contact.attributes.get("custom_attributes", {})
         written["custom_attributes"] = {**before, **(written["custom_attributes"] or {})}
-    wanted["attributes"] = {**contact.attributes, **written}
-    return {name: value for name, value in wanted.items() if getattr(contact, name) != value}
+    values["attributes"] = {**contact.attributes, **written}
+    return {name: value for name, value in values.items() if getattr(contact, name) != value}
 
 
 def merged_fields(source: Contact, target: Contact, *, needs_duplicate: bool) -> dict[str, Any]:
-    """What the user takes over from the lead that is merged into it: what it lacks itself.
+    """The user's values after a lead is merged into it; the lead fills in what the user lacks.
 
     Args:
-        source: The contact to merge.
-        target: The contact to merge it into.
+        source: The lead to merge.
+        target: The user to merge it into.
         needs_duplicate: Refuse contacts that share neither email nor phone, as from 2.16 on.
 
     Raises:
-        ApiError: 400: it is not a lead into a user, or they are no duplicates.
+        ApiError: 400: these are not a lead and a user, or not duplicates.
     """
     if source.role != "lead" or target.role != "user":
         raise ApiError(400, "parameter_invalid", "A lead can only be merged into a user")
@@ -145,11 +140,11 @@ def merged_fields(source: Contact, target: Contact, *, needs_duplicate: bool) ->
 
 
 def check_restorable(contact: Contact | None) -> Contact:
-    """A contact that can be unarchived.
+    """The contact, if it can be unarchived.
 
     Raises:
-        ApiError: 404 for an unknown one; 400 `bad_request` for a deleted or merged one. Recorded
-            for a deleted one, after a 500 in the first moments.
+        ApiError: 404: it is unknown. 400 `bad_request`: it is deleted or merged. Recorded for a deleted
+            one, after a 500 in the first moments.
     """
     if contact is None:
         raise user_not_found()
@@ -167,12 +162,16 @@ def check_restorable(contact: Contact | None) -> Contact:
 def _free(external_id: str, contact: Contact, contacts: Index) -> str:
     holder = contacts.with_external_id(external_id)
     if holder is not None and holder.id != contact.id:
-        raise ApiError(
-            409,
-            "conflict",
-            f"A contact matching those details already exists with id={holder.id}",
-        )
+        raise _conflict(holder, "A")
     return external_id
+
+
+def _conflict(holder: Contact, article: str) -> ApiError:
+    return ApiError(
+        409,
+        "conflict",
+        f"{article} contact matching those details already exists with id={holder.id}",
+    )
 
 
 def _duplicates(one: Contact, other: Contact) -> bool:

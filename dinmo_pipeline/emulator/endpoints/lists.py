@@ -1,8 +1,10 @@
-"""The endpoints that answer pages of contacts: list and search."""
+"""The endpoints that return pages of contacts: list and search."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Final
 
-from dinmo_pipeline.emulator.call import Answer, Call
+from dinmo_pipeline.emulator.call import Call, Response
 from dinmo_pipeline.emulator.emulator import Emulator
 from dinmo_pipeline.emulator.endpoints.contacts import encoder
 from dinmo_pipeline.emulator.endpoints.views import contact_page_json, listed_contact_json
@@ -22,43 +24,50 @@ _LIST_PER_PAGE: Final = 10
 _SEARCH_PER_PAGE: Final = 50
 
 
-def list_contacts(emulator: Emulator, call: Call) -> Answer:
+def list_contacts(emulator: Emulator, call: Call) -> Response:
     """`GET /contacts?per_page=…&starting_after=…`: live contacts of both roles.
 
-    Recorded: 10 on a page by default, and it reads the search index.
+    Recorded: 10 per page by default, from the search index.
     """
-    per_page = call.query.get("per_page", str(_LIST_PER_PAGE))
-    size = _per_page(int(per_page) if per_page.isdecimal() else per_page)
-    cursor = _cursor(call.query.get("starting_after"))
+    raw_size = call.query.get("per_page", str(_LIST_PER_PAGE))
+    size = _per_page(int(raw_size) if raw_size.isdecimal() else raw_size)
+    with _invalid_input_is_400():
+        cursor = _cursor(call.query.get("starting_after"))
     page = page_of_all(emulator.store.searchable(), cursor, size)
-    return _answer(emulator, call, page, size)
+    return _response(emulator, call, page, size)
 
 
-def search(emulator: Emulator, call: Call) -> Answer:
+def search(emulator: Emulator, call: Call) -> Response:
     """`POST /contacts/search`.
 
-    The cursor is read from the body alone: documented, and in the query string it is ignored.
+    The cursor is read only from the body, as documented; one in the query string is ignored.
     """
     body = call.json_object()
     pagination = body.get("pagination") or {}
     if not isinstance(pagination, dict):
         raise ApiError(400, "data_invalid", "pagination must be an object")
     size = _per_page(pagination.get("per_page", _SEARCH_PER_PAGE))
-    cursor = _cursor(pagination.get("starting_after"))
-    try:
+    with _invalid_input_is_400():
+        cursor = _cursor(pagination.get("starting_after"))
         query = parse_query(body.get("query"), in_cap=emulator.settings.in_cap)
         order = _order(body.get("sort")) if call.at_least("2.16") else Order()
         page = emulator.results.page(query, order, emulator.store.searchable(), cursor, size)
+    return _response(emulator, call, page, size)
+
+
+@contextmanager
+def _invalid_input_is_400() -> Iterator[None]:
+    try:
+        yield
     except InvalidQueryError as error:
         raise ApiError(400, error.code, str(error)) from error
     except InvalidCursorError as error:
         raise ApiError(400, "parameter_invalid", str(error)) from error
-    return _answer(emulator, call, page, size)
 
 
-def _answer(emulator: Emulator, call: Call, page: Page, per_page: int) -> Answer:
+def _response(emulator: Emulator, call: Call, page: Page, per_page: int) -> Response:
     encode = encoder(emulator, call, listed_contact_json)
-    return Answer(contact_page_json(page, per_page, encode).encode())
+    return Response(contact_page_json(page, per_page, encode).encode())
 
 
 def _per_page(value: Any) -> int:
@@ -69,16 +78,11 @@ def _per_page(value: Any) -> int:
 
 
 def _cursor(raw: Any) -> Cursor | None:
-    if raw is None:
-        return None
-    try:
-        return decoded(raw)
-    except InvalidCursorError as error:
-        raise ApiError(400, "parameter_invalid", str(error)) from error
+    return None if raw is None else decoded(raw)
 
 
 def _order(sort: Any) -> Order:
-    """The order that 2.16's `sort` asks for; without one the order is undocumented."""
+    """The order that `sort` asks for, from 2.16 on; without it, the order is undocumented."""
     if sort is None:
         return Order()
     if not isinstance(sort, dict):

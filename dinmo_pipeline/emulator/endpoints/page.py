@@ -1,4 +1,4 @@
-"""The page at `/`: the workspace, for a person."""
+"""The web page at `/`: the workspace, for people."""
 
 from collections.abc import Iterable
 from functools import cache
@@ -9,39 +9,37 @@ from string import Template
 from typing import Final
 from urllib.parse import urlencode
 
-from dinmo_pipeline.emulator.call import HTML, Answer, Call
+from dinmo_pipeline.emulator.call import HTML, Call, Response
 from dinmo_pipeline.emulator.emulator import Emulator
 from dinmo_pipeline.emulator.workspace.records import Contact, Tag
 
 _PER_PAGE: Final = 50
 
 
-def show(emulator: Emulator, call: Call) -> Answer:
-    """`GET /?q=…&tag=…&page=…`: numbers, tags, and the contacts that match, newest last.
+def show(emulator: Emulator, call: Call) -> Response:
+    """`GET /?q=…&tag=…&page=…`: numbers, tags, and matching contacts, newest last.
 
-    Args:
-        emulator: Whose workspace to show.
-        call: `q` is a part of an email, a name, an external id or an id; `tag` is a tag id.
+    `q` is part of an email, a name, an external id or an id; `tag` is a tag id.
     """
-    asked, tag_id = call.query.get("q", "").strip(), call.query.get("tag", "")
+    text, tag_id = call.query.get("q", "").strip(), call.query.get("tag", "")
     page = call.query.get("page", "1")
     number = max(int(page), 1) if page.isdecimal() else 1
     first = (number - 1) * _PER_PAGE
-    found = list(islice(_matching(emulator, asked, tag_id), first, first + _PER_PAGE + 1))
+    found = list(islice(_matching(emulator, text, tag_id), first, first + _PER_PAGE + 1))
     tag = emulator.store.get_tag(tag_id)
     html = _template().substitute(
         workspace_id=escape(emulator.settings.workspace_id),
         region=emulator.settings.region,
         numbers=_numbers(emulator),
         tags=_tags(emulator, tag),
-        search=escape(asked),
+        search=escape(text),
         tag_input=f'<input type="hidden" name="tag" value="{escape(tag.id)}">' if tag else "",
         rows="".join(_row(emulator, contact) for contact in found[:_PER_PAGE])
         or '<tr><td colspan="6">No contacts.</td></tr>',
         range=f"{first + 1}–{first + min(len(found), _PER_PAGE)}" if found else "",  # noqa: RUF001
-        links=_links(asked, tag_id, number, has_next=len(found) > _PER_PAGE),
+        links=_links(text, tag_id, number, has_next=len(found) > _PER_PAGE),
     )
-    return Answer(html.encode(errors="replace"), content_type=HTML)
+    return Response(html.encode(errors="replace"), content_type=HTML)
 
 
 @cache
@@ -49,25 +47,25 @@ def _template() -> Template:
     return Template(files(__package__).joinpath("page.html").read_text(encoding="utf-8"))
 
 
-def _matching(emulator: Emulator, asked: str, tag_id: str) -> Iterable[Contact]:
+def _matching(emulator: Emulator, text: str, tag_id: str) -> Iterable[Contact]:
     store = emulator.store
     tag = store.get_tag(tag_id)
     contacts = store.tagged(tag) if tag else store.live.live_from(0)
-    wanted = asked.casefold()
-    return (contact for contact in contacts if not wanted or _holds(contact, wanted))
+    folded = text.casefold()
+    return (contact for contact in contacts if not folded or _contains(contact, folded))
 
 
-def _holds(contact: Contact, wanted: str) -> bool:
-    texts = (contact.email, contact.name, contact.external_id, contact.id)
-    return any(text is not None and wanted in text.casefold() for text in texts)
+def _contains(contact: Contact, folded: str) -> bool:
+    values = (contact.email, contact.name, contact.external_id, contact.id)
+    return any(value is not None and folded in value.casefold() for value in values)
 
 
 def _numbers(emulator: Emulator) -> str:
     numbers = {
-        "contacts": emulator.store.live.live_count,
-        "tags": len(emulator.store.tags()),
+        "Contacts": emulator.store.live.live_count,
+        "Tags": len(emulator.store.tags()),
         "API calls": emulator.stats.calls.total(),
-        "calls refused (429)": emulator.stats.refused,
+        "Refused calls (429)": emulator.stats.refused,
     }
     return "".join(
         f'<div class="number"><b>{number:,}</b><span>{name}</span></div>'
@@ -82,22 +80,26 @@ def _tags(emulator: Emulator, chosen: Tag | None) -> str:
         f"<b>{len(live.tagged(tag.id)):,}</b></a>"
         for tag in emulator.store.tags()
     ]
-    clear = f' only <b>{escape(chosen.name)}</b> · <a href="/">all contacts</a>' if chosen else ""
-    return ("".join(chips) or "No tags.") + clear
+    chosen_text = (
+        f' Showing <b>{escape(chosen.name)}</b> · <a href="/">show all contacts</a>'
+        if chosen
+        else ""
+    )
+    return ("".join(chips) or "No tags yet.") + chosen_text
 
 
 def _row(emulator: Emulator, contact: Contact) -> str:
     tags = (emulator.store.get_tag(tag_id) for tag_id in contact.tags)
     chips = "".join(f'<span class="chip">{escape(tag.name)}</span>' for tag in tags if tag)
     cells = (contact.email, contact.name, contact.role, contact.external_id)
-    texts = "".join(f"<td>{escape(cell or '')}</td>" for cell in cells)
-    return f"<tr>{texts}<td>{chips}</td><td><code>{contact.id}</code></td></tr>"
+    columns = "".join(f"<td>{escape(cell or '')}</td>" for cell in cells)
+    return f"<tr>{columns}<td>{chips}</td><td><code>{contact.id}</code></td></tr>"
 
 
-def _links(asked: str, tag_id: str, number: int, *, has_next: bool) -> str:
-    def link(text: str, page: int) -> str:
-        query = urlencode({"q": asked, "tag": tag_id, "page": page})
-        return f'<a href="/?{escape(query)}">{text}</a>'
+def _links(text: str, tag_id: str, number: int, *, has_next: bool) -> str:
+    def link(label: str, page: int) -> str:
+        query = urlencode({"q": text, "tag": tag_id, "page": page})
+        return f'<a href="/?{escape(query)}">{label}</a>'
 
     links = [link("← previous", number - 1)] if number > 1 else []
     return " · ".join(links + ([link("next →", number + 1)] if has_next else []))

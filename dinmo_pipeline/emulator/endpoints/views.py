@@ -1,7 +1,7 @@
 """Intercom's JSON of contacts and tags.
 
-A contact has over forty keys, most of them always empty here. Those are encoded once, so that
-a page of 150 contacts takes a fraction of the time that `json.dumps` needs for all of it.
+A contact has more than forty keys, most of them always empty here. Those are encoded only once, so a page
+of 150 contacts takes a fraction of the time that `json.dumps` would need.
 """
 
 import json
@@ -14,7 +14,7 @@ from dinmo_pipeline.emulator.workspace.paging import Page
 from dinmo_pipeline.emulator.workspace.records import Contact, Merge, Tag
 
 ADMIN_ID: Final = "991267459"
-_TAGS_SHOWN: Final = 10
+_MAX_TAGS_SHOWN: Final = 10
 
 _ALWAYS_NULL: Final = (
     *(f"last_{event}_at" for event in ("replied", "contacted", "email_opened", "email_clicked")),
@@ -39,7 +39,7 @@ _DEFAULTS: Final[Mapping[str, Any]] = {
     "last_seen_at": None,
     "custom_attributes": {},
 }
-"""The writable attributes that a contact has until they are written."""
+"""The writable attributes, with their values until they are written."""
 
 WRITABLE: Final = frozenset(_DEFAULTS)
 
@@ -57,14 +57,14 @@ _DEFAULTS_JSON: Final = json.dumps(_DEFAULTS)[1:-1]
 
 
 def contact_json(contact: Contact, workspace_id: str, merges: Iterable[Merge] | None = None) -> str:
-    """A contact as `GET` and `PUT` answer it.
+    """A contact in the response to `GET` and `PUT`.
 
     Recorded: the name is HTML-escaped, and an email that was set to null is "".
 
     Args:
-        contact: Any live contact.
+        contact: A live contact.
         workspace_id: The workspace's `id_code`.
-        merges: What `include_merge_history` asks for; None leaves it out.
+        merges: The contact's `merge_history`; None leaves it out.
     """
     head = json.dumps(
         {
@@ -92,7 +92,7 @@ def contact_json(contact: Contact, workspace_id: str, merges: Iterable[Merge] | 
 def listed_contact_json(
     contact: Contact, workspace_id: str, merges: Iterable[Merge] | None = None
 ) -> str:
-    """A contact as search and list answer it: an email that was set to null is null there."""
+    """A contact in the response to search and list, where an email that was set to null is null."""
     shown = contact if contact.email else contact._replace(email=None)
     return contact_json(shown, workspace_id, merges)
 
@@ -100,12 +100,11 @@ def listed_contact_json(
 def contact_page_json(page: Page, per_page: int, encode: Callable[[Contact], str]) -> str:
     """A page of contacts.
 
-    Recorded: `pages.next` is absent on the last page, and no result means no pages.
+    Recorded: the last page has no `pages.next`, and an empty result has zero pages.
     """
     pages: dict[str, Any] = {"type": "pages", "page": page.number, "per_page": per_page}
     if page.after is not None:
-        following = {"page": page.after.page, "starting_after": page.after.encoded()}
-        pages["next"] = following
+        pages["next"] = {"page": page.after.page, "starting_after": page.after.encoded()}
     pages["total_pages"] = -(-page.total // per_page) if per_page else 0
     data = ", ".join(map(encode, page.contacts))
     return (
@@ -115,18 +114,18 @@ def contact_page_json(page: Page, per_page: int, encode: Callable[[Contact], str
 
 
 def tag_view(tag: Tag) -> dict[str, Any]:
-    """A tag by itself."""
+    """A tag."""
     return {"type": "tag", "id": tag.id, "name": tag.name}
 
 
 def applied_tag_view(tag: Tag, applied_at: int | None) -> dict[str, Any]:
-    """A tag on a contact; when it is not applied, time and admin are null, as documented."""
+    """A tag on a contact. Documented: if it is not applied, time and admin are null."""
     by = None if applied_at is None else {"type": "admin", "id": ADMIN_ID}
     return tag_view(tag) | {"applied_at": applied_at, "applied_by": by}
 
 
 def tag_list_view(tags: Iterable[dict[str, Any]]) -> dict[str, Any]:
-    """A list of tags. Recorded: the whole list, without any paging key."""
+    """A list of tags. Recorded: it is complete, without paging keys."""
     return {"type": "list", "data": list(tags)}
 
 
@@ -134,10 +133,10 @@ def _linked(contact: Contact) -> str:
     base = f"/contacts/{contact.id}"
     shown = ", ".join(
         f'{{"id": "{tag_id}", "type": "tag", "url": "/tags/{tag_id}"}}'
-        for tag_id in islice(contact.tags, _TAGS_SHOWN)
+        for tag_id in islice(contact.tags, _MAX_TAGS_SHOWN)
     )
     count = len(contact.tags)
-    has_more = "true" if count > _TAGS_SHOWN else "false"
+    has_more = "true" if count > _MAX_TAGS_SHOWN else "false"
     none = '"total_count": 0, "has_more": false'
     return (
         f'"tags": {{"type": "list", "data": [{shown}], "url": "{base}/tags", '

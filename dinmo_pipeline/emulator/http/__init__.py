@@ -1,1 +1,1 @@
-"""The server: how a call arrives, waits, fails and is answered."""
+"""The server: how a call arrives, waits, fails, and gets its response."""

@@ -1,7 +1,7 @@
 """The emulator as an ASGI application.
 
-It speaks ASGI directly: routing and headers of a small call are then most of its work, and the
-emulator has to keep up with clients that are being measured.
+It speaks ASGI directly, without a framework: for small calls, routing and headers are most of the work,
+and the emulator must keep up with the clients that it measures.
 """
 
 import asyncio
@@ -14,22 +14,22 @@ from typing import Final
 from starlette.types import Receive, Scope, Send
 
 from dinmo_pipeline.emulator import errors
-from dinmo_pipeline.emulator.call import HTML, Answer, Call
+from dinmo_pipeline.emulator.call import HTML, Call, Response
 from dinmo_pipeline.emulator.choices import Version
 from dinmo_pipeline.emulator.emulator import Emulator
 from dinmo_pipeline.emulator.errors import ApiError
 from dinmo_pipeline.emulator.faults import Fault
 from dinmo_pipeline.emulator.http import gate
 from dinmo_pipeline.emulator.http.routes import Match, Route, Router
-from dinmo_pipeline.emulator.http.wire import Request, hang_up, read, send_answer, status_line
+from dinmo_pipeline.emulator.http.wire import Request, hang_up, read, send_response, status_line
 from dinmo_pipeline.emulator.rate import Admission, admit
 
-# What becomes of a call that a reset overtook: the new workspace has the ids of the one it was about.
-_OF_ANOTHER_WORKSPACE: Final = Fault(kind="drop_before")
+# A call that was delayed until after a reset must not reach the new workspace, which has the same ids.
+_FOR_A_PAST_WORKSPACE: Final = Fault(kind="drop_before")
 _log: Final = logging.getLogger(__name__)
 _OK: Final = 200
 _UNMATCHED: Final = "(unknown)"
-_HTML_PAGE: Final = b"<html><head><title>Error</title></head><body><h1>Error</h1></body></html>"
+_GATEWAY_PAGE: Final = b"<html><head><title>Error</title></head><body><h1>Error</h1></body></html>"
 
 Headers = dict[str, str]
 
@@ -42,23 +42,23 @@ class App:
         self._router = Router()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
+        """Respond to one request."""
         if scope["type"] != "http":
-            raise RuntimeError(f"the emulator speaks HTTP, not {scope['type']}")
+            raise RuntimeError(f"the emulator serves HTTP, not {scope['type']}")
         request = await read(scope, receive)
         match = self._router.match(request.method, request.path)
         if match is not None and match.route.is_own:
-            await send_answer(send, self._own(request, match), {})
+            await send_response(send, self._own(request, match), {})
             return
         await self._official(request, match, scope, receive, send)
 
-    def _own(self, request: Request, match: Match) -> Answer:
+    def _own(self, request: Request, match: Match) -> Response:
         version = self._emulator.settings.default_version
         call = Call(match.values, request.query, request.body, version)
         try:
             return self._handled(match.route, call)
         except ApiError as error:
-            return Answer(errors.body(error, request_id=""), error.status)
+            return Response(errors.body(error, request_id=""), error.status)
 
     async def _official(
         self, request: Request, match: Match | None, scope: Scope, receive: Receive, send: Send
@@ -83,12 +83,12 @@ class App:
         writes = match is not None and match.route.writes
         headers |= _closing_headers(outcome, writes=writes)
         headers["X-Runtime"] = f"{time.perf_counter() - started:.6f}"
-        await send_answer(send, outcome, headers)
+        await send_response(send, outcome, headers)
 
     async def _outcome(
         self, request: Request, match: Match | None, template: str, headers: Headers
-    ) -> Answer | Fault:
-        """The answer to a call, or the fault that swallows it; fills in the headers."""
+    ) -> Response | Fault:
+        """The response to a call, or the fault that swallows it. Adds to the headers."""
         settings, resets = self._emulator.settings, self._emulator.resets
         try:
             gate.check_token(request.headers, settings.token)
@@ -100,20 +100,20 @@ class App:
             if delay_s or settings.latency_ms:
                 await asyncio.sleep(delay_s + settings.latency_ms / 1000)
                 if self._emulator.resets != resets:
-                    return _OF_ANOTHER_WORKSPACE
+                    return _FOR_A_PAST_WORKSPACE
             if fault is None:
                 return self._carried_out(request, match, version, headers)
             if fault.kind.endswith("after"):
                 self._carried_out(request, match, version, headers)
             return _failed(fault, headers)
         except ApiError as error:
-            return _error_answer(error, headers)
+            return _error_response(error, headers)
 
     def _counted(self, headers: Headers) -> Admission:
         emulator = self._emulator
         admission = admit(emulator.window, emulator.clock(), emulator.settings.rate_limit)
         emulator.window = admission.window
-        emulator.stats.most_in_window = max(emulator.stats.most_in_window, admission.window.used)
+        emulator.stats.max_in_window = max(emulator.stats.max_in_window, admission.window.used)
         emulator.stats.refused += not admission.admitted
         headers |= {
             "X-RateLimit-Limit": str(admission.limit),
@@ -124,7 +124,7 @@ class App:
 
     def _carried_out(
         self, request: Request, match: Match | None, version: Version, headers: Headers
-    ) -> Answer:
+    ) -> Response:
         settings = self._emulator.settings
         try:
             gate.check_accept(request.headers)
@@ -134,49 +134,49 @@ class App:
             call = Call(match.values, request.query, request.body, version)
             return self._handled(match.route, call)
         except ApiError as error:
-            return _error_answer(error, headers)
+            return _error_response(error, headers)
 
-    def _handled(self, route: Route, call: Call) -> Answer:
+    def _handled(self, route: Route, call: Call) -> Response:
         try:
             return route.handler(self._emulator, call)
         except ApiError:
             raise
         except Exception as error:
-            # The server's own log is off; a defect of the emulator must not look like a fault.
+            # Logged, since a defect of the emulator must not look like an injected fault.
             _log.exception("the emulator failed on %s %s", route.method, route.template)
-            raise ApiError(500, "server_error", "The emulator failed; its log says why") from error
+            raise ApiError(500, "server_error", "The emulator failed; see its log") from error
 
 
-def _failed(fault: Fault, headers: Headers) -> Answer | Fault:
-    """What a fault makes of a call: an answer, or itself when there is none.
+def _failed(fault: Fault, headers: Headers) -> Response | Fault:
+    """The response that a fault gives, or the fault itself if there is no response.
 
     Raises:
-        ApiError: The one that the fault is about.
+        ApiError: The fault's own, if it is an error response.
     """
     if fault.kind == "status":
         code = fault.code or errors.usual_code(fault.status)
-        raise ApiError(fault.status, code, f"Fault on purpose: {code}")
+        raise ApiError(fault.status, code, f"Injected fault: {code}")
     if fault.kind == "html":
         headers.clear()
-        return Answer(_HTML_PAGE, fault.status, HTML)
+        return Response(_GATEWAY_PAGE, fault.status, HTML)
     return fault
 
 
-def _error_answer(error: ApiError, headers: Headers) -> Answer:
+def _error_response(error: ApiError, headers: Headers) -> Response:
     body = errors.body(error, headers["X-Request-Id"])
-    return Answer(body, error.status, headers=error.headers)
+    return Response(body, error.status, headers=error.headers)
 
 
-def _closing_headers(answer: Answer, *, writes: bool) -> Headers:
-    """Recorded: an ETag on success only, and a cookie for one second after a write."""
-    if answer.content_type == HTML:
+def _closing_headers(response: Response, *, writes: bool) -> Headers:
+    """The last headers of a response. Recorded: an ETag only on success, a cookie after a write."""
+    if response.content_type == HTML:
         return {}
-    if answer.status != _OK:
-        return {"Status": status_line(answer.status), "Cache-Control": "no-cache"}
+    if response.status != _OK:
+        return {"Status": status_line(response.status), "Cache-Control": "no-cache"}
     headers = {
-        "Status": status_line(answer.status),
+        "Status": status_line(response.status),
         "Cache-Control": "max-age=0, private, must-revalidate",
-        "ETag": f'W/"{zlib.crc32(answer.body):08x}"',
+        "ETag": f'W/"{zlib.crc32(response.body):08x}"',
     }
     if writes:
         headers["Set-Cookie"] = "recent_write=1; path=/; max-age=1"

@@ -1,4 +1,4 @@
-"""What Intercom checks before it looks at what is asked."""
+"""What Intercom checks before it handles a call: token, version, rate limit, media type, permission."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -12,11 +12,11 @@ _ACCEPTED: Final = frozenset({"application/json", "application/*", "*/*"})
 
 
 def check_token(headers: Mapping[str, str], token: str | None) -> None:
-    """Refuse a call without a bearer token, or with another one than the one that is set.
+    """Refuse a call without a bearer token, or with the wrong one.
 
     Args:
-        headers: Of the request, by lower-case name.
-        token: The one that is accepted; None accepts any.
+        headers: The request's headers, by lower-case name.
+        token: The only token to accept; None accepts any.
 
     Raises:
         ApiError: 401 `unauthorized`.
@@ -30,8 +30,8 @@ def served_version(headers: Mapping[str, str], default: Version) -> Version:
     """The API version that a call asks for.
 
     Raises:
-        ApiError: 400 `intercom_version_invalid`; the code is one that Intercom's own Ruby client
-            knows, its status an assumption.
+        ApiError: 400 `intercom_version_invalid`. Intercom's own Ruby client knows the code; the
+            status is an assumption.
     """
     asked = headers.get("intercom-version", default)
     for version in VERSIONS:
@@ -41,7 +41,7 @@ def served_version(headers: Mapping[str, str], default: Version) -> Version:
 
 
 def check_budget(admission: Admission) -> None:
-    """Refuse a call over the budget; recorded traffic never has a `Retry-After`.
+    """Refuse a call over the rate limit. Recorded traffic never has a `Retry-After`.
 
     Raises:
         ApiError: 429 `rate_limit_exceeded`, with the documented message.
@@ -55,7 +55,7 @@ def check_budget(admission: Admission) -> None:
 
 
 def check_accept(headers: Mapping[str, str]) -> None:
-    """Refuse a call that does not accept JSON, or does not say what it accepts.
+    """Refuse a call whose `Accept` header does not include JSON, or is missing.
 
     Raises:
         ApiError: 406 `media_type_not_acceptable`.
@@ -68,11 +68,11 @@ def check_accept(headers: Mapping[str, str]) -> None:
 
 
 def check_permission(scope: Scope | None, settings: EmulatorSettings) -> None:
-    """Refuse what the token or the plan does not allow.
+    """Refuse a call that the token or the plan does not allow.
 
     Args:
-        scope: What the endpoint needs; None is nothing.
-        settings: Hold what is missing.
+        scope: The permission that the endpoint needs; None means no permission.
+        settings: Name the missing scopes, and whether the plan is restricted.
 
     Raises:
         ApiError: 401 `token_unauthorized`, as reported for a missing scope; 403

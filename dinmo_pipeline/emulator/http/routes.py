@@ -1,17 +1,17 @@
-"""Which function answers which path, and what a token needs for it."""
+"""Which function handles each path, and the permission it needs."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import unquote
 
-from dinmo_pipeline.emulator.call import Answer, Call
+from dinmo_pipeline.emulator.call import Call, Response
 from dinmo_pipeline.emulator.choices import Scope
 from dinmo_pipeline.emulator.emulator import Emulator
 from dinmo_pipeline.emulator.endpoints import contacts, control, lists, page, tags
 from dinmo_pipeline.emulator.endpoints.me import me
 
-Handler = Callable[[Emulator, Call], Answer]
+Handler = Callable[[Emulator, Call], Response]
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,9 +19,9 @@ class Route:
     """An endpoint.
 
     Attributes:
-        template: The path, with its parameters in braces.
-        scope: The permission it needs; None is none.
-        writes: Whether it changes something, so that its answer sets the `recent_write` cookie.
+        template: The path, with parameters in braces.
+        scope: The permission that a token needs; None means no permission.
+        writes: Whether it changes something; the response then sets the `recent_write` cookie.
     """
 
     method: str
@@ -32,7 +32,7 @@ class Route:
 
     @property
     def is_own(self) -> bool:
-        """Whether this is the emulator's endpoint, not Intercom's."""
+        """Whether this is an endpoint of the emulator, not of Intercom."""
         return self.template == "/" or self.template.startswith("/_emulator/")
 
 
@@ -72,7 +72,7 @@ _ROUTES: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """A route that fits a path, and the decoded values of its parameters by name."""
+    """A route that matches a path, and its decoded parameters by name."""
 
     route: Route
     values: Mapping[str, str]
@@ -82,7 +82,7 @@ class Router:
     """Finds the route of a path.
 
     Args:
-        routes: Of two that fit a path, the first is taken.
+        routes: All routes; the first match wins.
     """
 
     def __init__(self, routes: Iterable[Route] = _ROUTES) -> None:
@@ -92,25 +92,25 @@ class Router:
             self._by_shape.setdefault((route.method, len(parts)), []).append((route, parts))
 
     def match(self, method: str, raw_path: str) -> Match | None:
-        """The route that fits a path.
+        """The route that matches a path.
 
         Args:
             method: The HTTP method.
-            raw_path: The path as it was sent, so that an encoded slash stays in its part.
+            raw_path: The path, still percent-encoded: an encoded slash does not split a part.
         """
         parts = raw_path.split("/")
-        for route, wanted in self._by_shape.get((method, len(parts)), ()):
-            values = _values(wanted, parts)
+        for route, template in self._by_shape.get((method, len(parts)), ()):
+            values = _values(template, parts)
             if values is not None:
                 return Match(route, values)
         return None
 
 
-def _values(wanted: list[str], parts: list[str]) -> dict[str, str] | None:
+def _values(template: list[str], parts: list[str]) -> dict[str, str] | None:
     values = {}
-    for want, part in zip(wanted, parts, strict=True):
-        if want.startswith("{"):
-            values[want[1:-1]] = unquote(part)
-        elif want != part:
+    for expected, part in zip(template, parts, strict=True):
+        if expected.startswith("{"):
+            values[expected[1:-1]] = unquote(part)
+        elif expected != part:
             return None
     return values

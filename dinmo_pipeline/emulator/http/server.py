@@ -1,10 +1,7 @@
-"""Running the emulator: in the foreground, in a thread, or in a process of its own."""
+"""Running the emulator, in the foreground or in a thread."""
 
 import asyncio
-import json
 import socket
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -18,7 +15,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from dinmo_pipeline.emulator.emulator import Emulator
 from dinmo_pipeline.emulator.http.app import App
 from dinmo_pipeline.emulator.http.wire import TRANSPORT
-from dinmo_pipeline.emulator.settings import EmulatorSettings, as_json
+from dinmo_pipeline.emulator.settings import EmulatorSettings
 from dinmo_pipeline.emulator.workspace.store import Store
 
 _LOOPBACK: Final = "127.0.0.1"
@@ -31,8 +28,8 @@ class EmulatorServer:
     """An emulator that runs in a thread of this process.
 
     Attributes:
-        base_url: Where it answers, like "http://127.0.0.1:54321".
-        emulator: Its state. Change it before calls are under way; then only look at it.
+        base_url: Like "http://127.0.0.1:54321".
+        emulator: Its state. Do not change it while calls are in flight.
     """
 
     base_url: str
@@ -40,35 +37,22 @@ class EmulatorServer:
 
     @property
     def store(self) -> Store:
-        """The workspace; another one after each reset."""
+        """The workspace; each reset replaces it."""
         return self.emulator.store
 
 
-@dataclass(frozen=True, slots=True)
-class EmulatorProcess:
-    """An emulator that runs in a process of its own.
-
-    Attributes:
-        base_url: Where it answers.
-        process: To look at, or to kill.
-    """
-
-    base_url: str
-    process: subprocess.Popen[str]
-
-
 def serve(settings: EmulatorSettings = _DEFAULTS, host: str = _LOOPBACK, port: int = 8055) -> None:
-    """Run an emulator until the process is told to stop; prints one line when it is ready.
+    """Run an emulator until the process is stopped; print a line when it is ready.
 
     Raises:
-        OSError: The address is taken.
+        OSError: The address is in use.
     """
-    with _bound(host, port) as listener:
+    with _listening(host, port) as listener:
         serve_on(listener, settings)
 
 
 def serve_on(listener: socket.socket, settings: EmulatorSettings) -> None:
-    """Like `serve`, on a socket that listens already."""
+    """Like `serve`, on a socket that already listens."""
     print(f"Emulated Intercom at {_url(listener)}", flush=True)  # noqa: T201
     with suppress(KeyboardInterrupt):
         uvicorn.Server(_config(Emulator(settings, time.time))).run(sockets=[listener])
@@ -81,11 +65,11 @@ def running(
     """Run an emulator in a thread, on a free port of this machine.
 
     Args:
-        settings: Of the workspace.
-        clock: Unix time in seconds; windows, timestamps and the index lag follow it.
+        settings: Settings of the workspace.
+        clock: Unix time in seconds, for rate-limit windows, timestamps and the index lag.
     """
     emulator = Emulator(settings, clock)
-    with _bound(_LOOPBACK, 0) as listener:
+    with _listening(_LOOPBACK, 0) as listener:
         url = _url(listener)
         server = _StoppableServer(_config(emulator))
         thread = threading.Thread(
@@ -100,33 +84,8 @@ def running(
             thread.join()
 
 
-@contextmanager
-def running_process(settings: EmulatorSettings = _DEFAULTS) -> Iterator[EmulatorProcess]:
-    """Run an emulator in a process of its own, on a free port of this machine.
-
-    Raises:
-        RuntimeError: The process did not start; what it wrote is on standard error.
-    """
-    with _bound(_LOOPBACK, 0) as listener:
-        url = _url(listener)
-        command = [sys.executable, "-m", "dinmo_pipeline.emulator"]
-        process = subprocess.Popen(  # noqa: S603 - our own module, and no shell
-            [*command, str(listener.fileno()), json.dumps(as_json(settings))],
-            pass_fds=[listener.fileno()],
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-    with process:
-        try:
-            if process.stdout is None or not process.stdout.readline():
-                raise RuntimeError("the emulator's process did not start")
-            yield EmulatorProcess(url, process)
-        finally:
-            process.terminate()
-
-
 class _Protocol(HttpToolsProtocol):
-    """HTTP whose connections a fault can break."""
+    """HTTP that lets a fault break the connection."""
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
@@ -134,7 +93,7 @@ class _Protocol(HttpToolsProtocol):
 
 
 class _StoppableServer(uvicorn.Server):
-    """A server that tells when it has started, and that another thread stops without delay."""
+    """A server that another thread can wait for, and stop without delay."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
@@ -142,14 +101,14 @@ class _StoppableServer(uvicorn.Server):
         self._stop: Callable[[], Any] = lambda: None
 
     def run(self, sockets: list[socket.socket] | None = None) -> None:
-        """Run until `stop`; a failure to start ends the waiting as well."""
+        """Run until `stop`; a failure to start also ends `wait_until_started`."""
         try:
             super().run(sockets)
         finally:
             self._started.set()
 
     def wait_until_started(self) -> None:
-        """Wait until connections are answered."""
+        """Wait until the server accepts connections."""
         self._started.wait()
 
     def stop(self) -> None:
@@ -157,7 +116,7 @@ class _StoppableServer(uvicorn.Server):
         self._stop()
 
     async def main_loop(self) -> None:
-        """Wait to be stopped, where uvicorn looks ten times a second."""
+        """Wait for `stop`; uvicorn's own loop would poll ten times a second."""
         stopped = asyncio.Event()
         loop = asyncio.get_running_loop()
         self._stop = lambda: loop.call_soon_threadsafe(stopped.set)
@@ -176,15 +135,15 @@ def _config(emulator: Emulator) -> uvicorn.Config:
         access_log=False,
         date_header=False,
         server_header=False,
-        # As long as nginx, so that a client that waits for the next window keeps its connections.
+        # Seconds, as nginx has it: a client that waits for the next window keeps its connections.
         timeout_keep_alive=75,
-        # A call that a fault keeps hanging must not keep the server from stopping.
+        # Stop at once, even if a fault keeps a call hanging.
         timeout_graceful_shutdown=0,
     )
 
 
-def _bound(host: str, port: int) -> socket.socket:
-    # Listening from here on: who connects before the server runs waits in the queue.
+def _listening(host: str, port: int) -> socket.socket:
+    # Connections that come before the server runs wait in the queue.
     return socket.create_server((host, port), backlog=_BACKLOG)
 
 

@@ -1,4 +1,4 @@
-"""Requests and answers as ASGI messages, and answers that never come."""
+"""Requests and responses as ASGI messages, and connections that break."""
 
 import asyncio
 from collections.abc import Mapping
@@ -9,19 +9,19 @@ from urllib.parse import parse_qsl
 
 from starlette.types import Receive, Scope, Send
 
-from dinmo_pipeline.emulator.call import Answer
+from dinmo_pipeline.emulator.call import Response
 
 TRANSPORT: Final = "dinmo.transport"
-"""The ASGI extension with the connection's transport, which a fault breaks."""
+"""The ASGI extension that holds the connection's transport, for faults to break."""
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A request as it came.
+    """A request.
 
     Attributes:
-        path: Still percent-encoded, so that an encoded slash is told from a real one.
-        headers: By lower-case name.
+        path: Still percent-encoded, so an encoded slash differs from a real one.
+        headers: Headers by lower-case name.
     """
 
     method: str
@@ -51,33 +51,33 @@ async def read(scope: Scope, receive: Receive) -> Request:
     )
 
 
-async def send_answer(send: Send, answer: Answer, headers: Mapping[str, str]) -> None:
-    """Send an answer.
+async def send_response(send: Send, response: Response, headers: Mapping[str, str]) -> None:
+    """Send a response.
 
     Args:
-        send: ASGI's.
-        answer: Its own headers win over the others.
-        headers: Further ones.
+        send: ASGI's `send`.
+        response: The response; its own headers win.
+        headers: Further headers.
     """
-    own = {"Content-Type": answer.content_type, "Content-Length": str(len(answer.body))}
-    pairs = {**headers, **own, **answer.headers}.items()
+    own = {"Content-Type": response.content_type, "Content-Length": str(len(response.body))}
+    pairs = {**headers, **own, **response.headers}.items()
     await send(
         {
             "type": "http.response.start",
-            "status": answer.status,
+            "status": response.status,
             "headers": [(name.encode("latin-1"), value.encode("latin-1")) for name, value in pairs],
         }
     )
-    await send({"type": "http.response.body", "body": answer.body})
+    await send({"type": "http.response.body", "body": response.body})
 
 
 async def hang_up(scope: Scope, receive: Receive, *, after_s: float) -> None:
-    """Break the connection without an answer, unless the client gives up before.
+    """Break the connection without a response, unless the client leaves first.
 
     Args:
-        scope: ASGI's; its `dinmo.transport` extension is broken.
-        receive: ASGI's.
-        after_s: Seconds until then.
+        scope: ASGI's scope, with the `dinmo.transport` extension.
+        receive: ASGI's `receive`.
+        after_s: Delay in seconds.
     """
     if after_s:
         try:
@@ -91,7 +91,7 @@ async def hang_up(scope: Scope, receive: Receive, *, after_s: float) -> None:
 
 
 def status_line(status: int) -> str:
-    """A status with its phrase, like "200 OK"."""
+    """A status with its reason phrase, like "200 OK"."""
     return f"{status} {HTTPStatus(status).phrase}"
 
 

@@ -1,1 +1,1 @@
-"""What the emulated Intercom knows, and how it searches."""
+"""The contacts and tags of the emulated Intercom, and how it searches them."""

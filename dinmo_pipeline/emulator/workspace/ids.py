@@ -1,4 +1,4 @@
-"""Identifiers that look random and follow from a seed."""
+"""Ids that look random but depend only on a seed."""
 
 import hashlib
 from itertools import count
@@ -7,13 +7,13 @@ from typing import Final
 _CONTACT_BITS: Final = 96
 _REQUEST_BITS: Final = 80
 
-# An odd multiplier permutes the numbers below a power of two: ids never repeat, and their order
-# says nothing about the order of creation, as with Intercom.
+# An odd multiplier permutes the numbers below a power of two. So ids never repeat, and as in Intercom,
+# their order says nothing about the order of creation.
 _STRIDE: Final = 0x9E3779B97F4A7C15F39CC060
 
 
 class Ids:
-    """The ids of one workspace; two workspaces of the same seed hand out the same ones."""
+    """The ids of a workspace; workspaces with the same seed have the same ids."""
 
     def __init__(self, seed: int) -> None:
         digest = hashlib.sha256(f"dinmo emulator {seed}".encode()).digest()
@@ -22,11 +22,11 @@ class Ids:
         self._requests = count()
 
     def contact(self, seq: int) -> str:
-        """The id of the contact created at a position: 24 hexadecimal characters."""
+        """The id of the contact at a position in the order of creation: 24 hexadecimal characters."""
         return f"{(seq * _STRIDE + self._offset) % (1 << _CONTACT_BITS):024x}"
 
     def lead_external_id(self, seq: int) -> str:
-        """The UUID that Intercom gives a lead as its external id."""
+        """The external id that Intercom gives a lead: a UUID."""
         digits = f"{self.contact(seq)}{seq % (1 << 24):06x}"
         return f"{digits[:8]}-{digits[8:12]}-4{digits[12:15]}-8{digits[15:18]}-{digits[18:]}"
 

@@ -1,4 +1,4 @@
-"""Contacts by id, email, external id, tag and time of creation."""
+"""Contacts, indexed by id, email, external id, tag and time of creation."""
 
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
@@ -12,14 +12,14 @@ _SEQ_BITS: Final = 32
 
 
 class Index:
-    """The newest version of each contact, in any state, and ways to find it.
+    """The latest version of each contact, in any state.
 
-    Finding answers positions in the order of creation (`Contact.seq`), so that results of
-    several look-ups combine as sets of integers.
+    Look-ups return positions in the order of creation (`Contact.seq`), so that their results combine as
+    sets of integers.
 
     Attributes:
-        generation: Grows with each change; what was computed at one generation holds until then.
-        live_count: Contacts that are neither archived, deleted nor merged.
+        generation: Increases with each change; a result stays valid for one generation.
+        live_count: How many contacts are not archived, deleted or merged.
     """
 
     def __init__(self) -> None:
@@ -30,7 +30,7 @@ class Index:
         self._by_external_id: dict[str, int] = {}
         self._by_email: dict[str, tuple[int, ...]] = {}
         self._by_tag: dict[str, set[int]] = {}
-        # created_at and seq in one integer: they sort together, in half the memory of a tuple.
+        # created_at and seq in one integer: it sorts like a tuple of them, in half the memory.
         self._created: list[int] = []
         self._created_sorted = True
 
@@ -48,28 +48,28 @@ class Index:
             self._put_version(before, contact)
 
     def at(self, seq: int) -> Contact:
-        """The contact at a position that a look-up answered."""
+        """The contact at a position that a look-up returned."""
         contact = self._by_seq[seq]
         if contact is None:
             raise LookupError(f"no contact at position {seq}")
         return contact
 
     def get(self, contact_id: str) -> Contact | None:
-        """The contact of an id, in whatever state."""
+        """The contact with an id, in any state."""
         seq = self._by_id.get(contact_id)
         return None if seq is None else self.at(seq)
 
     def with_external_id(self, external_id: str) -> Contact | None:
-        """The contact of an external id, in whatever state."""
+        """The contact with an external id, in any state."""
         seq = self._by_external_id.get(external_id)
         return None if seq is None else self.at(seq)
 
     def with_email(self, email: str) -> list[Contact]:
-        """The contacts of an email, in whatever state; case does not matter."""
+        """The contacts with an email, in any state, ignoring case."""
         return [self.at(seq) for seq in self._by_email.get(email_key(email), ())]
 
     def live_from(self, seq: int) -> Iterator[Contact]:
-        """The live contacts from a position on, in the order of creation."""
+        """The live contacts from a position on, in order of creation."""
         for position in range(seq, len(self._by_seq)):
             contact = self._by_seq[position]
             if contact is not None and contact.state == "live":
@@ -84,15 +84,15 @@ class Index:
         return {seq for key in external_ids if (seq := self._by_external_id.get(key)) is not None}
 
     def emails(self, emails: Iterable[str]) -> set[int]:
-        """Positions of the contacts with these emails; case does not matter."""
+        """Positions of the contacts with these emails, ignoring case."""
         return {seq for email in emails for seq in self._by_email.get(email_key(email), ())}
 
     def tagged(self, tag_id: str) -> AbstractSet[int]:
-        """Positions of the live contacts that carry a tag."""
+        """Positions of the live contacts with a tag."""
         return self._by_tag.get(tag_id, _NOBODY)
 
     def created(self, start: int | None, end: int | None) -> list[int]:
-        """Positions of the contacts created in [start, end), both in Unix seconds or open."""
+        """Positions of the contacts created in [start, end), in Unix seconds; None is open."""
         if not self._created_sorted:
             self._created.sort()
             self._created_sorted = True

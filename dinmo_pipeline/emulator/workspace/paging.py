@@ -1,4 +1,4 @@
-"""Pages of contacts: cursors, order, and the results kept between pages."""
+"""Pages of contacts: cursors, sort orders, and the results cached between pages."""
 
 import base64
 import binascii
@@ -16,13 +16,13 @@ from dinmo_pipeline.emulator.workspace.records import Contact
 from dinmo_pipeline.emulator.workspace.search import find
 
 MAX_PER_PAGE: Final = 150
-_RESULTS_KEPT: Final = 8
+_MAX_RESULTS_KEPT: Final = 8
 
 Key = tuple[bool, Any, int]
 
 
 class InvalidCursorError(ValueError):
-    """A `starting_after` that no answer gave."""
+    """A `starting_after` that no response gave."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,15 +30,15 @@ class Cursor:
     """Where the next page begins.
 
     Attributes:
-        page: Number of that page, from 1.
-        after: Order key of the last contact of the page before.
+        page: The number of that page, from 1.
+        after: The sort key of the last contact on the page before.
     """
 
     page: int
     after: Key
 
     def encoded(self) -> str:
-        """The cursor as an opaque string; it may hold `+`, `/` and `=`, like Intercom's."""
+        """The cursor as an opaque string, which may contain `+`, `/` and `=`, like Intercom's."""
         return base64.b64encode(json.dumps([self.page, *self.after]).encode()).decode()
 
 
@@ -54,17 +54,17 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """An order of contacts: by a field, then by creation. Contacts without the field come first.
+    """A sort order: by a field, then by creation. Contacts without the field come first.
 
     Attributes:
-        field: None is by creation alone.
+        field: None sorts only by creation.
     """
 
     field: Field | None = None
     descending: bool = False
 
     def key(self, contact: Contact) -> Key:
-        """What contacts are compared by."""
+        """The sort key of a contact."""
         value = None if self.field is None else self.field.of(contact)
         return (value is not None, 0 if value is None else value, contact.seq)
 
@@ -83,17 +83,17 @@ def decoded(cursor: Any) -> Cursor:
 
 
 def page_of_all(index: Index, cursor: Cursor | None, per_page: int) -> Page:
-    """A page of all live contacts, in the order of creation."""
+    """A page of all live contacts, in order of creation."""
     start = 0 if cursor is None else cursor.after[2] + 1
     contacts = list(islice(index.live_from(start), per_page + 1))
     return _page(contacts, cursor, per_page, index.live_count, Order())
 
 
 class Results:
-    """Results of the last few queries, so that walking the pages of one computes it once.
+    """A cache of the last few results, so that paging through a query runs it only once.
 
-    A result holds while its index does not change; then the next page computes it again, so
-    what changes during a walk can be missed or repeated, as with Intercom.
+    When the index changes, the next page runs the query again. So as in Intercom, changes between pages
+    can make contacts be missed or repeated.
     """
 
     def __init__(self) -> None:
@@ -102,7 +102,7 @@ class Results:
     def page(
         self, query: Query, order: Order, index: Index, cursor: Cursor | None, per_page: int
     ) -> Page:
-        """A page of the live contacts that a query holds for.
+        """A page of the live contacts that match a query.
 
         Raises:
             InvalidCursorError: The cursor belongs to another order.
@@ -112,15 +112,15 @@ class Results:
         return _page([index.at(seq) for seq in found], cursor, per_page, len(ascending), order)
 
     def _ascending(self, query: Query, order: Order, index: Index) -> list[int]:
-        name = (query, order)
-        generation, result = self._kept.get(name, (-1, []))
+        key = (query, order)
+        generation, result = self._kept.get(key, (-1, []))
         if generation != index.generation:
             result = find(query, index)
             if order.field is not None:
                 result.sort(key=_keys(order, index))
-            self._kept[name] = (index.generation, result)
-        self._kept.move_to_end(name)
-        if len(self._kept) > _RESULTS_KEPT:
+            self._kept[key] = (index.generation, result)
+        self._kept.move_to_end(key)
+        if len(self._kept) > _MAX_RESULTS_KEPT:
             self._kept.popitem(last=False)
         return result
 

@@ -1,4 +1,4 @@
-"""The search language: a query's JSON, checked against what Intercom documents."""
+"""The search language: reads a query from JSON, and checks it as Intercom documents."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -23,10 +23,10 @@ _OPERATORS: Final[Mapping[Kind, frozenset[Operator]]] = {
 
 
 class InvalidQueryError(ValueError):
-    """A query that Intercom answers 400 to.
+    """A query that Intercom refuses with 400.
 
     Attributes:
-        code: `invalid_field` for an unknown field, `data_invalid` for all else.
+        code: `invalid_field` for an unknown field, else `data_invalid`.
     """
 
     def __init__(self, code: str, message: str) -> None:
@@ -39,8 +39,8 @@ class Field:
     """A searchable field.
 
     Attributes:
-        kind: Which operators and values it takes.
-        of: The value of a contact; None when it has none.
+        kind: Determines the operators and values that the field allows.
+        of: Reads the value from a contact; None means no value.
     """
 
     name: str
@@ -59,7 +59,7 @@ class Filter:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Filters, or groups of filters, of which all or any must hold."""
+    """Filters, or groups of filters, of which all (AND) or any (OR) must match."""
 
     operator: Literal["AND", "OR"]
     parts: "tuple[Filter | Group, ...]"
@@ -99,7 +99,7 @@ _DATES: Final = (
 )
 _FLAGS: Final = ("unsubscribed_from_emails", "marked_email_as_spam", "has_hard_bounced")
 
-# All that Intercom documents but the ones of the contact's phone and app.
+# All fields that Intercom documents, except those of the contact's phone and app.
 _FIELDS: Final[Mapping[str, Field]] = {
     field.name: field
     for field in (
@@ -121,10 +121,10 @@ _FIELDS: Final[Mapping[str, Field]] = {
 
 
 def field_named(name: Any) -> Field:
-    """The searchable field of a name; `custom_attributes.x` is compared as text.
+    """The searchable field with a name; `custom_attributes.x` is compared as text.
 
     Raises:
-        InvalidQueryError: There is no such field.
+        InvalidQueryError: `name` is not a field.
     """
     if isinstance(name, str) and name.startswith(_CUSTOM):
         key = name.removeprefix(_CUSTOM)
@@ -140,11 +140,11 @@ def parse_query(raw: Any, *, in_cap: int = 0) -> Query:
 
     Args:
         raw: The `query` of a search body.
-        in_cap: Most values in one `IN` or `NIN`; 0 means no cap.
+        in_cap: Maximum number of values in one `IN` or `NIN`; 0 means no limit.
 
     Raises:
-        InvalidQueryError: The query is malformed, or larger than Intercom documents: 15 filters
-            in a group and 2 levels of groups. A group holds filters or groups, never both.
+        InvalidQueryError: The query is malformed, or exceeds the documented limits: 15 filters per
+            group, 2 levels of groups. A group has either filters or groups, never both.
     """
     return _parse(raw, in_cap=in_cap, levels_left=MAX_LEVELS)
 
@@ -190,7 +190,7 @@ def _one_value(field: Field, operator: Operator, value: Any) -> Any:
     elif field.kind == "boolean":
         valid = isinstance(value, bool)
     else:
-        # An empty string is reported to be refused.
+        # Reported: an empty string is refused.
         valid = isinstance(value, str) and value != ""
     if not valid or (field.name == "role" and value not in ("user", "lead")):
         raise InvalidQueryError("data_invalid", f"Invalid value for '{field.name}'")
@@ -198,5 +198,5 @@ def _one_value(field: Field, operator: Operator, value: Any) -> Any:
 
 
 def _invalid() -> InvalidQueryError:
-    # Measured: the answer names neither the limit nor the part of the query that broke it.
+    # Measured: the response names neither the limit nor the part of the query that exceeds it.
     return InvalidQueryError("data_invalid", "Invalid query")

@@ -1,4 +1,4 @@
-"""What the workspace holds: contacts and tags, as immutable values."""
+"""Contacts, tags and merges, as immutable values."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -11,18 +11,18 @@ NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 
 
 class Contact(NamedTuple):
-    """One version of a contact; a change makes a new version, so an old one can be kept for free.
+    """One version of a contact. A change makes a new version, so the lagging index can keep the old one.
 
-    A named tuple, because a million of them are made at once: measured, that takes a
-    fifth of the time of a frozen dataclass.
+    A named tuple, because a million are created at once: measured, in a fifth of the time that a frozen
+    dataclass takes.
 
     Attributes:
         seq: Position in the order of creation, from 0.
         id: 24 hexadecimal characters.
-        email: As it was written; None was never set, "" was set to null.
-        created_at: Unix seconds, as all times here.
-        tags: When each tag was applied, by tag id, in the order of application.
-        attributes: The other attributes that were written, by their API name.
+        email: As written; None means never set, "" means set to null.
+        created_at: Unix seconds, like all times here.
+        tags: The time each tag was applied, by tag id, in that order.
+        attributes: The other written attributes, by API name.
         merged_into: The id of the contact that this one was merged into.
     """
 
@@ -45,9 +45,9 @@ class NewContact(NamedTuple):
     """A contact to create.
 
     Attributes:
-        external_id: Of a user; a lead gets a UUID instead.
-        created_at: Unix seconds; None is now.
-        tags: Names; a missing tag is created.
+        external_id: Used only for a user; a lead gets a UUID.
+        created_at: Unix seconds; None means now.
+        tags: Names of tags; missing tags are created.
     """
 
     email: str | None = None
@@ -61,14 +61,14 @@ class NewContact(NamedTuple):
 
 
 class Tag(NamedTuple):
-    """A tag of the workspace; ids are digits in a string."""
+    """A tag; its id is a string of digits."""
 
     id: str
     name: str
 
 
 class Merge(NamedTuple):
-    """A merge as its survivor remembers it; `merged_at` is in Unix seconds."""
+    """A merge into a contact; `merged_at` is in Unix seconds."""
 
     source_id: str
     source_role: Role
@@ -76,8 +76,8 @@ class Merge(NamedTuple):
 
 
 def email_key(email: str) -> str:
-    """What two emails have in common when Intercom takes them for the same.
+    """The form in which emails are compared.
 
-    That case does not matter is an assumption: no document and no recording tells.
+    Assumed: case does not matter. It is neither documented nor recorded.
     """
     return email.casefold()

@@ -1,4 +1,4 @@
-"""Which contacts a query holds for."""
+"""Running a query: which contacts match."""
 
 import re
 from collections.abc import Callable, Collection, Mapping
@@ -14,17 +14,17 @@ _WORD: Final = re.compile(r"\w+")
 
 
 def find(query: Query, index: Index) -> list[int]:
-    """Positions of the live contacts that a query holds for, in the order of creation.
+    """Positions of the live contacts that match a query, in order of creation.
 
-    A comparison by id, external id, email, tag or time of creation reads an index; a query that
-    has none looks at every contact.
+    A filter by id, external id, email, tag or time of creation uses an index; a query without one scans
+    all contacts.
     """
-    holds = predicate(query)
-    near = _candidates(query, index)
-    if near is None:
-        return [contact.seq for contact in index.live_from(0) if holds(contact)]
-    contacts = map(index.at, sorted(near))
-    return [contact.seq for contact in contacts if contact.state == "live" and holds(contact)]
+    matches = predicate(query)
+    candidates = _candidates(query, index)
+    if candidates is None:
+        return [contact.seq for contact in index.live_from(0) if matches(contact)]
+    contacts = map(index.at, sorted(candidates))
+    return [contact.seq for contact in contacts if contact.state == "live" and matches(contact)]
 
 
 def predicate(query: Query) -> Predicate:
@@ -53,13 +53,13 @@ def _compare(part: Filter) -> Predicate:
 
 
 def _compare_text(part: Filter) -> Predicate:
-    of, wanted = part.field.of, str(part.value).casefold()
+    of, value = part.field.of, str(part.value).casefold()
     if part.operator == "^":
-        return lambda contact: str(of(contact) or "").casefold().startswith(wanted)
+        return lambda contact: str(of(contact) or "").casefold().startswith(value)
     if part.operator == "$":
-        return lambda contact: str(of(contact) or "").casefold().endswith(wanted)
-    # Measured: "contains" compares words, not parts of words.
-    words = set(_WORD.findall(wanted))
+        return lambda contact: str(of(contact) or "").casefold().endswith(value)
+    # Measured: "contains" compares whole words.
+    words = set(_WORD.findall(value))
     contains = part.operator == "~"
     return lambda contact: (
         (words <= set(_WORD.findall(str(of(contact) or "").casefold()))) is contains
@@ -67,10 +67,10 @@ def _compare_text(part: Filter) -> Predicate:
 
 
 def _compare_tag(part: Filter) -> Predicate:
-    wanted, equal = part.value, part.operator == "="
-    if wanted is None:
+    tag_id, equal = part.value, part.operator == "="
+    if tag_id is None:
         return lambda contact: (not contact.tags) is equal
-    return lambda contact: (wanted in contact.tags) is equal
+    return lambda contact: (tag_id in contact.tags) is equal
 
 
 def _compare_day(part: Filter) -> Predicate:
@@ -87,13 +87,13 @@ def _compare_day(part: Filter) -> Predicate:
 
 
 def _day_bounds(part: Filter) -> tuple[int | None, int | None]:
-    """The half-open interval of Unix seconds that a date comparison means.
+    """The half-open interval of Unix seconds that matches a date filter.
 
-    Documented: a date is compared by whole days, so ">" starts at the next day's midnight, and
-    "<" ends at the day's own. The emulated workspace is in UTC.
+    Documented: dates are compared by whole days, so ">" starts at the next midnight and "<" ends at the
+    midnight before. The emulated workspace is in UTC.
     """
     if not isinstance(part.value, int):
-        raise TypeError(f"a date is compared with {part.value!r}")
+        raise TypeError(f"cannot compare a date with {part.value!r}")
     day = part.value - part.value % _DAY_S
     bounds: Mapping[str, tuple[int | None, int | None]] = {
         "=": (day, day + _DAY_S),
@@ -104,14 +104,16 @@ def _day_bounds(part: Filter) -> tuple[int | None, int | None]:
 
 
 def _candidates(query: Query, index: Index) -> Collection[int] | None:
-    """A set that holds every match and is cheap to get; None when no index helps."""
+    """Positions that include every match, from an index; None if no index helps."""
     if isinstance(query, Filter):
         return _looked_up(query, index)
     found = [_candidates(part, index) for part in query.parts]
     if query.operator == "AND":
-        known = [near for near in found if near is not None]
+        known = [positions for positions in found if positions is not None]
         return min(known, key=len, default=None)
-    return None if None in found else {seq for near in found if near for seq in near}
+    if None in found:
+        return None
+    return {seq for positions in found if positions for seq in positions}
 
 
 def _looked_up(part: Filter, index: Index) -> Collection[int] | None:

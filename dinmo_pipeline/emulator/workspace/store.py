@@ -1,4 +1,4 @@
-"""The workspace in memory: contacts, tags, and the delayed copy that search reads."""
+"""The workspace in memory: contacts, tags, and the lagging index that search reads."""
 
 import gc
 from collections import deque
@@ -10,19 +10,19 @@ from dinmo_pipeline.emulator.workspace.ids import Ids
 from dinmo_pipeline.emulator.workspace.index import Index
 from dinmo_pipeline.emulator.workspace.records import NOTHING, Contact, Merge, NewContact, Tag
 
-_LONGEST_MERGE_CHAIN = 3
+_MAX_MERGE_HOPS = 3
 
 
 class Store:
-    """One workspace. It carries out what it is told; who may do what is decided elsewhere.
+    """One workspace. It applies every change; the endpoints check the rules.
 
-    Contacts are found by id in `live`, at once, and by search in `searchable()`, which shows a
-    write `index_lag_s` seconds later. Without a lag both are one index, so nothing is kept twice.
+    `live` shows a write at once; `searchable()` shows it `index_lag_s` seconds later. Without a lag both
+    are the same index.
 
     Args:
         clock: Unix time in seconds.
-        index_lag_s: Seconds after which search shows a write.
-        seed: Contact and tag ids follow from it.
+        index_lag_s: Seconds until search shows a write.
+        seed: Determines contact and tag ids.
     """
 
     def __init__(
@@ -47,13 +47,12 @@ class Store:
         return self._searchable
 
     def create_many(self, contacts: Iterable[NewContact]) -> list[str]:
-        """Create contacts as they are given, without the API's rules about duplicate emails.
+        """Create contacts, without the API's rules about duplicate emails.
 
-        A contact whose `created_at` is older than the index lag is searchable at once: it was
-        there before.
+        A contact whose `created_at` is older than the index lag is searchable at once.
 
         Returns:
-            The ids, in the order given.
+            The ids, in the order of `contacts`.
 
         Raises:
             ValueError: A user's external id is taken; the contacts before it were created.
@@ -70,33 +69,33 @@ class Store:
         """Store a new version of a contact; `updated_at` becomes now.
 
         Args:
-            contact: The newest version.
-            changes: Values by field name of `Contact`.
+            contact: The latest version.
+            changes: New values by field name of `Contact`.
         """
         return self._put(contact._replace(updated_at=int(self._clock()), **changes))
 
     def tag(self, contact: Contact, tag: Tag) -> Contact:
-        """Put a tag on a contact; one that carries it already stays as it is."""
+        """Put a tag on a contact, unless it already has it."""
         if tag.id in contact.tags:
             return contact
         return self.replace(contact, tags={**contact.tags, tag.id: int(self._clock())})
 
     def untag(self, contact: Contact, tag: Tag) -> Contact:
-        """Take a tag off a contact; one that does not carry it stays as it is."""
+        """Take a tag off a contact, if it has it."""
         if tag.id not in contact.tags:
             return contact
         return self.replace(contact, tags=_without(contact.tags, tag.id))
 
     def merge(self, source: Contact, target: Contact, **filled: Any) -> Contact:
-        """Merge a contact into another, which also gets the tags.
+        """Merge a contact into another, which also gets its tags.
 
         Args:
-            source: The contact that goes.
-            target: The contact that stays.
-            filled: Values that the target takes over, by field name of `Contact`.
+            source: The contact that disappears.
+            target: The contact that survives.
+            filled: New values of the target, by field name of `Contact`.
 
         Returns:
-            The target's new version.
+            The new version of the target.
         """
         merge = Merge(source.id, source.role, int(self._clock()))
         self._merges.setdefault(target.id, []).append(merge)
@@ -104,16 +103,13 @@ class Store:
         return self.replace(target, tags={**source.tags, **target.tags}, **filled)
 
     def merges_into(self, contact_id: str) -> list[Merge]:
-        """The merges that a contact survived, oldest first."""
+        """The merges into a contact, oldest first."""
         return self._merges.get(contact_id, [])
 
     def canonical_id(self, contact: Contact) -> str:
-        """Where a merged contact went.
-
-        A chain of merges is followed for 3 hops, as Intercom documents it.
-        """
+        """The id of the contact that a merged one became; documented: up to 3 merges are followed."""
         survivor_id = contact.id
-        for _ in range(_LONGEST_MERGE_CHAIN):
+        for _ in range(_MAX_MERGE_HOPS):
             hop = self.live.get(survivor_id)
             if hop is None or hop.merged_into is None:
                 break
@@ -121,20 +117,20 @@ class Store:
         return survivor_id
 
     def tags(self) -> list[Tag]:
-        """All tags, sorted by name without regard to case, as recorded."""
+        """All tags, sorted by name, ignoring case, as recorded."""
         return sorted(self._tags.values(), key=lambda tag: tag.name.casefold())
 
     def get_tag(self, tag_id: str) -> Tag | None:
-        """The tag of an id."""
+        """The tag with an id."""
         return self._tags.get(tag_id)
 
     def tag_named(self, name: str) -> Tag | None:
-        """The tag of a name; case does not matter, as Intercom documents it."""
+        """The tag with a name. Documented: case does not matter."""
         tag_id = self._tag_ids.get(name.casefold())
         return None if tag_id is None else self._tags[tag_id]
 
     def ensure_tag(self, name: str) -> Tag:
-        """The tag of a name, created if missing; an existing one keeps its spelling."""
+        """The tag with a name, created if missing; an existing tag keeps its spelling."""
         existing = self.tag_named(name)
         if existing is not None:
             return existing
@@ -144,7 +140,7 @@ class Store:
         return tag
 
     def rename_tag(self, tag: Tag, name: str) -> Tag:
-        """Give a tag another name, which no other tag has."""
+        """Rename a tag; the new name must be free."""
         del self._tag_ids[tag.name.casefold()]
         renamed = tag._replace(name=name)
         self._tags[tag.id] = renamed
@@ -160,7 +156,7 @@ class Store:
         del self._tag_ids[tag.name.casefold()]
 
     def tagged(self, tag: Tag) -> list[Contact]:
-        """The live contacts that carry a tag, oldest first."""
+        """The live contacts with a tag, oldest first."""
         return [self.live.at(seq) for seq in sorted(self.live.tagged(tag.id))]
 
     def _create(self, new: NewContact, now: int) -> Contact:
@@ -202,9 +198,9 @@ class Store:
 
 @contextmanager
 def _collector_paused() -> Iterator[None]:
-    """Keep the garbage collector from going through all contacts again and again.
+    """Keep the garbage collector from traversing all contacts again and again.
 
-    Measured: a million contacts take 7 s to create instead of 10 s.
+    Measured: creating a million contacts takes 7 s instead of 10 s.
     """
     if not gc.isenabled():
         yield

@@ -1,4 +1,4 @@
-"""The budget of calls in 10-second windows."""
+"""The rate limit in 10-second windows."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -8,7 +8,7 @@ from dinmo_pipeline_tests.emulator.api import Api, error_of, message_of
 
 
 def test_h3_the_first_call_of_a_window_shows_the_limit(api: Api):
-    """H3: `Remaining` is one too high; errors consume as well."""
+    """H3: `Remaining` is one too high; errors count too."""
     api.reset(rate_limit=167)
     shown = [api.get(path).headers["X-RateLimit-Remaining"] for path in ("/me", "/no", "/me")]
     assert shown == ["167", "166", "165"]
@@ -29,7 +29,7 @@ def test_h4_the_reset_lies_two_seconds_after_the_window(api: Api):
         assert api.get("/me").headers["X-RateLimit-Reset"] == "1800000012"
 
 
-def test_h5_h6_over_the_budget_is_429_until_the_next_window(api: Api):
+def test_h5_h6_calls_over_the_limit_are_429_until_the_next_window(api: Api):
     """H5, H6: 429 with its code and message, nothing remaining, no Retry-After."""
     api.reset(rate_limit=2)
     answers = [api.get("/me") for _ in range(3)]
@@ -43,15 +43,15 @@ def test_h5_h6_over_the_budget_is_429_until_the_next_window(api: Api):
 
 
 def test_a_refused_call_changes_nothing(api: Api):
-    """A tag that was refused is not there."""
+    """A refused tag is not created."""
     api.reset(rate_limit=1)
     api.get("/me")
     assert api.post("/tags", {"name": "VIP"}).status_code == 429
     assert api.get("/_emulator/tags/VIP/contacts").json()["tag"] is None
 
 
-def test_stats_tell_the_fullest_window_and_the_refused_calls(api: Api):
-    """What a test of a client's pacing asserts."""
+def test_stats_report_the_fullest_window_and_the_refused_calls(api: Api):
+    """Tests of a client's pacing assert on them."""
     api.reset(rate_limit=3)
     for calls in (2, 5):
         for _ in range(calls):
@@ -60,8 +60,8 @@ def test_stats_tell_the_fullest_window_and_the_refused_calls(api: Api):
     assert api.get("/_emulator/stats").json()["rate"] == {"limit": 3, "windows": 3, "refused": 2}
 
 
-def test_unauthenticated_and_own_calls_do_not_consume(api: Api):
-    """Neither a bad token nor the emulator's own endpoints touch the budget."""
+def test_unauthenticated_calls_and_own_endpoints_do_not_count(api: Api):
+    """Neither a missing token nor the emulator's own endpoints use the budget."""
     api.get("/me", headers={"Authorization": ""})
     api.get("/_emulator/stats")
     assert api.get("/me").headers["X-RateLimit-Remaining"] == "1667"
@@ -72,7 +72,7 @@ def test_unauthenticated_and_own_calls_do_not_consume(api: Api):
     limit=st.integers(min_value=1, max_value=5),
 )
 def test_no_window_ever_admits_more_than_the_limit(times: list[float], limit: int):
-    """Whatever the times of the calls."""
+    """At any times of calls."""
     window, admitted = Window(0), dict.fromkeys(range(0, 101, 10), 0)
     for time in times:
         admission = admit(window, time, limit)

@@ -10,7 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import requests
 
-from dinmo_pipeline.emulator import EmulatorSettings, running, running_process
+from dinmo_pipeline.emulator import EmulatorSettings, running
+from dinmo_pipeline_tests.emulator.process import running_process
 
 HEADERS = {"Authorization": "Bearer x"}
 
@@ -26,7 +27,7 @@ def test_two_emulators_run_side_by_side():
 
 
 def test_a_stopped_emulator_leaves_no_thread_and_no_port():
-    """Also when a fault keeps a call hanging."""
+    """Even if a fault keeps a call hanging."""
     before = threading.enumerate()
     with running() as emulator:
         url = emulator.base_url
@@ -38,8 +39,8 @@ def test_a_stopped_emulator_leaves_no_thread_and_no_port():
         requests.get(f"{url}/me", headers=HEADERS, timeout=1)
 
 
-def test_the_store_is_at_hand():
-    """And is another one after a reset."""
+def test_a_reset_replaces_the_store():
+    """Tests look into it."""
     with running() as emulator:
         before = emulator.store
         requests.post(f"{emulator.base_url}/_emulator/contacts", json=[{}], timeout=10)
@@ -48,19 +49,19 @@ def test_the_store_is_at_hand():
         assert (before is emulator.store, emulator.store.live.live_count) == (False, 0)
 
 
-def test_calls_overlap_while_they_wait():
-    """Eight calls of 100 ms take far less than 800 ms."""
-    with running(EmulatorSettings(latency_ms=100)) as emulator, ThreadPoolExecutor(8) as pool:
-
-        def call(_number: int) -> float:
-            answer = requests.get(f"{emulator.base_url}/me", headers=HEADERS, timeout=10)
-            return answer.elapsed.total_seconds()
-
-        assert max(pool.map(call, range(8))) < 0.5
+def test_calls_wait_at_the_same_time():
+    """Eight calls are in flight before the first has its response, an hour later."""
+    settings = EmulatorSettings(latency_ms=3_600_000)
+    with ThreadPoolExecutor(8) as pool, running(settings) as emulator:
+        url = f"{emulator.base_url}/me"
+        calls = [pool.submit(requests.get, url, headers=HEADERS, timeout=60) for _ in range(8)]
+        while emulator.emulator.stats.calls.total() < 8:
+            assert not any(call.done() for call in calls)
+        assert not emulator.emulator.stats.statuses
 
 
 def test_an_emulator_in_a_process_has_the_settings_and_can_be_killed():
-    """For benchmarks, and for tests of what a client does then."""
+    """For benchmarks, and for tests of a client whose server dies."""
     settings = EmulatorSettings(missing_scopes=frozenset({"read_tags"}), token="right")
     with running_process(settings) as emulator:
         headers = {"Authorization": "Bearer right"}
@@ -72,8 +73,8 @@ def test_an_emulator_in_a_process_has_the_settings_and_can_be_killed():
             requests.get(f"{emulator.base_url}/me", headers=headers, timeout=1)
 
 
-def test_a_defect_of_the_emulator_is_a_500_and_in_the_log(caplog: pytest.LogCaptureFixture):
-    """It must not look like a fault on purpose."""
+def test_a_defect_of_the_emulator_is_a_500_and_is_logged(caplog: pytest.LogCaptureFixture):
+    """It must not look like an injected fault."""
     with running() as emulator:
         del emulator.emulator.store
         answer = requests.get(f"{emulator.base_url}/tags", headers=HEADERS, timeout=10)
@@ -82,8 +83,8 @@ def test_a_defect_of_the_emulator_is_a_500_and_in_the_log(caplog: pytest.LogCapt
 
 
 @pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
-def test_serving_says_where_in_one_line_and_stops_when_told(stop: signal.Signals):
-    """Nothing else is printed, no traceback either."""
+def test_serve_prints_its_address_and_stops_on_a_signal(stop: signal.Signals):
+    """It prints nothing else, not even a traceback."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     code = (

@@ -7,7 +7,7 @@ from dinmo_pipeline_tests.emulator.api import Api, error_of, message_of
 
 
 def test_h1_every_answer_carries_the_recorded_headers(api: Api):
-    """H1: JSON, rate limit, request id, and the version that was asked for; also on errors."""
+    """H1: JSON, rate limit, request id, and the requested version, even on errors."""
     api.reset(rate_limit=3)
     api.post("/_emulator/faults", [{"kind": "status", "after": 2}])
     answers = [api.get("/me"), api.get("/contacts/unknown"), api.get("/me"), api.get("/me")]
@@ -24,7 +24,7 @@ def test_h1_every_answer_carries_the_recorded_headers(api: Api):
 
 
 def test_h2_only_successes_have_an_etag_and_only_writes_set_the_cookie(api: Api):
-    """H2: ETag on success, no-cache on errors, `recent_write` for one second after writes."""
+    """H2: errors are `no-cache`; `recent_write` lasts one second."""
     read, error, write = api.get("/tags"), api.get("/tags/1"), api.post("/tags", {"name": "VIP"})
     assert "ETag" in read.headers
     assert "Set-Cookie" not in read.headers
@@ -40,7 +40,7 @@ def test_h2_only_successes_have_an_etag_and_only_writes_set_the_cookie(api: Api)
 
 
 def test_h9_an_error_is_a_list_that_repeats_the_request_id(api: Api):
-    """H9: `error.list` with the request id of the header."""
+    """H9: `error.list` with the request id from the header."""
     answer = api.get("/contacts/unknown")
     assert answer.json() == {
         "type": "error.list",
@@ -50,7 +50,7 @@ def test_h9_an_error_is_a_list_that_repeats_the_request_id(api: Api):
 
 
 def test_the_date_follows_the_emulators_clock(api: Api):
-    """Reset minus Date is what a client with a wrong clock computes with."""
+    """A client with a wrong clock computes with reset minus date."""
     assert api.get("/me").headers["Date"] == "Fri, 15 Jan 2027 08:00:00 GMT"
 
 
@@ -58,14 +58,14 @@ def test_the_date_follows_the_emulators_clock(api: Api):
 def test_a_call_without_bearer_token_is_refused_without_rate_headers(
     api: Api, headers: dict[str, str]
 ):
-    """T9: 401 `unauthorized`; rate headers come on authenticated answers only."""
+    """T9: 401 `unauthorized`; only authenticated calls get rate headers."""
     answer = api.get("/tags", headers=headers)
     assert error_of(answer) == (401, "unauthorized")
     assert message_of(answer) == "Access Token Invalid"
     assert "X-RateLimit-Limit" not in answer.headers
 
 
-def test_t9_a_set_token_is_the_only_one_that_is_accepted(api: Api):
+def test_t9_only_the_configured_token_is_accepted(api: Api):
     """T9: any other token is 401 `unauthorized`."""
     api.reset(token="right")
     assert api.get("/me", headers={"Authorization": "Bearer right"}).status_code == 200
@@ -74,12 +74,12 @@ def test_t9_a_set_token_is_the_only_one_that_is_accepted(api: Api):
 
 @pytest.mark.parametrize("version", ["2.13", "2.14", "2.15", "2.16", "2.17"])
 def test_each_supported_version_is_echoed(api: Api, version: str):
-    """H1: the version header answers the version served."""
+    """H1: in the version header."""
     assert api.speaking(version).get("/me").headers["Intercom-Version"] == version
 
 
 def test_a_call_without_version_is_served_the_default(api: Api, session: requests.Session):
-    """Like the version set in Intercom's Developer Hub."""
+    """Intercom takes it from the app's settings in the Developer Hub."""
     api.reset(default_version="2.14")
     answer = session.get(
         f"{api.base_url}/me",
@@ -119,8 +119,8 @@ def test_a_body_that_is_not_json_is_refused(api: Api):
     assert error_of(api.post("/tags", [1])) == (400, "parameter_invalid")
 
 
-def test_me_tells_the_workspace_and_its_region(api: Api):
-    """The workspace's code and region are what a client compares with its configuration."""
+def test_me_shows_the_workspace_and_its_region(api: Api):
+    """A client compares both with its configuration."""
     api.reset(region="EU", workspace_id="abc123")
     app = api.get("/me").json()["app"]
     assert (app["id_code"], app["region"], app["timezone"]) == ("abc123", "EU", "UTC")
@@ -135,7 +135,7 @@ def test_me_tells_the_workspace_and_its_region(api: Api):
         ("write_contacts", "POST", "/contacts"),
     ],
 )
-def test_a_missing_scope_shows_on_the_calls_that_need_it(
+def test_a_missing_scope_refuses_the_calls_that_need_it(
     api: Api, scope: str, method: str, path: str
 ):
     """401 `token_unauthorized`, as reported; `/me` needs no scope."""
