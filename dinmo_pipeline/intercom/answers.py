@@ -17,6 +17,7 @@ from dinmo_pipeline.intercom.errors import (
     UnavailableError,
     UnreadableError,
 )
+from dinmo_pipeline.intercom.json_values import read_text
 from dinmo_pipeline.intercom.permissions import needed_permission
 from dinmo_pipeline.intercom.retry import RETRIED_STATUSES
 from dinmo_pipeline.text.masking import MASK, mask_emails
@@ -76,7 +77,7 @@ def read_answer(
             return _not_json(call, response)
         if body.get("type") != "error.list" and not body.get("errors"):
             return _wrong_version(call, response) or Answer(
-                body, _text(response.headers.get("X-Request-Id"))
+                body, read_text(response.headers.get("X-Request-Id"))
             )
         status = _status_of(_first_error(body)[0])
     return _read_error(call, status, body or {}, response.headers, token)
@@ -87,7 +88,7 @@ def _read_error(
 ) -> IntercomError:
     code, message = (_without_secrets(text, token) for text in _first_error(body))
     request_id = _without_secrets(
-        _text(headers.get("X-Request-Id")) or _text(body.get("request_id")), token
+        read_text(headers.get("X-Request-Id")) or read_text(body.get("request_id")), token
     )
     said = f"{call}: Intercom answered {status}" + (f" {code}" if code else "")
     if message:
@@ -178,7 +179,7 @@ def _json_object(response: requests.Response) -> Mapping[str, Any] | None:
 def _first_error(body: Mapping[str, Any]) -> tuple[str | None, str | None]:
     errors = body.get("errors")
     if isinstance(errors, list) and errors and isinstance(errors[0], dict):
-        return _text(errors[0].get("code")), _text(errors[0].get("message"))
+        return read_text(errors[0].get("code")), read_text(errors[0].get("message"))
     return None, None
 
 
@@ -195,7 +196,3 @@ def _without_secrets(text: str | None, token: str) -> str | None:
     if token:
         text = text.replace(token, MASK)
     return mask_emails(text[: 10 * _LONGEST_QUOTE])[:_LONGEST_QUOTE]
-
-
-def _text(value: object) -> str | None:
-    return value if isinstance(value, str) and value else None

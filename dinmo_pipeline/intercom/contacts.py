@@ -1,15 +1,17 @@
 """Contacts: found by batches of identifiers, by creation date, or listed; never created."""
 
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import chain
 from typing import Any, Literal
 from urllib.parse import quote
 
+from dinmo_pipeline.contact import Contact
 from dinmo_pipeline.intercom.answers import Answer
-from dinmo_pipeline.intercom.contact import Contact, ContactPage, read_contact, read_page
 from dinmo_pipeline.intercom.errors import RefusedError, UnavailableError, UnreadableError
+from dinmo_pipeline.intercom.halving import halves, narrow
+from dinmo_pipeline.intercom.pages import ContactPage, read_contact, walk
 from dinmo_pipeline.intercom.transport import Transport
 
 PAGE_SIZE = 150  # the most that Intercom gives; more is refused
@@ -63,8 +65,7 @@ class Contacts:
         rest = list(identifiers)
         while rest:
             batch, rest = rest[: self.lookup_size], rest[self.lookup_size :]
-            found, _ = self._find(by, batch)
-            users |= {contact.id: contact for contact in found if contact.is_user}
+            users |= {contact.id: contact for contact in self._find(by, batch) if contact.is_user}
         return list(users.values())
 
     def users_created_since(
@@ -118,7 +119,7 @@ class Contacts:
                 body["sort"] = sort
             return self.transport.call("POST", "/contacts/search", json=body)
 
-        for page in _walk("POST /contacts/search", ask):
+        for page in walk("POST /contacts/search", ask):
             yield page.contacts
 
     def everyone(self) -> Generator[ContactPage, None, None]:
@@ -134,7 +135,7 @@ class Contacts:
                 "GET", "/contacts", query={"per_page": str(PAGE_SIZE), **after}
             )
 
-        return _walk("GET /contacts", ask)
+        return walk("GET /contacts", ask)
 
     def _newest_first(self, query: dict[str, Any]) -> Iterator[tuple[list[Contact], bool]]:
         """Pages of a search and whether they are known to come in the order of creation.
@@ -152,59 +153,53 @@ class Contacts:
         for page in chain([first], pages):
             yield page, documented or _descending(page)
 
-    def _find(self, by: LookupField, identifiers: list[str]) -> tuple[list[Contact], int]:
-        """The contacts of a batch, and how many of its identifiers were refused."""
-        as_list = self.accepts_lists
+    def _find(self, by: LookupField, identifiers: Sequence[str]) -> list[Contact]:
+        """Find the contacts of a batch, around an identifier that Intercom fails on.
+
+        Raises:
+            UnavailableError: both halves of a batch fail, so it is Intercom, not an identifier.
+        """
         try:
-            return self._ask(by, identifiers), 0
-        except RefusedError:
-            if len(identifiers) == 1:
-                self.refused.append(identifiers[0])
-                return [], 1
+            return self._find_accepted(by, identifiers)
         except UnavailableError as error:
             if not _may_be_the_query(error) or len(identifiers) == 1:
                 raise
-            return self._find_around(by, identifiers, error)
-        halves = _halves(identifiers)
-        (first, refused_first), (second, refused_second) = (self._find(by, h) for h in halves)
-        if not refused_first and not refused_second and as_list == self.accepts_lists:
-            # Both halves are fine, so it was the length; an identifier at fault would be in one.
-            self._shorten(len(halves[0]))
-        return first + second, refused_first + refused_second
+            narrowed = narrow(
+                identifiers,
+                lambda half: self._find_accepted(by, half),
+                error,
+                blames_items=_may_be_the_query,
+            )
+        if len(narrowed.failing) > 1:
+            raise narrowed.error
+        self.refused.extend(narrowed.failing)
+        return narrowed.results
 
-    def _find_around(
-        self, by: LookupField, identifiers: list[str], error: UnavailableError
-    ) -> tuple[list[Contact], int]:
-        """Halve a batch that Intercom fails on, as long as it answers the other half.
+    def _find_accepted(self, by: LookupField, identifiers: Sequence[str]) -> list[Contact]:
+        """Find the contacts of a batch, halving it while Intercom refuses it, and learn its size."""
+        as_list, refused_before = self.accepts_lists, len(self.refused)
+        try:
+            return self._ask(by, identifiers)
+        except RefusedError:
+            if len(identifiers) == 1:
+                self.refused.append(identifiers[0])
+                return []
+        first, second = halves(identifiers)
+        found = self._find(by, first) + self._find(by, second)
+        if as_list == self.accepts_lists and not (
+            set(identifiers) & set(self.refused[refused_before:])
+        ):
+            # Both halves are fine, so the list was too long; an identifier at fault would be in one.
+            self._shorten(len(first))
+        return found
 
-        Raises:
-            UnavailableError: both halves fail as well, so it is Intercom, not an identifier.
-        """
-        found: list[Contact] = []
-        while len(identifiers) > 1:
-            failing = []
-            for half in _halves(identifiers):
-                try:
-                    found += self._ask(by, half)
-                except UnavailableError as again:
-                    if not _may_be_the_query(again):
-                        raise
-                    failing.append(half)
-            if len(failing) > 1:
-                raise error
-            if not failing:
-                return found, 0
-            identifiers = failing[0]
-        self.refused.append(identifiers[0])
-        return found, 1
-
-    def _ask(self, by: LookupField, identifiers: list[str]) -> list[Contact]:
+    def _ask(self, by: LookupField, identifiers: Sequence[str]) -> list[Contact]:
         single = [{"field": by, "operator": "=", "value": value} for value in identifiers]
         query: dict[str, Any]
         if len(identifiers) == 1:
             query = single[0]
         elif self.accepts_lists:
-            query = {"field": by, "operator": "IN", "value": identifiers}
+            query = {"field": by, "operator": "IN", "value": list(identifiers)}
         elif len(identifiers) <= GROUP_SIZE:
             query = {"operator": "OR", "value": single}
         else:
@@ -222,29 +217,9 @@ class Contacts:
             self.lookup_size = min(self.lookup_size, size)
 
 
-def _walk(call: str, ask: Callable[[str | None], Answer]) -> Generator[ContactPage, None, None]:
-    """Pages until there is no next one; `ask` gets a page's cursor, None for the first."""
-    cursor: str | None = None
-    seen: set[str] = set()
-    while True:
-        page = read_page(call, ask(cursor))
-        yield page
-        cursor = page.following
-        if cursor is None:
-            return
-        if cursor in seen:
-            raise UnreadableError(f"{call}: Intercom repeated a page cursor.")
-        seen.add(cursor)
-
-
 def _may_be_the_query(error: UnavailableError) -> bool:
     """Whether it may lie in what was asked: a malformed query was seen to give 500, not 400."""
     return error.status == 500  # noqa: PLR2004
-
-
-def _halves(identifiers: list[str]) -> tuple[list[str], list[str]]:
-    middle = (len(identifiers) + 1) // 2
-    return identifiers[:middle], identifiers[middle:]
 
 
 def _number(version: str) -> tuple[int, ...]:

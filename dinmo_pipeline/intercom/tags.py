@@ -7,8 +7,8 @@ from typing import Any
 from urllib.parse import quote
 
 from dinmo_pipeline.intercom.answers import Answer
-from dinmo_pipeline.intercom.contact import read_id
 from dinmo_pipeline.intercom.errors import NotFoundError, UnreadableError
+from dinmo_pipeline.intercom.json_values import read_id
 from dinmo_pipeline.intercom.transport import Transport
 
 BULK_SIZE = 50  # users in one tagging call; documented for 1.x, silent since
@@ -44,7 +44,7 @@ class Tags:
         """The tag, or None when it was deleted."""
         path = f"/tags/{quote(tag_id, safe='')}"
         try:
-            return _answered_tag(f"GET {path}", self.transport.call("GET", path))
+            return answered_tag(f"GET {path}", self.transport.call("GET", path))
         except NotFoundError:
             return None
 
@@ -79,14 +79,12 @@ class Tags:
 
     def create(self, name: str) -> Tag:
         """Make a tag; an existing one of that name is returned as it is."""
-        return _answered_tag(
-            "POST /tags", self.transport.call("POST", "/tags", json={"name": name})
-        )
+        return answered_tag("POST /tags", self.transport.call("POST", "/tags", json={"name": name}))
 
     def rename(self, tag_id: str, name: str) -> Tag:
         """Give a tag another name. What happens on another tag's name is undocumented: look first."""
         body = {"id": tag_id, "name": name}
-        return _answered_tag("POST /tags", self.transport.call("POST", "/tags", json=body))
+        return answered_tag("POST /tags", self.transport.call("POST", "/tags", json=body))
 
     def tag_users(self, name: str, contact_ids: Sequence[str]) -> BulkTagging:
         """Put the tag of that name on up to 50 users; tagging twice is harmless.
@@ -97,8 +95,8 @@ class Tags:
         body = {"name": name, "users": [{"id": contact_id} for contact_id in contact_ids]}
         answer = self.transport.call("POST", "/tags", json=body)
         return BulkTagging(
-            _answered_tag("POST /tags", answer),
-            _confirmed(answer.body.get("users")),
+            answered_tag("POST /tags", answer),
+            confirmed_contacts(answer.body.get("users")),
             answer.request_id,
         )
 
@@ -137,7 +135,7 @@ class Tags:
         return _confirmed_for(f"DELETE {path}", self.transport.call("DELETE", path), tag_id)
 
 
-def _confirmed(users: Any) -> frozenset[str] | None:
+def confirmed_contacts(users: Any) -> frozenset[str] | None:
     """The contacts that a bulk answer says were tagged; None where it says nothing of contacts."""
     if not isinstance(users, list):
         return None
@@ -152,14 +150,19 @@ def _confirmed_for(call: str, answer: Answer, tag_id: str) -> str | None:
 
     Any other 200 says nothing of the contact, and taking it for a confirmation would lose the change.
     """
-    if _answered_tag(call, answer).id != tag_id:
+    if answered_tag(call, answer).id != tag_id:
         raise UnreadableError(
             f"{call}: Intercom's answer is about another tag.", request_id=answer.request_id
         )
     return answer.request_id
 
 
-def _answered_tag(call: str, answer: Answer) -> Tag:
+def answered_tag(call: str, answer: Answer) -> Tag:
+    """The tag that an answer shows; `call` names it in errors.
+
+    Raises:
+        UnreadableError: it shows none.
+    """
     tag = _read_tag(answer.body)
     if tag is None:
         raise UnreadableError(

@@ -2,59 +2,60 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import NamedTuple
 
 import duckdb
-import pyarrow as pa
 
 from dinmo_pipeline.config.declarations import MatchBy
+from dinmo_pipeline.contact import Contact
 from dinmo_pipeline.state.sql import (
     contact_key,
     literal,
     members_of,
     normalised,
     one_row,
+    rows_as_table,
 )
-
-
-class SeenContact(NamedTuple):
-    """A user as an answer of Intercom showed it."""
-
-    contact_id: str
-    email: str | None
-    external_id: str | None
-
-
-_SEEN = pa.schema([(name, pa.string()) for name in SeenContact._fields])
 
 
 def record_contacts(
     connection: duckdb.DuckDBPyConnection,
     destination: str,
-    seen: Sequence[SeenContact],
+    seen: Sequence[Contact],
     *,
     by_email: bool,
     now: datetime,
 ) -> None:
-    """Put users into the directory; those new or changed are touched, and missing no more.
-
-    `by_email` tells that they were found by their email, together with all others of that email. A contact
-    seen twice counts as seen last. An external_id belongs to one user: who had it before has it no more.
-    Call it inside a transaction.
-    """
+    """Put users into the directory; see `record_contact_rows`. A contact seen twice counts as seen last."""
     if not seen:
         return
-    last_seen = {row.contact_id: row._asdict() for row in seen}
-    connection.register("seen", pa.Table.from_pylist(list(last_seen.values()), _SEEN))
+    last_seen = {contact.id: contact[:3] for contact in seen}
+    columns = ("contact_id", "email", "external_id")
+    with rows_as_table(connection, "seen", columns, list(last_seen.values())):
+        record_contact_rows(connection, destination, "seen", by_email=by_email, now=now)
+
+
+def record_contact_rows(
+    connection: duckdb.DuckDBPyConnection,
+    destination: str,
+    seen: str,
+    *,
+    by_email: bool,
+    now: datetime,
+) -> None:
+    """Put users into the directory, from a FROM item with columns contact_id, email, and external_id.
+
+    New and changed users are touched, and no longer missing. With `by_email` they were found by their
+    email, together with all other users of it. An external_id belongs to one user: the contact that had it
+    before loses it. Call it inside a transaction.
+    """
     connection.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE fresh AS
         SELECT contact_id, nullif({normalised("email", "email")}, '') AS email,
                nullif(external_id, '') AS external_id
-        FROM seen
+        FROM {seen}
         """
     )
-    connection.unregister("seen")
     # The one look at the whole directory; what follows goes by row number. Two semi joins take half the
     # time of one OR (10 million contacts: 0.35 s and 0.7 s).
     same = """
@@ -139,19 +140,18 @@ def record_missing(
     Call it after `record_contacts` had all that was found: a contact that the directory has by such an
     email, but that no search for an email ever showed, has another email by now.
     """
-    connection.register("looked_for", pa.table({"identifier": pa.array(looked_for, pa.string())}))
     connection.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE answered AS
         SELECT identifier, contacts.row_number, coalesce(contacts.found, false) AS found
-        FROM (SELECT DISTINCT identifier FROM looked_for) LEFT JOIN (
+        FROM (SELECT DISTINCT unnest($looked_for) AS identifier) LEFT JOIN (
             SELECT rowid AS row_number, {contact_key(match_by)} AS identifier,
                    by_email OR {literal(match_by)} = 'user_id' AS found
             FROM dinmo.contacts WHERE destination = {literal(destination)}
         ) AS contacts USING (identifier)
-        """
+        """,
+        {"looked_for": list(looked_for)},
     )
-    connection.unregister("looked_for")
     connection.execute(
         """
         UPDATE dinmo.contacts SET email = NULL, touched = nextval('dinmo.touches')

@@ -6,10 +6,9 @@ from datetime import datetime
 from typing import Literal, NamedTuple
 
 import duckdb
-import pyarrow as pa
 
 from dinmo_pipeline.state.directory import forget_contacts, touch_contacts
-from dinmo_pipeline.state.sql import first_row, one_row
+from dinmo_pipeline.state.sql import first_row, one_row, rows_as_table
 
 Change = Literal["entered", "left"]
 # applied: Intercom said so. gone: the contact exists no more, so there is nothing to do.
@@ -45,15 +44,6 @@ class ActivationTag:
     name: str
 
 
-_PLANNED = pa.schema(
-    [
-        ("position", pa.int64()),
-        *((name, pa.string()) for name in ("change", "identifier", "contact_id")),
-    ]
-)
-_APPLIED = pa.schema([(name, pa.string()) for name in AppliedChange._fields])
-
-
 def planned_changes(
     connection: duckdb.DuckDBPyConnection,
     activation: str,
@@ -86,31 +76,28 @@ def mark_unconfirmed(
     next sync if the member moved meanwhile: the tag would stay on who left, or stay off who came back. Until
     `record_outcomes` such a row has no `tagged_at`. Call it inside a transaction.
     """
-    connection.register(
-        "planned", pa.Table.from_pylist([row._asdict() for row in planned], _PLANNED)
-    )
     where = {"activation": activation, "destination": destination}
-    connection.execute(
-        """
-        UPDATE dinmo.tagged_contacts SET tagged_at = NULL
-        WHERE activation = $activation AND destination = $destination
-          AND contact_id IN (SELECT contact_id FROM planned)
-        """,
-        where,
-    )
-    connection.execute(
-        """
-        INSERT INTO dinmo.tagged_contacts
-        SELECT $activation, $destination, contact_id, min(identifier), NULL FROM planned
-        WHERE contact_id NOT IN (
-            SELECT contact_id FROM dinmo.tagged_contacts
+    with rows_as_table(connection, "planned", PlannedChange._fields, planned):
+        connection.execute(
+            """
+            UPDATE dinmo.tagged_contacts SET tagged_at = NULL
             WHERE activation = $activation AND destination = $destination
+              AND contact_id IN (SELECT contact_id FROM planned)
+            """,
+            where,
         )
-        GROUP BY contact_id
-        """,
-        where,
-    )
-    connection.unregister("planned")
+        connection.execute(
+            """
+            INSERT INTO dinmo.tagged_contacts
+            SELECT $activation, $destination, contact_id, min(identifier), NULL FROM planned
+            WHERE contact_id NOT IN (
+                SELECT contact_id FROM dinmo.tagged_contacts
+                WHERE activation = $activation AND destination = $destination
+            )
+            GROUP BY contact_id
+            """,
+            where,
+        )
 
 
 def unknown_members(
@@ -143,36 +130,31 @@ def record_outcomes(
     """
     if not outcomes:
         return
-    connection.register(
-        "outcomes", pa.Table.from_pylist([row._asdict() for row in outcomes], _APPLIED)
-    )
     where = {"activation": activation, "destination": destination}
-    connection.execute(
-        """
-        INSERT INTO dinmo.change_log
-        SELECT $activation, $sync_id, $now, change, identifier, contact_id,
-               outcome, reason, request_id
-        FROM outcomes
-        """,
-        {"activation": activation, "sync_id": sync_id, "now": now},
-    )
-    connection.execute(
-        """
-        DELETE FROM dinmo.tagged_contacts
-        WHERE activation = $activation AND destination = $destination
-          AND contact_id IN (SELECT contact_id FROM outcomes WHERE outcome = 'applied')
-        """,
-        where,
-    )
-    connection.execute(
-        """
-        INSERT INTO dinmo.tagged_contacts
-        SELECT $activation, $destination, contact_id, min(identifier), $now FROM outcomes
-        WHERE change = 'entered' AND outcome = 'applied' GROUP BY contact_id
-        """,
-        {**where, "now": now},
-    )
-    connection.unregister("outcomes")
+    with rows_as_table(connection, "outcomes", AppliedChange._fields, outcomes):
+        connection.execute(
+            """
+            INSERT INTO dinmo.change_log BY NAME
+            SELECT $activation AS activation, $sync_id AS sync_id, $now AS logged_at, * FROM outcomes
+            """,
+            {"activation": activation, "sync_id": sync_id, "now": now},
+        )
+        connection.execute(
+            """
+            DELETE FROM dinmo.tagged_contacts
+            WHERE activation = $activation AND destination = $destination
+              AND contact_id IN (SELECT contact_id FROM outcomes WHERE outcome = 'applied')
+            """,
+            where,
+        )
+        connection.execute(
+            """
+            INSERT INTO dinmo.tagged_contacts
+            SELECT $activation, $destination, contact_id, min(identifier), $now FROM outcomes
+            WHERE change = 'entered' AND outcome = 'applied' GROUP BY contact_id
+            """,
+            {**where, "now": now},
+        )
     forget_contacts(
         connection, destination, [row.contact_id for row in outcomes if row.outcome == "gone"]
     )

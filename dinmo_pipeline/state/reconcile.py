@@ -15,30 +15,19 @@ Ledger rows of members who left are no drift, whether they carry the tag or not:
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Literal, TypeAlias
 
 import duckdb
-import pyarrow as pa
 
 from dinmo_pipeline.config.declarations import Activation
+from dinmo_pipeline.contact import Contact
 from dinmo_pipeline.state.changes import compute_changes
-from dinmo_pipeline.state.directory import SeenContact, record_contacts
+from dinmo_pipeline.state.directory import record_contact_rows
 from dinmo_pipeline.state.ledger import PlannedChange
 from dinmo_pipeline.state.membership import USABLE_INCOMING
-from dinmo_pipeline.state.sql import contact_key, literal, normalised, one_row
-
-_ADOPTED_A_PAGE = 10_000
+from dinmo_pipeline.state.sql import contact_key, literal, normalised, one_row, rows_as_table
 
 DriftTable: TypeAlias = Literal["drift_missing", "drift_removable"]
-
-
-class Carrier(NamedTuple):
-    """A contact that carries the tag, as search showed it; leads carry tags, too."""
-
-    contact_id: str
-    email: str | None
-    external_id: str | None
-    is_user: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,18 +42,11 @@ class Drift:
     foreign: int
 
 
-_CARRIERS = pa.schema(
-    [
-        ("contact_id", pa.string()),
-        ("email", pa.string()),
-        ("external_id", pa.string()),
-        ("is_user", pa.bool_()),
-    ]
-)
+_CARRIER_COLUMNS = ("contact_id", "email", "external_id", "is_user")
 
 
 def stage_carriers(
-    connection: duckdb.DuckDBPyConnection, pages: Iterable[Sequence[Carrier]]
+    connection: duckdb.DuckDBPyConnection, pages: Iterable[Sequence[Contact]]
 ) -> None:
     """Put carriers into the temporary table `carriers`, each once, page by page as they come."""
     connection.execute(
@@ -72,10 +54,9 @@ def stage_carriers(
         " (contact_id VARCHAR, email VARCHAR, external_id VARCHAR, is_user BOOLEAN)"
     )
     for page in pages:
-        rows = pa.Table.from_pylist([carrier._asdict() for carrier in page], _CARRIERS)
-        connection.register("carrier_page", rows)
-        connection.execute("INSERT INTO carriers_read FROM carrier_page")
-        connection.unregister("carrier_page")
+        rows = [carrier[: len(_CARRIER_COLUMNS)] for carrier in page]
+        with rows_as_table(connection, "carrier_page", _CARRIER_COLUMNS, rows):
+            connection.execute("INSERT INTO carriers_read FROM carrier_page")
     # A contact that changes during the walk may be shown twice.
     connection.execute(
         "CREATE OR REPLACE TEMP TABLE carriers AS"
@@ -236,12 +217,6 @@ def adopt(
         """,
         {**values, "sync_id": sync_id},
     )
-    after = 0
-    while page := connection.execute(
-        "SELECT position, contact_id, email, external_id FROM drift_adoptable"
-        " WHERE position > ? ORDER BY position LIMIT ?",
-        [after, _ADOPTED_A_PAGE],
-    ).fetchall():
-        seen = [SeenContact(*row[1:]) for row in page]
-        record_contacts(connection, activation.destination, seen, by_email=False, now=now)
-        after = page[-1][0]
+    record_contact_rows(
+        connection, activation.destination, "drift_adoptable", by_email=False, now=now
+    )

@@ -1,15 +1,17 @@
 """The few SQL fragments that several state modules share; values become literals only here."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 
 from dinmo_pipeline.config.declarations import MatchBy
 
 # What comes along when people paste an identifier: all that Unicode calls white space, and the marks that
 # have no width.
-_WHITESPACE = (
+WHITESPACE = (
     " \t\n\r\f\v\x1c\x1d\x1e\x1f\x85\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008"
     "\u2009\u200a\u200b\u200c\u200d\u2028\u2029\u202f\u205f\u2060\u3000\ufeff"
 )
@@ -25,7 +27,7 @@ def normalised(column: str, match_by: MatchBy) -> str:
 
     An identifier of white space alone becomes empty.
     """
-    trimmed = f"trim({column}, {literal(_WHITESPACE)})"
+    trimmed = f"trim({column}, {literal(WHITESPACE)})"
     if match_by == "user_id":
         return f"""CASE
             WHEN ord({column}) NOT BETWEEN 33 AND 126 AND {trimmed} = '' THEN ''
@@ -75,3 +77,32 @@ def one_row(
 ) -> tuple[Any, ...]:
     """The row of a query that always has one, such as an aggregate without GROUP BY."""
     return connection.execute(query, parameters or None).fetchall()[0]
+
+
+@contextmanager
+def rows_as_table(
+    connection: duckdb.DuckDBPyConnection,
+    name: str,
+    columns: Sequence[str],
+    rows: Sequence[Sequence[object]],
+) -> Iterator[None]:
+    """Make rows of Python a table that SQL can read, within the block.
+
+    `position` is a number, a column that starts with `is_` a truth value, all others are texts.
+    """
+    values = zip(*rows, strict=True) if rows else ((),) * len(columns)
+    table = {
+        column: pa.array(column_values, _arrow_type(column))
+        for column, column_values in zip(columns, values, strict=True)
+    }
+    connection.register(name, pa.table(table))
+    try:
+        yield
+    finally:
+        connection.unregister(name)
+
+
+def _arrow_type(column: str) -> pa.DataType:
+    if column == "position":
+        return pa.int64()
+    return pa.bool_() if column.startswith("is_") else pa.string()

@@ -3,10 +3,10 @@
 import html
 from collections.abc import Iterator
 
+from dinmo_pipeline.contact import Contact
 from dinmo_pipeline.intercom.errors import NotFoundError
 from dinmo_pipeline.intercom.tags import Tag
 from dinmo_pipeline.state.ledger import activation_tag
-from dinmo_pipeline.state.reconcile import Carrier
 from dinmo_pipeline.sync.session import Session
 
 
@@ -28,7 +28,7 @@ def tag_as_it_is(session: Session) -> Tag | None:
     return Tag(found.id, html.unescape(found.name)) if found else None
 
 
-def carriers_of(session: Session, tag: Tag) -> Iterator[list[Carrier]]:
+def carriers_of(session: Session, tag: Tag) -> Iterator[list[Contact]]:
     """Pages of the contacts that carry a tag: 150 a call, as of some minutes ago.
 
     Raises:
@@ -39,7 +39,7 @@ def carriers_of(session: Session, tag: Tag) -> Iterator[list[Carrier]]:
     for page in session.intercom.contacts.search(query):
         read += len(page)
         session.progress("reading who carries the tag", read, read)
-        yield [Carrier(c.id, c.email, c.external_id, c.is_user) for c in page]
+        yield page
 
 
 def carries(session: Session, tag: Tag, contact_id: str) -> bool:

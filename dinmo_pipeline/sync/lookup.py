@@ -5,17 +5,17 @@ from contextlib import closing
 from datetime import datetime, timedelta
 from itertools import chain, islice
 from math import ceil
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import duckdb
 
 from dinmo_pipeline.config.declarations import MatchBy
-from dinmo_pipeline.intercom.contact import ContactPage
+from dinmo_pipeline.contact import Contact
 from dinmo_pipeline.intercom.contacts import LOOKUP_SIZE, PAGE_SIZE, LookupField
 from dinmo_pipeline.intercom.errors import RefusedError, UnavailableError, UnreadableError
 from dinmo_pipeline.intercom.listing import UserListing
+from dinmo_pipeline.intercom.pages import ContactPage
 from dinmo_pipeline.state.directory import (
-    SeenContact,
     due_for_another_look,
     record_contacts,
     record_missing,
@@ -43,20 +43,9 @@ _LOOKS_AGAIN_A_SYNC = 1_000
 _FAILURES_IN_A_ROW = 3
 
 
-class _Found(Protocol):
-    """A user as an answer showed it."""
-
-    @property
-    def id(self) -> str: ...
-    @property
-    def email(self) -> str | None: ...
-    @property
-    def external_id(self) -> str | None: ...
-
-
 class _Looked(NamedTuple):
     identifiers: Sequence[str]
-    found: Sequence[_Found]
+    found: Sequence[Contact]
 
 
 def most_lookup_calls(unknown: int) -> int:
@@ -215,11 +204,7 @@ def _record(session: Session, looked: Sequence[_Looked], now: datetime, *, by_em
     if not looked:
         return
     activation = session.activation
-    seen = [
-        SeenContact(contact.id, contact.email, contact.external_id)
-        for answer in looked
-        for contact in answer.found
-    ]
+    seen = [contact for answer in looked for contact in answer.found]
     asked = [identifier for answer in looked for identifier in answer.identifiers]
 
     def record(connection: duckdb.DuckDBPyConnection) -> None:

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from dinmo_pipeline.intercom import errors
 from dinmo_pipeline.intercom.answers import Answer, read_answer
-from dinmo_pipeline.intercom.contact import read_contact, read_page
 from dinmo_pipeline.intercom.errors import (
     AccessError,
     ConfigurationError,
@@ -22,13 +21,14 @@ from dinmo_pipeline.intercom.errors import (
     UnavailableError,
     UnreadableError,
 )
+from dinmo_pipeline.intercom.pages import read_contact, read_page
 from dinmo_pipeline.intercom.permissions import (
     READ_CONTACTS,
     READ_TAGS,
     WRITE_TAGS,
     needed_permission,
 )
-from dinmo_pipeline.intercom.tags import _answered_tag, _confirmed
+from dinmo_pipeline.intercom.tags import answered_tag, confirmed_contacts
 from dinmo_pipeline_tests.intercom.scripted import error_body
 
 HTML = {"Content-Type": "text/html"}
@@ -259,12 +259,12 @@ def test_no_answer_breaks_the_reading(status, body, headers, call):
     result = read(status, body, headers, call)
     if isinstance(result, IntercomError):
         return
-    for reader in (lambda: read_page(call, result), lambda: _answered_tag(call, result)):
+    for reader in (lambda: read_page(call, result), lambda: answered_tag(call, result)):
         try:
             reader()
         except IntercomError:
             continue
-    _confirmed(result.body.get("users"))
+    confirmed_contacts(result.body.get("users"))
 
 
 @settings(max_examples=300, deadline=None)
@@ -274,6 +274,6 @@ def test_no_item_breaks_the_reading_of_a_contact(item):
     contact = read_contact(item)
     if contact is not None:
         assert contact.id
-        assert isinstance(contact.role, str)
+        assert isinstance(contact.is_user, bool)
         assert contact.email is None or isinstance(contact.email, str)
         assert contact.created_at is None or type(contact.created_at) is int

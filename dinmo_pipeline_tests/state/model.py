@@ -7,8 +7,8 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
 from dinmo_pipeline.config.declarations import Activation, MatchBy
+from dinmo_pipeline.contact import Contact
 from dinmo_pipeline.state.changes import ChangeSet
-from dinmo_pipeline.state.directory import SeenContact
 
 
 @dataclass
@@ -29,13 +29,13 @@ class ModelDirectory:
         default_factory=lambda: {"email": set(), "user_id": set()}
     )
 
-    def see(self, seen: Iterable[SeenContact], *, by_email: bool) -> None:
+    def see(self, seen: Iterable[Contact], *, by_email: bool) -> None:
         """Users were shown, by a search for emails or by something else.
 
         Whoever has an email that was looked for in vain has it only since: all its users are those seen.
         """
         in_vain = set(self.missing["email"])
-        for contact_id, email, external_id in seen:
+        for contact_id, email, external_id, *_ in seen:
             for other_id, other in self.contacts.items():
                 if other_id != contact_id and external_id and other.external_id == external_id:
                     other.external_id = None

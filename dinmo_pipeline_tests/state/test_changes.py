@@ -4,13 +4,14 @@ from dataclasses import replace
 
 import pytest
 
+from dinmo_pipeline.contact import Contact
 from dinmo_pipeline.state.changes import (
     compute_changes,
     newest_touch,
     settle,
     store_changes,
 )
-from dinmo_pipeline.state.directory import SeenContact, record_contacts, record_missing
+from dinmo_pipeline.state.directory import record_contacts, record_missing
 from dinmo_pipeline.state.file.database import StateDatabase
 from dinmo_pipeline.state.ledger import (
     ActivationTag,
@@ -25,8 +26,8 @@ from dinmo_pipeline.state.overview import overview
 from dinmo_pipeline_tests.state.declaring import NOW, activation, rows_of
 
 VIP = activation()
-ANN = SeenContact("c1", "ann@x.org", "1")
-OTHER_ANN = SeenContact("c2", "ann@x.org", "2")
+ANN = Contact("c1", "ann@x.org", "1")
+OTHER_ANN = Contact("c2", "ann@x.org", "2")
 
 
 class World:
@@ -100,7 +101,7 @@ def test_switched_match_by_is_no_change_for_who_stays(tagged):
 def test_emails_as_user_ids_are_not_taken_for_each_other(world):
     """One user has as user id what another has as email: match_by decides who is meant."""
     world.segment("ann@x.org")
-    world.found(SeenContact("c1", "ann@x.org", None), SeenContact("c2", None, "ann@x.org"))
+    world.found(Contact("c1", "ann@x.org", None), Contact("c2", None, "ann@x.org"))
     world.sync()
     by_id = replace(VIP, match_by="user_id")
     assert world.changes(by_id) == [("entered", "ann@x.org", "c2"), ("left", "ann@x.org", "c1")]
@@ -124,7 +125,7 @@ def test_another_destination_starts_anew_and_the_old_one_stays_known(tagged):
 def test_user_who_changed_the_email_keeps_the_tag(tagged):
     """The member changed it in the warehouse as well; only the ledger is relabelled."""
     tagged.segment("ann@new.org")
-    tagged.found(SeenContact("c1", "ann@new.org", "1"), SeenContact("c2", "ann@new.org", "2"))
+    tagged.found(Contact("c1", "ann@new.org", "1"), Contact("c2", "ann@new.org", "2"))
     assert tagged.changes() == []
     tagged.segment()
     assert tagged.changes() == [("left", "ann@new.org", "c1"), ("left", "ann@new.org", "c2")]
@@ -156,14 +157,14 @@ def test_user_id_that_moved_is_its_new_owners(world):
     world.segment("1", of=skip)
     world.found(ANN, by_email=False)
     world.sync(skip)
-    world.found(SeenContact("c9", "ann@x.org", "1"), by_email=False)
+    world.found(Contact("c9", "ann@x.org", "1"), by_email=False)
     assert world.changes(skip) == [("entered", "1", "c9"), ("left", "1", "c1")]
 
 
 def test_change_set_stored_meanwhile_is_not_settled_by_an_older_sync(tagged):
     """What the older sync passed over comes back."""
     record_contacts(
-        tagged.connection, "main", [SeenContact("c3", "ann@x.org", "3")], by_email=True, now=NOW
+        tagged.connection, "main", [Contact("c3", "ann@x.org", "3")], by_email=True, now=NOW
     )
     tagged.changes()
     touched = newest_touch(tagged.connection, "main")
@@ -187,5 +188,5 @@ def test_member_nobody_answered_for_is_not_settled(world):
 def test_contact_seen_twice_counts_as_seen_last(world):
     """It changed between two pages of one answer."""
     world.segment("ann@new.org")
-    world.found(ANN, SeenContact("c1", "ann@new.org", None))
+    world.found(ANN, Contact("c1", "ann@new.org", None))
     assert world.changes() == [("entered", "ann@new.org", "c1")]

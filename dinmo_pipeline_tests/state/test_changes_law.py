@@ -15,13 +15,14 @@ from hypothesis.stateful import (
 )
 
 from dinmo_pipeline.config.declarations import Activation
+from dinmo_pipeline.contact import Contact
 from dinmo_pipeline.state.changes import (
     compute_changes,
     newest_touch,
     settle,
     store_changes,
 )
-from dinmo_pipeline.state.directory import SeenContact, record_contacts, record_missing
+from dinmo_pipeline.state.directory import record_contacts, record_missing
 from dinmo_pipeline.state.file.database import StateDatabase
 from dinmo_pipeline.state.ledger import (
     ActivationTag,
@@ -116,7 +117,7 @@ class Intercom(RuleBasedStateMachine):
     @rule(destination=st.sampled_from(["main", "other"]), contact_ids=contact_sets)
     def users_are_listed(self, destination: str, contact_ids: set[str]) -> None:
         """New sign-ups, say: seen, but not by their email."""
-        seen = [SeenContact(id_, *self.users[id_]) for id_ in contact_ids & self.users.keys()]
+        seen = [Contact(id_, *self.users[id_]) for id_ in contact_ids & self.users.keys()]
         record_contacts(self.connection, destination, seen, by_email=False, now=NOW)
         self.directories[destination].see(seen, by_email=False)
 
@@ -126,7 +127,7 @@ class Intercom(RuleBasedStateMachine):
         chosen = self.activations[key]
         by_email = chosen.match_by == "email"
         found = [
-            SeenContact(contact_id, email, external_id)
+            Contact(contact_id, email, external_id)
             for contact_id, (email, external_id) in self.users.items()
             if (email if by_email else external_id) in identifiers
         ]

@@ -16,7 +16,7 @@ from dinmo_pipeline.state.membership import (
     write_membership,
 )
 from dinmo_pipeline.state.readings import Reading
-from dinmo_pipeline.state.sql import _WHITESPACE, one_row
+from dinmo_pipeline.state.sql import WHITESPACE, one_row
 from dinmo_pipeline_tests.state.declaring import NOW, rows_of
 
 
@@ -110,7 +110,7 @@ def test_a_stream_that_breaks_off_changes_nothing(state):
 
 
 # Letters whose lower case is one letter, in DuckDB as in Python.
-letters = st.sampled_from([*"aAzZ09@.é", "É", "ß", "漢", "😀", *_WHITESPACE])
+letters = st.sampled_from([*"aAzZ09@.é", "É", "ß", "漢", "😀", *WHITESPACE])
 texts = st.none() | st.text(letters, max_size=6)
 
 
@@ -129,7 +129,7 @@ def test_normalising_law(rows, match_by):
 def _normal(row, match_by):
     if row is None:
         return None
-    trimmed = row.strip(_WHITESPACE)
+    trimmed = row.strip(WHITESPACE)
     return trimmed.lower() if match_by == "email" else row if trimmed else ""
 
 

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from dinmo_pipeline.contact import Contact
 from dinmo_pipeline.state.changes import compute_changes, store_changes
-from dinmo_pipeline.state.directory import SeenContact, record_contacts, record_missing
+from dinmo_pipeline.state.directory import record_contacts, record_missing
 from dinmo_pipeline.state.file.database import StateDatabase
 from dinmo_pipeline.state.ledger import AppliedChange, record_outcomes
 from dinmo_pipeline.state.membership import refresh_membership
@@ -28,7 +29,7 @@ def state(tmp_path_factory):
     members = [f"{name}@example.com" for name in ("ann", "bo", "cy", "di", "flo")]
     refresh_membership(state, VIP.key, "email", rows_of(members), now=NOW)
     seen = [
-        SeenContact(str(number), f"{name}@example.com", None)
+        Contact(str(number), f"{name}@example.com", None)
         for number, name in enumerate(("ann", "cy", "di", "di"))
     ]
     with state.transaction() as connection:

@@ -7,6 +7,7 @@ import pytest
 from dinmo_pipeline.emulator import NewContact
 from dinmo_pipeline.intercom.errors import AccessError, UnavailableError
 from dinmo_pipeline.sync.lookup import look_again, look_for_unknown, most_lookup_calls
+from dinmo_pipeline.sync.session import progress_listener
 from dinmo_pipeline_tests.sync.syncing import compare, declare_members, rows, session_on
 
 LIST, SEARCH = "GET /contacts", "POST /contacts/search"
@@ -186,8 +187,6 @@ def test_members_that_stay_away_are_looked_for_at_growing_intervals(workspace, s
 def test_progress_is_told(workspace, session):
     """In members that were looked for, or in contacts listed."""
     heard = []
-    from dinmo_pipeline.sync.session import progress_listener  # noqa: PLC0415
-
     token = progress_listener.set(lambda *told: heard.append(told))
     try:
         workspace.users(1_200)
