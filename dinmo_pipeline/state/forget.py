@@ -144,17 +144,16 @@ def _sizes(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
 
 
 def _mask_log(connection: duckdb.DuckDBPyConnection, person: Person) -> int:
-    # A reason may name the contact that one was merged into, and a request id leads to both.
+    # A request id leads to the contact, and to the one that it was merged into.
     return int(
         one_row(
             connection,
             """
             UPDATE dinmo.change_log
-            SET identifier = $forgotten, contact_id = NULL, request_id = NULL,
-                reason = split_part(reason, ' into ', 1)
+            SET identifier = $forgotten, contact_id = NULL, request_id = NULL, merged_into = NULL
             WHERE identifier IN (SELECT unnest($identifiers))
                OR contact_id IN (SELECT unnest($ids))
-               OR split_part(reason, ' into ', 2) IN (SELECT unnest($ids))
+               OR merged_into IN (SELECT unnest($ids))
             """,
             {
                 "forgotten": FORGOTTEN,

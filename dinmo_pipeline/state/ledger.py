@@ -26,7 +26,10 @@ class PlannedChange(NamedTuple):
 
 
 class AppliedChange(NamedTuple):
-    """What became of a planned change; `reason` and `request_id` where Intercom gave them."""
+    """What became of a planned change; `reason` and `request_id` where Intercom gave them.
+
+    `merged_into` is the contact that this one was merged into, where it is gone and Intercom says so.
+    """
 
     change: Change
     identifier: str
@@ -34,6 +37,7 @@ class AppliedChange(NamedTuple):
     outcome: Outcome
     reason: str | None = None
     request_id: str | None = None
+    merged_into: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -129,9 +129,9 @@ def _stage_unclaimed(
             SELECT contact_id, identifier, logged_at FROM dinmo.change_log
             WHERE activation = $activation AND outcome = 'applied'
             UNION ALL
-            -- How the log says that a contact was merged into another, to which its tag moved.
-            SELECT split_part(reason, ' into ', 2), identifier, logged_at FROM dinmo.change_log
-            WHERE activation = $activation AND outcome = 'gone' AND contains(reason, ' into ')
+            -- A tag moves with a merge.
+            SELECT merged_into, identifier, logged_at FROM dinmo.change_log
+            WHERE activation = $activation AND merged_into IS NOT NULL
         ),
         newest AS (
             SELECT contact_id, arg_max(identifier, logged_at) AS logged_for,
@@ -210,9 +210,10 @@ def adopt(
     )
     connection.execute(
         """
-        INSERT INTO dinmo.change_log
-        SELECT $activation, $sync_id, $now, 'entered', identifier, contact_id, 'applied',
-               'adopted: it carried the tag already', NULL
+        INSERT INTO dinmo.change_log BY NAME
+        SELECT $activation AS activation, $sync_id AS sync_id, $now AS logged_at,
+               'entered' AS change, identifier, contact_id, 'applied' AS outcome,
+               'adopted: it carried the tag already' AS reason
         FROM drift_adoptable
         """,
         {**values, "sync_id": sync_id},

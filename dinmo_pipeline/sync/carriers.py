@@ -8,6 +8,7 @@ from dinmo_pipeline.intercom.errors import NotFoundError
 from dinmo_pipeline.intercom.tags import Tag
 from dinmo_pipeline.state.ledger import activation_tag
 from dinmo_pipeline.sync.session import Session
+from dinmo_pipeline.sync.tag import existing_tag
 
 
 def tag_as_it_is(session: Session) -> Tag | None:
@@ -22,8 +23,11 @@ def tag_as_it_is(session: Session) -> Tag | None:
     activation = session.activation
     with session.state.reading() as connection:
         known = activation_tag(connection, activation.key, activation.destination)
-    tags = session.intercom.tags
-    found = tags.get(known.tag_id) if known else tags.find(activation.name)
+    found = (
+        existing_tag(session, known.tag_id)
+        if known
+        else session.intercom.tags.find(activation.name)
+    )
     # Tagging in bulk goes by name, so it must be the one that Intercom has now; some answers escape `&`.
     return Tag(found.id, html.unescape(found.name)) if found else None
 

@@ -23,6 +23,7 @@ from dinmo_pipeline.state.directory import (
     signups_unseen_since,
 )
 from dinmo_pipeline.state.ledger import unknown_members
+from dinmo_pipeline.state.paging import rows_by_page
 from dinmo_pipeline.sync.parallel import batches, in_parallel
 from dinmo_pipeline.sync.session import Session
 
@@ -31,7 +32,7 @@ LOOKUP_FIELDS: dict[MatchBy, LookupField] = {"email": "email", "user_id": "exter
 _SEARCHES_UNASKED = 20
 # Answers of so many batches are recorded in one transaction.
 _BATCHES_A_RECORD = 40
-_IDENTIFIERS_A_PAGE = 10_000
+_IDENTIFIERS_PER_PAGE = 10_000
 # Intercom's search shows a new contact after "a few minutes".
 _INDEX_LAG = timedelta(minutes=15)
 # The first look again comes after 12 hours, the next after 24, 48 … up to 30 days.
@@ -134,23 +135,16 @@ def _list(session: Session, pages: Iterable[ContactPage], total: int, started: d
         listing.read(pages, lambda come: session.progress("listing contacts", come, total))
         for users in listing.batches():
             _record(session, [_Looked([], users)], started, by_email=True)
-    for identifiers in batches(_unknown(session), _IDENTIFIERS_A_PAGE):
+    for identifiers in batches(_unknown(session), _IDENTIFIERS_PER_PAGE):
         _record(session, [_Looked(identifiers, [])], started, by_email=True)
 
 
 def _unknown(session: Session) -> Iterator[str]:
-    after = ""
-    while True:
+    def read(after: str, limit: int) -> list[str]:
         with session.state.reading() as connection:
-            page = unknown_members(
-                connection, session.activation.key, after=after, limit=_IDENTIFIERS_A_PAGE
-            )
-        if not page:
-            return
-        yield from page
-        if len(page) < _IDENTIFIERS_A_PAGE:
-            return
-        after = page[-1]
+            return unknown_members(connection, session.activation.key, after=after, limit=limit)
+
+    return rows_by_page(read, str, start="", limit=_IDENTIFIERS_PER_PAGE)
 
 
 def _search(session: Session, identifiers: Iterable[str]) -> Iterator[_Looked]:

@@ -6,7 +6,6 @@ from dinmo_pipeline.intercom.errors import ConfigurationError
 from dinmo_pipeline.intercom.tags import Tag
 from dinmo_pipeline.state.ledger import ActivationTag, activation_tag, record_tag
 from dinmo_pipeline.sync.session import Session
-from dinmo_pipeline.sync.workspace import ensure_workspace_of
 
 
 def current_tag(session: Session) -> Tag | None:
@@ -22,12 +21,10 @@ def current_tag(session: Session) -> Tag | None:
     activation = session.activation
     with session.state.reading() as connection:
         known = activation_tag(connection, activation.key, activation.destination)
-    ensure_workspace_of(session)
     if known is None:
         return _found_by_name(session)
-    found = session.intercom.tags.get(known.tag_id)
+    found = existing_tag(session, known.tag_id)
     if found is None:
-        ensure_workspace_of(session, doubtful=True)
         session.log.warning(
             "The tag %r was deleted in Intercom: it is made again and put on every member again.",
             known.name,
@@ -48,6 +45,19 @@ def current_tag(session: Session) -> Tag | None:
     return _adopt(session, found)
 
 
+def existing_tag(session: Session, tag_id: str) -> Tag | None:
+    """A tag by its id; None when it was deleted. A second call tells that from another workspace.
+
+    Raises:
+        ConfigurationError: the destination leads to another workspace.
+        IntercomError: see the intercom layer.
+    """
+    found = session.intercom.tags.get(tag_id)
+    if found is None:
+        session.intercom.verify_again()
+    return found
+
+
 def make_tag(session: Session) -> Tag:
     """Make the activation's tag, or take the one of its name."""
     return _adopt(session, session.intercom.tags.create(session.activation.name))
@@ -57,7 +67,7 @@ def _found_by_name(session: Session) -> Tag | None:
     found = session.intercom.tags.find(session.activation.name)
     if found is None:
         return None
-    ensure_workspace_of(session, doubtful=True)
+    session.intercom.verify_again()
     return _adopt(session, found)
 
 

@@ -12,13 +12,14 @@ from dinmo_pipeline.intercom.errors import (
     RefusedError,
     UnavailableError,
 )
+from dinmo_pipeline.intercom.halving import halves, narrow
 from dinmo_pipeline.intercom.tags import Tag, Tags
 from dinmo_pipeline.state.ledger import AppliedChange, Outcome, PlannedChange
 
 # Refusals of a list that may be meant for one of its contacts, or for its length: then it is halved.
 _HALVED_STATUSES = frozenset({400, 404, 413, 422})
 # Intercom follows a chain of merges for 3 hops, as documented; so do we.
-_MOST_MERGES = 3
+_MAX_MERGES = 3
 
 
 class TagVanishedError(Exception):
@@ -56,7 +57,7 @@ class Tagger:
             if error.status not in _HALVED_STATUSES:
                 return [_outcome(change, "failed", error) for change in changes]
             # Up to 2.15 one unknown contact refuses the whole call, and nobody was tagged.
-            first, second = _halves(changes)
+            first, second = halves(changes)
             return self.tag_users(first) + self.tag_users(second)
 
     def untag(self, change: PlannedChange) -> AppliedChange:
@@ -87,24 +88,17 @@ class Tagger:
     def _tag_around(
         self, changes: Sequence[PlannedChange], error: UnavailableError
     ) -> list[AppliedChange]:
-        """Halve a list that Intercom fails on, as long as it takes the other half."""
-        done: list[AppliedChange] = []
-        while len(changes) > 1:
-            failing = []
-            for half in _halves(changes):
-                try:
-                    done += self._tag_together(half)
-                except UnavailableError as again:
-                    error = again
-                    failing.append(half)
-                except RefusedError:
-                    done += self.tag_users(half)
-            if not failing:
-                return done
-            if len(failing) > 1:
-                break
-            changes = failing[0]
-        return done + [_outcome(change, "pending", error) for change in changes]
+        """Tag a list that Intercom fails on by halves, as long as it takes the other half."""
+
+        def tag(half: Sequence[PlannedChange]) -> list[AppliedChange]:
+            try:
+                return self._tag_together(half)
+            except RefusedError:
+                return self.tag_users(half)
+
+        narrowed = narrow(changes, tag, error)
+        pending = [_outcome(change, "pending", narrowed.error) for change in narrowed.failing]
+        return narrowed.results + pending
 
     def _tag_alone(self, change: PlannedChange) -> AppliedChange:
         try:
@@ -158,7 +152,7 @@ class Tagger:
 
         Not off one that has it for a member of its own: our ledger knows those.
         """
-        for _ in range(_MOST_MERGES):
+        for _ in range(_MAX_MERGES):
             survivor = merged.canonical_id
             if survivor is None or self.is_tagged is None or self.is_tagged(survivor):
                 return
@@ -186,13 +180,6 @@ class Tagger:
         return Contacts(self.tags.transport)
 
 
-def _halves(
-    changes: Sequence[PlannedChange],
-) -> tuple[Sequence[PlannedChange], Sequence[PlannedChange]]:
-    middle = len(changes) // 2
-    return changes[:middle], changes[middle:]
-
-
 def _applied(change: PlannedChange, request_id: str | None) -> AppliedChange:
     return AppliedChange(
         change.change, change.identifier, change.contact_id, "applied", None, request_id
@@ -200,9 +187,12 @@ def _applied(change: PlannedChange, request_id: str | None) -> AppliedChange:
 
 
 def _outcome(change: PlannedChange, outcome: Outcome, error: IntercomError) -> AppliedChange:
-    reason = f"{error.status or 'no answer'} {error.code or ''}".strip()
-    if isinstance(error, MergedError) and error.canonical_id:
-        reason += f" into {error.canonical_id}"
     return AppliedChange(
-        change.change, change.identifier, change.contact_id, outcome, reason, error.request_id
+        change.change,
+        change.identifier,
+        change.contact_id,
+        outcome,
+        reason=f"{error.status or 'no answer'} {error.code or ''}".strip(),
+        request_id=error.request_id,
+        merged_into=error.canonical_id if isinstance(error, MergedError) else None,
     )

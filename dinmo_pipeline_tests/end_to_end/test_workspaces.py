@@ -12,11 +12,11 @@ from dinmo_pipeline_tests.company import TOKEN
 ANA, BEN, CLEO, DAN = (f"{name}@example.com" for name in ("ana", "ben", "cleo", "dan"))
 OTHER = EmulatorSettings(token=TOKEN, workspace_id="oth3r", workspace_name="Test", seed=7)
 REFUSED = (
-    "Destination 'main' leads to the Intercom workspace 'Test' (oth3r) now, but its tags and contacts in the"
-    " state belong to the workspace 'Emulated workspace' (emul8tor). Nothing was written. To go on in"
-    " 'Emulated workspace' (emul8tor), put right what leads there: the environment variable"
-    " TEST_INTERCOM_TOKEN (access token of destination 'main'), `region` or `base_url`. If the move is meant,"
-    " declare the new workspace as another destination, under a key of its own (docs/guides/operate.md)."
+    "Destination 'main' now leads to the Intercom workspace 'Test' (oth3r), but its tags and contacts in the"
+    " state belong to the workspace 'Emulated workspace' (emul8tor). Nothing was written. To stay in"
+    " 'Emulated workspace' (emul8tor), correct the environment variable TEST_INTERCOM_TOKEN (access token of"
+    " destination 'main'), `region`, or `base_url`. If you mean to move, declare the new workspace as another"
+    " destination, under a key of its own (docs/guides/operate.md)."
 )
 
 
@@ -160,10 +160,9 @@ def test_a_new_token_of_the_same_workspace_costs_one_call(company):
 
 
 def forget_the_workspace(company):
-    """Make the state one of version 2, which recorded no workspace."""
+    """Leave the state as one of version 2, which recorded no workspace, is after its migration."""
     with duckdb.connect(str(company.folder / "state.duckdb")) as connection:
-        connection.execute("DROP TABLE dinmo.workspaces")
-        connection.execute("DELETE FROM dinmo.schema_version WHERE version > 2")
+        connection.execute("DELETE FROM dinmo.workspaces")
 
 
 @pytest.mark.usefixtures("synced")
@@ -187,8 +186,8 @@ def test_an_older_state_in_another_workspace_is_refused(company, elsewhere):
     outcome = company.sync()
     assert outcome.status == "failed"
     assert outcome.reason.startswith(
-        "Destination 'main' leads to the Intercom workspace 'Test' (oth3r), and none of the tags and"
-        " contacts that the state has of this destination exist there"
+        "Destination 'main' leads to the Intercom workspace 'Test' (oth3r). It has none of the tags and"
+        " contacts that the state knows of this destination, so it seems to be another workspace"
     )
     assert set(elsewhere.calls()) == {"GET /me", "GET /tags/{id}", "GET /contacts/{id}"}
     assert company.rows("FROM dinmo.workspaces") == []

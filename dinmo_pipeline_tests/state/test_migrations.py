@@ -68,3 +68,28 @@ def test_without_a_successful_sync_no_reading_was_applied(old):
     """So the guard compares with nothing."""
     _synced(old, (NOW + MINUTE, "failed"))
     assert _brought_forward(old) == (_reading(LATEST, 3), None)
+
+
+def test_where_a_merged_contact_went_becomes_a_column(old):
+    """The reason said it in words; `dinmo forget` and `dinmo reconcile` parsed them."""
+    with duckdb.connect(str(old)) as connection:
+        connection.executemany(
+            "INSERT INTO dinmo.change_log VALUES ('vip', 's', ?, 'left', 'ann@x.org', ?, ?, ?, 'r')",
+            [
+                (NOW, "c1", "gone", "410 contact_merged into c2"),
+                (NOW, "c3", "gone", "410 contact_merged"),
+                (NOW, "c4", "failed", "422 unprocessable_entity"),
+                (NOW, "c5", "applied", None),
+            ],
+        )
+    with StateDatabase(str(old)).transaction() as connection:
+        moved = connection.execute(
+            "SELECT contact_id, outcome, reason, request_id, merged_into FROM dinmo.change_log"
+            " ORDER BY contact_id"
+        ).fetchall()
+    assert moved == [
+        ("c1", "gone", "410 contact_merged", "r", "c2"),
+        ("c3", "gone", "410 contact_merged", "r", None),
+        ("c4", "failed", "422 unprocessable_entity", "r", None),
+        ("c5", "applied", None, "r", None),
+    ]

@@ -11,6 +11,7 @@ import pyarrow as pa
 from dinmo_pipeline.state.changes import ChangeSet, compute_changes, store_changes
 from dinmo_pipeline.state.file.database import StateDatabase
 from dinmo_pipeline.state.membership import refresh_membership
+from dinmo_pipeline.state.workspaces import RecordedWorkspace, record_workspace
 from dinmo_pipeline.sync.session import Session
 from dinmo_pipeline_tests.intercom.workspace import Workspace
 from dinmo_pipeline_tests.state.declaring import activation
@@ -19,10 +20,14 @@ LOG = logging.getLogger("dinmo.tests")
 
 
 def session_on(workspace: Workspace, folder: Path, **settings: Any) -> Session:
-    """A session of one activation named VIP."""
+    """A session of one activation named VIP, in a workspace that the state knows."""
+    chosen, state = activation(**settings), StateDatabase(str(folder / "state.duckdb"))
+    known = RecordedWorkspace("emul8tor", "Emulated workspace", workspace.client.access)
+    with state.transaction() as connection:
+        record_workspace(connection, chosen.destination, known)
     return Session(
-        activation(**settings),
-        StateDatabase(str(folder / "state.duckdb")),
+        chosen,
+        state,
         workspace.client,
         LOG,
         clock=lambda: datetime.fromtimestamp(workspace.clock.now, UTC),

@@ -1,8 +1,8 @@
 """Where a budget is kept: in the process, or in a file that all processes of a machine share."""
 
+import fcntl
 import os
 import struct
-import sys
 import threading
 from collections.abc import Callable
 from math import isfinite
@@ -13,13 +13,10 @@ from dinmo_pipeline.intercom.errors import ConfigurationError
 from dinmo_pipeline.intercom.pacing.budget import Budget
 from dinmo_pipeline.intercom.pacing.rate_headers import LARGEST_LIMIT
 
-if sys.platform != "win32":
-    import fcntl
-
 T = TypeVar("T")
 Step = Callable[[Budget], tuple[Budget, T]]
 
-_MOST_CALLS = 2**62
+_MAX_CALLS = 2**62
 # limit, next_at, closed_until, taken, told_call, told_remaining, told_until
 _LAYOUT = struct.Struct("<qddqqqd")
 
@@ -85,10 +82,8 @@ class BudgetFile:
 
 
 def keeper(shared: Path | None) -> BudgetKeeper:
-    """A keeper of the budget; without a file, or on Windows, it is this process's own."""
-    if shared is None or sys.platform == "win32":
-        return OwnBudget()
-    return BudgetFile(shared)
+    """A keeper of the budget: of this process alone, or shared through a file."""
+    return BudgetFile(shared) if shared else OwnBudget()
 
 
 def _unpacked(data: bytes) -> Budget:
@@ -100,6 +95,6 @@ def _unpacked(data: bytes) -> Budget:
         all(map(isfinite, budget))
         and 1 <= budget.limit <= LARGEST_LIMIT
         and 0 <= budget.told_remaining <= budget.limit
-        and 0 <= budget.told_call <= budget.taken < _MOST_CALLS
+        and 0 <= budget.told_call <= budget.taken < _MAX_CALLS
     )
     return budget if sound else Budget()

@@ -8,6 +8,7 @@ as a rollback journal. Where the headers are still those, the checkpoint did not
 back; the write-ahead log then has the rest.
 """
 
+import fcntl
 import json
 import os
 import threading
@@ -15,13 +16,6 @@ from io import BytesIO
 from pathlib import Path
 
 import duckdb
-
-try:
-    import fcntl
-
-    _HAS_LOCKS = True
-except ImportError:  # Windows: its files cannot be read while another has them open
-    _HAS_LOCKS = False
 
 _HEADERS = 3 * 4096
 _guard = threading.Lock()
@@ -42,7 +36,7 @@ def attach(connection: duckdb.DuckDBPyConnection, statement: str, state: Path) -
     One thread at a time: mending takes the lock that DuckDB takes, and both are the process's.
     """
     with _guard:
-        if _HAS_LOCKS and state not in _attached.values() and journal_of(state).exists():
+        if state not in _attached.values() and journal_of(state).exists():
             _mend(state)
         connection.execute(statement)
         _attached[id(connection)] = state
@@ -56,8 +50,6 @@ def detached(connection: duckdb.DuckDBPyConnection) -> None:
 
 def keep_blocks(connection: duckdb.DuckDBPyConnection, state: Path) -> None:
     """Keep what a checkpoint of `state`, attached under that name, may write in place."""
-    if not _HAS_LOCKS:
-        return
     file = _descriptor(state)
     (size,) = connection.execute(
         "SELECT block_size FROM pragma_database_size() WHERE database_name = 'state'"

@@ -155,6 +155,7 @@ DESCRIPTIONS: Mapping[str, Description] = {
             " refused it. pending: the outcome is unknown",
             "reason": "Why it was not applied: Intercom's status and code",
             "request_id": "Intercom's id of the call, for its support",
+            "merged_into": "Intercom's id of the contact that this one was merged into",
         },
     ),
     "syncs": Description(

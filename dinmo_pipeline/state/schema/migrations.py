@@ -147,4 +147,11 @@ MIGRATIONS: Sequence[str] = (
         access VARCHAR NOT NULL
     );
     """,
+    # 5: where a merged contact went, which the reason said in words before
+    """
+    ALTER TABLE dinmo.change_log ADD COLUMN merged_into VARCHAR;
+    UPDATE dinmo.change_log
+    SET merged_into = split_part(reason, ' into ', 2), reason = split_part(reason, ' into ', 1)
+    WHERE contains(reason, ' into ');
+    """,
 )

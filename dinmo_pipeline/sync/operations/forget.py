@@ -13,7 +13,7 @@ from dinmo_pipeline.state.file.compacting import compact
 from dinmo_pipeline.state.file.database import StateDatabase
 from dinmo_pipeline.state.file.locks import activation_lock
 from dinmo_pipeline.state.forget import CarriedTag, Person, erase, find_person
-from dinmo_pipeline.sync.workspace import ensure_same_workspace
+from dinmo_pipeline.sync.workspace import OpenedWorkspace
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,10 @@ def forget(
         for key in sorted(activations):
             held.enter_context(activation_lock(locks, key, on_wait=log.info))
         person = person_of(state, identifier)
-        untagged = 0 if keep_tags else sum(_untag(state, clients, tag) for tag in person.tags)
+        workspaces = {key: OpenedWorkspace(state, key, clients[key]) for key in clients}
+        untagged = (
+            0 if keep_tags else sum(_untag(workspaces[tag.destination], tag) for tag in person.tags)
+        )
         with state.transaction() as connection:
             erased = erase(connection, person)
         rewritten = compact(state)
@@ -80,13 +83,11 @@ def forget(
     )
 
 
-def _untag(state: StateDatabase, clients: Mapping[str, IntercomClient], carried: CarriedTag) -> int:
+def _untag(workspace: OpenedWorkspace, carried: CarriedTag) -> int:
     """Take a tag off; 0 when contact or tag is gone from Intercom, so that there is nothing to do."""
-    client = clients[carried.destination]
-    ensure_same_workspace(state, carried.destination, client)
     try:
-        client.tags.untag_contact(carried.contact_id, carried.tag_id)
+        workspace.tags.untag_contact(carried.contact_id, carried.tag_id)
     except NotFoundError:
-        ensure_same_workspace(state, carried.destination, client, doubtful=True)
+        workspace.verify_again()
         return 0
     return 1

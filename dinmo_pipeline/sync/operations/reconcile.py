@@ -12,11 +12,10 @@ import duckdb
 import pyarrow as pa
 
 from dinmo_pipeline.intercom.errors import IntercomError, RefusedError, UnavailableError
-from dinmo_pipeline.intercom.tags import BULK_SIZE, Tag
+from dinmo_pipeline.intercom.tags import Tag
 from dinmo_pipeline.state.file.locks import activation_lock
 from dinmo_pipeline.state.ledger import (
     ActivationTag,
-    AppliedChange,
     PlannedChange,
     activation_tag,
     record_tag,
@@ -32,17 +31,16 @@ from dinmo_pipeline.state.reconcile import (
     stage_carriers,
 )
 from dinmo_pipeline.sync.carriers import carriers_of, carries, tag_as_it_is
-from dinmo_pipeline.sync.executing import pages_of, work_off
-from dinmo_pipeline.sync.parallel import batches, in_parallel
+from dinmo_pipeline.sync.executing import pages_of, tag_all, untag_all
+from dinmo_pipeline.sync.parallel import in_parallel
 from dinmo_pipeline.sync.session import Session
 from dinmo_pipeline.sync.tag import current_tag
 from dinmo_pipeline.sync.tagging import Tagger, TagVanishedError
-from dinmo_pipeline.sync.workspace import ensure_workspace_of
 
 RECENT_MINUTES = 10.0
 # Each contact asked for itself costs a call, while tagging 50 again costs one and is harmless.
 _MOST_VERIFIED = 1_000
-_CHANGES_A_PAGE = 10_000
+_CHANGES_PER_PAGE = 10_000
 
 Members = Callable[[], AbstractContextManager[pa.RecordBatchReader]]
 DriftStatus = Literal["ok", "drift", "repaired", "failed"]
@@ -90,6 +88,7 @@ def reconcile(
     key = session.activation.key
     with activation_lock(locks, key, on_wait=session.log.warning):
         started, calls_before = time.monotonic(), session.intercom.calls
+        session = replace(session, records_workspace=repair)
         try:
             found = _reconcile(session, members, repair=repair, recent=recent)
         except TagVanishedError:
@@ -110,10 +109,7 @@ def _reconcile(
     with session.state.scratch() as connection:
         with members() as rows:
             stage_members(connection, rows, session.activation.match_by)
-        ensure_workspace_of(session, record=repair)
         tag = tag_as_it_is(session)
-        if tag is None:
-            ensure_workspace_of(session, doubtful=True, record=repair)
         stage_carriers(connection, carriers_of(session, tag) if tag else ())
         with session.state.attached(connection, read_only=True):
             drift = compare_carriers(connection, session.activation, recent_since=since)
@@ -172,18 +168,19 @@ def _repair(
     repaired = _adopted(session, connection, tag, drift)
     tagger = Tagger(session.intercom.tags, tag)
 
-    def untag(batch: list[PlannedChange]) -> list[AppliedChange]:
-        return [tagger.untag(change) for change in batch]
-
-    missing = batches(_pages(connection, "drift_missing"), BULK_SIZE)
-    removable = batches(_pages(connection, "drift_removable"), 1)
-    again = work_off(session, "tagging again", drift.missing, missing, tagger.tag_users)
-    off = work_off(session, "untagging", drift.removable, removable, untag)
-    return repaired + again["applied"] + again["gone"] + off["applied"] + off["gone"]
+    missing = _pages(connection, "drift_missing")
+    removable = _pages(connection, "drift_removable")
+    tagged = tag_all(session, tagger, "tagging again", drift.missing, missing)
+    untagged = untag_all(session, tagger, drift.removable, removable)
+    done = tagged + untagged
+    return repaired + done["applied"] + done["gone"]
 
 
 def _pages(connection: duckdb.DuckDBPyConnection, table: DriftTable) -> Iterator[PlannedChange]:
-    return pages_of(lambda after: drift_page(connection, table, after=after, limit=_CHANGES_A_PAGE))
+    return pages_of(
+        lambda after, limit: drift_page(connection, table, after=after, limit=limit),
+        _CHANGES_PER_PAGE,
+    )
 
 
 def _adopted(

@@ -17,7 +17,6 @@ from dinmo_pipeline.intercom.errors import IntercomError
 from dinmo_pipeline.intercom.tags import Tag
 from dinmo_pipeline.state.file.database import StateDatabase
 from dinmo_pipeline.state.file.locks import activation_lock
-from dinmo_pipeline.state.ledger import AppliedChange, PlannedChange
 from dinmo_pipeline.state.retire import (
     RetiredTag,
     close_activation,
@@ -29,13 +28,12 @@ from dinmo_pipeline.state.retire import (
     stage_removals,
 )
 from dinmo_pipeline.state.syncs import SyncNumbers, count_outcomes, finish_sync, start_sync
-from dinmo_pipeline.sync.executing import pages_of, work_off
-from dinmo_pipeline.sync.parallel import batches
+from dinmo_pipeline.sync.executing import pages_of, untag_all
 from dinmo_pipeline.sync.session import Session, utc_now
+from dinmo_pipeline.sync.tag import existing_tag
 from dinmo_pipeline.sync.tagging import Tagger, TagVanishedError
-from dinmo_pipeline.sync.workspace import ensure_workspace_of
 
-_CHANGES_A_PAGE = 10_000
+_CHANGES_PER_PAGE = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,10 +120,7 @@ def _untag_all(session: Session, done: Retired) -> Retired:
     with session.state.reading() as connection:
         tags = retired_tags(connection, activation.key)
     (ours,) = (tag for tag in tags if tag.destination == activation.destination)
-    ensure_workspace_of(session)
-    tag = session.intercom.tags.get(ours.tag_id)
-    if tag is None:
-        ensure_workspace_of(session, doubtful=True)
+    tag = existing_tag(session, ours.tag_id)
     with session.state.transaction() as connection:
         if tag is None:
             # Deleted in Intercom: nobody carries it.
@@ -139,16 +134,14 @@ def _untag_rest(session: Session, tag: Tag, ours: RetiredTag, done: Retired) -> 
     # Nobody of this activation keeps the tag, so it also leaves whom a contact was merged into.
     tagger = Tagger(session.intercom.tags, tag, lambda _contact: False)
 
-    def untag(batch: list[PlannedChange]) -> list[AppliedChange]:
-        return [tagger.untag(change) for change in batch]
-
     with session.state.scratch() as connection:
         with session.state.attached(connection, read_only=True):
             total = stage_removals(connection, session.activation.key, ours)
         changes = pages_of(
-            lambda after: removals_page(connection, after=after, limit=_CHANGES_A_PAGE)
+            lambda after, limit: removals_page(connection, after=after, limit=limit),
+            _CHANGES_PER_PAGE,
         )
-        counted = work_off(session, "untagging", total, batches(changes, 1), untag)
+        counted = untag_all(session, tagger, total, changes)
     return replace(
         done,
         untagged=done.untagged + counted["applied"],
