@@ -1,4 +1,4 @@
-"""Contacts: found by batches of identifiers, by creation date, or listed; never created."""
+"""The calls that read contacts: searched by identifiers or creation date, or all of them listed."""
 
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -14,9 +14,9 @@ from dinmo_pipeline.intercom.halving import halves, narrow
 from dinmo_pipeline.intercom.pages import ContactPage, read_contact, walk
 from dinmo_pipeline.intercom.transport import Transport
 
-PAGE_SIZE = 150  # the most that Intercom gives; more is refused
+PAGE_SIZE = 150  # Intercom's maximum; it refuses more
 LOOKUP_SIZE = 50  # `IN` has no documented limit; production code has used 100
-GROUP_SIZE = 15  # filters in one AND or OR, as documented
+OR_SIZE = 15  # filters in one AND or OR, as documented
 _SORTED_FROM = (2, 16)  # the version that documents `sort` in a search
 
 LookupField = Literal["email", "external_id"]
@@ -24,12 +24,13 @@ LookupField = Literal["email", "external_id"]
 
 @dataclass
 class Contacts:
-    """The contact calls that a sync needs; may be shared between threads.
+    """The contact calls that a sync needs; thread-safe.
 
     Attributes:
-        lookup_size: identifiers in one search; it shrinks when Intercom refuses long lists.
-        accepts_lists: whether `IN` is used; if Intercom refuses even two values, `=` in an OR is.
-        refused: identifiers that Intercom refuses to search for, and so are no user's.
+        lookup_size: identifiers per search; it shrinks when Intercom refuses long lists.
+        accepts_lists: whether to search with `IN`. If Intercom refuses even two values, searches use
+            `=` within `OR`.
+        refused: identifiers that Intercom refuses to search for, so no user can have them.
     """
 
     transport: Transport
@@ -38,25 +39,28 @@ class Contacts:
     refused: list[str] = field(default_factory=list)
 
     def get(self, contact_id: str) -> Contact:
-        """One contact, as it is now: unlike search and list this never lags.
+        """Read one contact as it is now: unlike search and list, this never lags.
 
         Raises:
-            NotFoundError: it is unknown or archived; MergedError: it lives on elsewhere (API 2.16 on).
+            NotFoundError: the contact is unknown or archived.
+            MergedError: it was merged into another one (from API 2.16 on).
+            IntercomError: see errors.py.
         """
         path = f"/contacts/{quote(contact_id, safe='')}"
         answer = self.transport.call("GET", path)
         contact = read_contact(answer.body)
         if contact is None:
             raise UnreadableError(
-                f"GET {path}: Intercom's answer holds no contact.", request_id=answer.request_id
+                f"GET {path}: Intercom's answer is not a contact.", request_id=answer.request_id
             )
         return contact
 
     def find_users(self, by: LookupField, identifiers: Sequence[str]) -> list[Contact]:
-        """The users with one of the identifiers: one call per `lookup_size` of them, and 150 users.
+        """Find the users that have one of the identifiers.
 
-        A list that Intercom refuses, or fails on while it answers its parts, is halved down to the
-        identifier at fault, which is put into `refused` and no user's.
+        It takes a call per `lookup_size` identifiers, and one more per further 150 users. A list that
+        Intercom refuses or fails on is halved until the identifier at fault is found, and put into
+        `refused`.
 
         Raises:
             IntercomError: see errors.py.
@@ -71,13 +75,13 @@ class Contacts:
     def users_created_since(
         self, moment: datetime, *, overlap: timedelta = timedelta(0)
     ) -> Iterator[list[Contact]]:
-        """Pages of users, the newest first, down to the one that reaches back to `moment`.
+        """Pages of users, newest first, until one reaches back to `moment`.
 
-        On those pages the users created within `overlap` before it come, too: Intercom's index may not have
-        shown them at the time. The overlap adds no page, so with nobody new it is one call.
+        The pages include users created up to `overlap` before it, since Intercom's index may not have
+        shown those at the time. The overlap adds no page, so it is one call if nobody is new.
 
-        Intercom compares dates by whole days, in a time zone that documentation and measurement
-        disagree on, so the search begins two days early and stops reading at the moment itself.
+        Intercom compares dates by whole days, in a time zone on which documentation and measurement
+        disagree. So the search starts two days early, and reading stops at the moment itself.
 
         Raises:
             IntercomError: see errors.py.
@@ -105,14 +109,14 @@ class Contacts:
     def search(
         self, query: dict[str, Any], *, sort: dict[str, str] | None = None
     ) -> Iterator[list[Contact]]:
-        """Pages of contacts (users and leads) that match a query, 150 a page.
+        """Pages of contacts (users and leads) that match a query, 150 per page.
 
         Raises:
-            IntercomError: see errors.py; UnreadableError when the walk would never end.
+            IntercomError: see errors.py; UnreadableError if the pages would never end.
         """
 
         def ask(cursor: str | None) -> Answer:
-            # In the query string the cursor is ignored, and the first page comes for ever.
+            # Intercom ignores a cursor in the query string, and would return the first page forever.
             after = {"starting_after": cursor} if cursor else {}
             body: dict[str, Any] = {"query": query, "pagination": {"per_page": PAGE_SIZE, **after}}
             if sort:
@@ -123,10 +127,10 @@ class Contacts:
             yield page.contacts
 
     def everyone(self) -> Generator[ContactPage, None, None]:
-        """Pages of all contacts of the workspace, users and leads, 150 a page, one after another.
+        """Pages of all contacts of the workspace, users and leads, 150 per page.
 
         Raises:
-            IntercomError: see errors.py; UnreadableError when the walk would never end.
+            IntercomError: see errors.py; UnreadableError if the pages would never end.
         """
 
         def ask(cursor: str | None) -> Answer:
@@ -138,9 +142,9 @@ class Contacts:
         return walk("GET /contacts", ask)
 
     def _newest_first(self, query: dict[str, Any]) -> Iterator[tuple[list[Contact], bool]]:
-        """Pages of a search and whether they are known to come in the order of creation.
+        """Pages of a search, and whether each is known to be sorted by creation.
 
-        Sorting is documented from 2.16 on; before, `sort` may be ignored or refused.
+        Sorting is documented from 2.16 on; earlier versions may ignore or refuse `sort`.
         """
         documented = _number(self.transport.version) >= _SORTED_FROM
         pages = self.search(query, sort={"field": "created_at", "order": "descending"})
@@ -200,34 +204,32 @@ class Contacts:
             query = single[0]
         elif self.accepts_lists:
             query = {"field": by, "operator": "IN", "value": list(identifiers)}
-        elif len(identifiers) <= GROUP_SIZE:
+        elif len(identifiers) <= OR_SIZE:
             query = {"operator": "OR", "value": single}
         else:
-            # Taken as a batch before another thread learned that lists are refused.
-            parts = [
-                identifiers[i : i + GROUP_SIZE] for i in range(0, len(identifiers), GROUP_SIZE)
-            ]
+            # The batch was cut before another thread learned that Intercom refuses lists.
+            parts = [identifiers[i : i + OR_SIZE] for i in range(0, len(identifiers), OR_SIZE)]
             return [contact for part in parts for contact in self._ask(by, part)]
         return [contact for page in self.search(query) for contact in page]
 
     def _shorten(self, size: int) -> None:
         if size == 1 and self.accepts_lists:
-            self.accepts_lists, self.lookup_size = False, GROUP_SIZE
+            self.accepts_lists, self.lookup_size = False, OR_SIZE
         else:
             self.lookup_size = min(self.lookup_size, size)
 
 
 def _may_be_the_query(error: UnavailableError) -> bool:
-    """Whether it may lie in what was asked: a malformed query was seen to give 500, not 400."""
+    """Whether the query may be at fault: a malformed one was seen to return 500, not 400."""
     return error.status == 500  # noqa: PLR2004
 
 
 def _number(version: str) -> tuple[int, ...]:
-    """`(2, 16)` of `2.16`."""
+    """`(2, 16)` for `2.16`."""
     return tuple(int(part) for part in version.split(".") if part.isdigit())
 
 
 def _descending(page: Sequence[Contact]) -> bool:
-    """Whether a page shows that the newest come first; equal dates, as of an import, show nothing."""
+    """Whether a page proves that the newest come first. Equal dates, as after an import, prove nothing."""
     dates = [contact.created_at for contact in page if contact.created_at is not None]
     return dates == sorted(dates, reverse=True) and dates[:1] != dates[-1:]

@@ -1,4 +1,4 @@
-"""The directory of Intercom's users: which contacts a member's identifier stands for."""
+"""The directory of Intercom's users: the contacts that belong to a member's identifier."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -25,7 +25,7 @@ def record_contacts(
     by_email: bool,
     now: datetime,
 ) -> None:
-    """Put users into the directory; see `record_contact_rows`. A contact seen twice counts as seen last."""
+    """Put users into the directory; see `record_contact_rows`. If a contact comes twice, the last counts."""
     if not seen:
         return
     last_seen = {contact.id: contact[:3] for contact in seen}
@@ -48,29 +48,7 @@ def record_contact_rows(
     email, together with all other users of it. An external_id belongs to one user: the contact that had it
     before loses it. Call it inside a transaction.
     """
-    connection.execute(
-        f"""
-        CREATE OR REPLACE TEMP TABLE fresh AS
-        SELECT contact_id, nullif({normalised("email", "email")}, '') AS email,
-               nullif(external_id, '') AS external_id
-        FROM {seen}
-        """
-    )
-    # The one look at the whole directory; what follows goes by row number. Two semi joins take half the
-    # time of one OR (10 million contacts: 0.35 s and 0.7 s).
-    same = """
-        SELECT rowid AS row_number, contact_id, email, external_id, by_email FROM dinmo.contacts
-        WHERE destination = $destination AND
-    """
-    connection.execute(
-        f"""
-        CREATE OR REPLACE TEMP TABLE known AS
-        {same} contact_id IN (SELECT contact_id FROM fresh)
-        UNION
-        {same} external_id IN (SELECT external_id FROM fresh WHERE external_id IS NOT NULL)
-        """,
-        {"destination": destination},
-    )
+    _stage_fresh_and_known(connection, destination, seen)
     _replace_changed(connection, destination, by_email=by_email, now=now)
     connection.execute(
         """
@@ -89,15 +67,44 @@ def record_contact_rows(
     )
 
 
+def _stage_fresh_and_known(
+    connection: duckdb.DuckDBPyConnection, destination: str, seen: str
+) -> None:
+    """Put the seen users into the table `fresh`, and what the directory has of them into `known`."""
+    connection.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE fresh AS
+        SELECT contact_id, nullif({normalised("email", "email")}, '') AS email,
+               nullif(external_id, '') AS external_id
+        FROM {seen}
+        """
+    )
+    # The only scan of the whole directory; later statements use row numbers. Two semi joins take half the
+    # time of one OR (10 million contacts: 0.35 s against 0.7 s).
+    same = """
+        SELECT rowid AS row_number, contact_id, email, external_id, by_email FROM dinmo.contacts
+        WHERE destination = $destination AND
+    """
+    connection.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE known AS
+        {same} contact_id IN (SELECT contact_id FROM fresh)
+        UNION
+        {same} external_id IN (SELECT external_id FROM fresh WHERE external_id IS NOT NULL)
+        """,
+        {"destination": destination},
+    )
+
+
 def _replace_changed(
     connection: duckdb.DuckDBPyConnection, destination: str, *, by_email: bool, now: datetime
 ) -> None:
-    """Write the contacts of `fresh` that are not in `known` just so."""
+    """Write the contacts of `fresh` that differ from `known`."""
     connection.execute(
         """
         CREATE OR REPLACE TEMP TABLE changed AS
         SELECT fresh.contact_id, fresh.email, fresh.external_id, known.row_number,
-               -- An email that was looked for in vain has no other users than those seen since.
+               -- An email that was not found has no other users than those seen since.
                $by_email OR (known.email = fresh.email AND known.by_email) IS TRUE
                OR fresh.email IN (
                    SELECT identifier FROM dinmo.missing_members
@@ -112,11 +119,11 @@ def _replace_changed(
         {"by_email": by_email, "destination": destination},
     )
     connection.execute("DELETE FROM dinmo.contacts WHERE rowid IN (SELECT row_number FROM changed)")
-    given_up = connection.execute(
+    former_emails = connection.execute(
         "SELECT DISTINCT known.email FROM known JOIN changed USING (row_number)"
         " WHERE known.email IS NOT NULL AND known.email IS DISTINCT FROM changed.email"
     ).fetchall()
-    _touch_namesakes(connection, destination, [row[0] for row in given_up])
+    _touch_namesakes(connection, destination, [row[0] for row in former_emails])
     connection.execute(
         """
         INSERT INTO dinmo.contacts
@@ -135,11 +142,53 @@ def record_missing(
     *,
     now: datetime,
 ) -> None:
-    """Remember those of the identifiers that Intercom does not have, and when we looked.
+    """Record the identifiers that are not in Intercom, and when they were looked up.
 
-    Call it after `record_contacts` had all that was found: a contact that the directory has by such an
-    email, but that no search for an email ever showed, has another email by now.
+    Call it after `record_contacts` got everything that was found. A contact that the directory still has
+    under such an email, but that no search by email ever showed, has another email by now.
     """
+    _stage_answered(connection, destination, match_by, looked_for)
+    connection.execute(
+        """
+        UPDATE dinmo.contacts SET email = NULL, touched = nextval('dinmo.touches')
+        WHERE rowid IN (SELECT row_number FROM answered WHERE NOT found)
+        """
+    )
+    key = {"destination": destination, "match_by": match_by}
+    connection.execute(
+        """
+        CREATE OR REPLACE TEMP TABLE absent AS
+        SELECT identifier, coalesce(known.looks, 0) + 1 AS looks
+        FROM (SELECT identifier FROM answered GROUP BY ALL HAVING NOT bool_or(found))
+        LEFT JOIN (
+            SELECT identifier, looks FROM dinmo.missing_members
+            WHERE destination = $destination AND match_by = $match_by
+        ) AS known USING (identifier)
+        """,
+        key,
+    )
+    connection.execute(
+        """
+        DELETE FROM dinmo.missing_members
+        WHERE destination = $destination AND match_by = $match_by
+          AND identifier IN (SELECT identifier FROM absent)
+        """,
+        key,
+    )
+    connection.execute(
+        "INSERT INTO dinmo.missing_members"
+        " SELECT $destination, $match_by, identifier, $now, looks FROM absent",
+        {**key, "now": now},
+    )
+
+
+def _stage_answered(
+    connection: duckdb.DuckDBPyConnection,
+    destination: str,
+    match_by: MatchBy,
+    looked_for: Sequence[str],
+) -> None:
+    """Put the identifiers into the table `answered`, each with its contacts, and whether it was found."""
     connection.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE answered AS
@@ -152,45 +201,14 @@ def record_missing(
         """,
         {"looked_for": list(looked_for)},
     )
-    connection.execute(
-        """
-        UPDATE dinmo.contacts SET email = NULL, touched = nextval('dinmo.touches')
-        WHERE rowid IN (SELECT row_number FROM answered WHERE NOT found)
-        """
-    )
-    connection.execute(
-        """
-        CREATE OR REPLACE TEMP TABLE absent AS
-        SELECT identifier, coalesce(known.looks, 0) + 1 AS looks
-        FROM (SELECT identifier FROM answered GROUP BY ALL HAVING NOT bool_or(found))
-        LEFT JOIN (
-            SELECT identifier, looks FROM dinmo.missing_members
-            WHERE destination = $destination AND match_by = $match_by
-        ) AS known USING (identifier)
-        """,
-        {"destination": destination, "match_by": match_by},
-    )
-    connection.execute(
-        """
-        DELETE FROM dinmo.missing_members
-        WHERE destination = $destination AND match_by = $match_by
-          AND identifier IN (SELECT identifier FROM absent)
-        """,
-        {"destination": destination, "match_by": match_by},
-    )
-    connection.execute(
-        "INSERT INTO dinmo.missing_members"
-        " SELECT $destination, $match_by, identifier, $now, looks FROM absent",
-        {"destination": destination, "match_by": match_by, "now": now},
-    )
 
 
 def forget_contacts(
     connection: duckdb.DuckDBPyConnection, destination: str, contact_ids: Sequence[str]
 ) -> None:
-    """Drop contacts that Intercom no longer has; their identifiers are looked for again.
+    """Drop contacts that are gone from Intercom; their identifiers will be looked up again.
 
-    They carry no tag any more, so every activation's ledger of the destination drops them, too.
+    They carry no tags any more, so they are dropped from the ledger of every activation at the destination.
     """
     if not contact_ids:
         return
@@ -206,7 +224,7 @@ def forget_contacts(
 def touch_contacts(
     connection: duckdb.DuckDBPyConnection, destination: str, contact_ids: Sequence[str]
 ) -> None:
-    """Have contacts compared again at the next sync of every activation."""
+    """Make the next sync of every activation compare these contacts again."""
     if not contact_ids:
         return
     connection.execute(
@@ -219,7 +237,7 @@ def touch_contacts(
 def _touch_namesakes(
     connection: duckdb.DuckDBPyConnection, destination: str, emails: Sequence[str]
 ) -> None:
-    """Have the contacts of emails compared again that another contact had, too: it vouched for them all."""
+    """Touch the contacts of emails that another contact had too, since it proved that all were known."""
     if emails:
         connection.execute(
             "UPDATE dinmo.contacts SET touched = nextval('dinmo.touches')"
@@ -231,7 +249,7 @@ def _touch_namesakes(
 def count_missing(
     connection: duckdb.DuckDBPyConnection, members: str, destination: str, match_by: MatchBy
 ) -> int:
-    """How many of the members (a FROM item) are remembered as not in Intercom."""
+    """The number of members (a FROM item) that are recorded as not in Intercom."""
     return int(
         one_row(
             connection,
@@ -248,7 +266,7 @@ def count_missing(
 def count_ambiguous(
     connection: duckdb.DuckDBPyConnection, members: str, destination: str, match_by: MatchBy
 ) -> int:
-    """How many of the members (a FROM item) stand for several users."""
+    """The number of members (a FROM item) that have several users."""
     return int(
         one_row(
             connection,
@@ -269,11 +287,11 @@ def due_for_another_look(
     match_by: MatchBy,
     *,
     now: datetime,
-    first_interval_hours: float,
-    longest_interval_hours: float,
+    min_interval_hours: float,
+    max_interval_hours: float,
     limit: int,
 ) -> list[str]:
-    """Missing members whose turn has come: the interval doubles with each look in vain."""
+    """Missing members that are due to be looked up again; the interval doubles each time."""
     found = connection.execute(
         f"""
         SELECT missing.identifier
@@ -287,8 +305,8 @@ def due_for_another_look(
             "destination": destination,
             "match_by": match_by,
             "now": now,
-            "first": first_interval_hours,
-            "longest": longest_interval_hours,
+            "first": min_interval_hours,
+            "longest": max_interval_hours,
             "limit": limit,
         },
     ).fetchall()
@@ -298,10 +316,10 @@ def due_for_another_look(
 def signups_unseen_since(
     connection: duckdb.DuckDBPyConnection, destination: str
 ) -> datetime | None:
-    """Since when contacts may have been created that a missing member could be; None for never.
+    """The time since when new contacts may belong to missing members; None if none are missing.
 
-    That is the last search for new contacts, or, when nobody has been missing since, the moment the first
-    of those missing now was looked for.
+    This is the last search for new contacts, or, if nobody was missing then, the first lookup of a member
+    who is missing now.
     """
     since: datetime | None = one_row(
         connection,
@@ -319,7 +337,7 @@ def signups_unseen_since(
 def record_signup_look(
     connection: duckdb.DuckDBPyConnection, destination: str, *, now: datetime
 ) -> None:
-    """Remember that all contacts created before `now` have been seen."""
+    """Record that all contacts created before `now` have been seen."""
     connection.execute(
         "INSERT OR REPLACE INTO dinmo.signup_looks VALUES (?, ?)", [destination, now]
     )

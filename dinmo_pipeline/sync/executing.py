@@ -1,4 +1,4 @@
-"""Make the calls of many changes side by side, and record what became of each, whatever happens."""
+"""Make the calls of many changes in parallel, and record each outcome, whatever happens."""
 
 import time
 from collections import Counter
@@ -8,12 +8,12 @@ from functools import partial
 from dinmo_pipeline.intercom.errors import UnavailableError
 from dinmo_pipeline.intercom.tags import BULK_SIZE
 from dinmo_pipeline.state.ledger import AppliedChange, Outcome, PlannedChange, record_outcomes
-from dinmo_pipeline.state.paging import rows_by_page
+from dinmo_pipeline.sync.paging import rows_by_page
 from dinmo_pipeline.sync.parallel import batches, in_parallel
 from dinmo_pipeline.sync.session import Session
 from dinmo_pipeline.sync.tagging import Tagger
 
-# Outcomes are recorded together: this many, or what came in this time.
+# Outcomes are recorded together, up to so many, and none is kept for longer than so many seconds.
 _OUTCOMES_PER_RECORD = 2_000
 _MAX_SECONDS_UNRECORDED = 2.0
 # This many calls in a row without a definite answer mean that Intercom is down.
@@ -23,15 +23,15 @@ _MAX_FAILURES_IN_A_ROW = 5
 def tag_all(
     session: Session, tagger: Tagger, label: str, total: int, changes: Iterable[PlannedChange]
 ) -> Counter[Outcome]:
-    """Tag the contacts of changes, 50 per call; how many had each outcome. See `_work_off`."""
-    return _work_off(session, label, total, batches(changes, BULK_SIZE), tagger.tag_users)
+    """Tag the contacts of changes, 50 per call, and count the outcomes. See `_make_calls`."""
+    return _make_calls(session, label, total, batches(changes, BULK_SIZE), tagger.tag_users)
 
 
 def untag_all(
     session: Session, tagger: Tagger, total: int, changes: Iterable[PlannedChange]
 ) -> Counter[Outcome]:
-    """Untag the contacts of changes, one per call; how many had each outcome. See `_work_off`."""
-    return _work_off(
+    """Untag the contacts of changes, one per call, and count the outcomes. See `_make_calls`."""
+    return _make_calls(
         session,
         "untagging",
         total,
@@ -47,20 +47,20 @@ def pages_of(
     return rows_by_page(read, lambda change: change.position, start=0, limit=limit)
 
 
-def _work_off(
+def _make_calls(
     session: Session,
     label: str,
     total: int,
     work: Iterator[list[PlannedChange]],
     call: Callable[[list[PlannedChange]], list[AppliedChange]],
 ) -> Counter[Outcome]:
-    """Make the calls side by side, record their outcomes in batches, and count them.
+    """Make the calls in parallel, record their outcomes in batches, and count them.
 
     `label` and `total` are for the progress, in contacts.
 
     Raises:
-        IntercomError: see the intercom layer; what was answered before is recorded.
-        TagVanishedError: the tag was deleted meanwhile; likewise.
+        IntercomError: see the intercom layer; earlier outcomes are recorded.
+        TagVanishedError: the tag was deleted meanwhile; earlier outcomes are recorded.
     """
     recorder = _Recorder(session)
     counted: Counter[Outcome] = Counter()
@@ -82,7 +82,7 @@ def _work_off(
 
 
 class _Recorder:
-    """Keeps outcomes until there are many or the oldest has waited long enough."""
+    """Collects outcomes, and records them when there are many or the oldest has waited too long."""
 
     def __init__(self, session: Session) -> None:
         self._session = session

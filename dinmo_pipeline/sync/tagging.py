@@ -1,4 +1,4 @@
-"""Tag and untag contacts, and turn each answer of Intercom into what became of the change."""
+"""Tag and untag contacts, and turn each of Intercom's answers into an outcome."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,23 +16,23 @@ from dinmo_pipeline.intercom.halving import halves, narrow
 from dinmo_pipeline.intercom.tags import Tag, Tags
 from dinmo_pipeline.state.ledger import AppliedChange, Outcome, PlannedChange
 
-# Refusals of a list that may be meant for one of its contacts, or for its length: then it is halved.
+# Refusals that may be about one contact of a list, or about its length: the list is halved.
 _HALVED_STATUSES = frozenset({400, 404, 413, 422})
-# Intercom follows a chain of merges for 3 hops, as documented; so do we.
+# Intercom follows at most 3 merges in a row, as documented; so do we.
 _MAX_MERGES = 3
 
 
 class TagVanishedError(Exception):
-    """The tag was deleted in Intercom while the sync was under way."""
+    """The tag was deleted in Intercom during the sync."""
 
 
 @dataclass(frozen=True)
 class Tagger:
-    """Puts one tag on contacts and takes it off; each method gives one outcome per change.
+    """Puts one tag on contacts and takes it off; each method returns one outcome per change.
 
     Attributes:
-        is_tagged: whether our ledger says that a contact carries the tag. With it, the tag of a contact
-            that left is also taken off the one it was merged into; without, that one is left alone.
+        is_tagged: whether the ledger says that a contact carries the tag. If given, a contact that another
+            one was merged into is untagged for it, unless the ledger has it; otherwise it is left alone.
 
     Raises:
         AccessError, ConfigurationError: nothing will work until a person acts.
@@ -44,7 +44,7 @@ class Tagger:
     is_tagged: Callable[[str], bool] | None = None
 
     def tag_users(self, changes: Sequence[PlannedChange]) -> list[AppliedChange]:
-        """Tag up to 50 contacts in one call, and in more where the answer leaves a doubt."""
+        """Tag up to 50 contacts in one call, and in more if the answer does not confirm all of them."""
         try:
             return self._tag_together(changes)
         except UnavailableError as error:
@@ -56,16 +56,16 @@ class Tagger:
                 return [self._tag_alone(changes[0])]
             if error.status not in _HALVED_STATUSES:
                 return [_outcome(change, "failed", error) for change in changes]
-            # Up to 2.15 one unknown contact refuses the whole call, and nobody was tagged.
+            # Up to 2.15, one unknown contact makes Intercom refuse the whole call, and nobody is tagged.
             first, second = halves(changes)
             return self.tag_users(first) + self.tag_users(second)
 
     def untag(self, change: PlannedChange) -> AppliedChange:
-        """Take the tag off one contact; one that is gone, or does not carry it, needs it no more."""
+        """Untag one contact; one that is gone or does not carry the tag needs nothing more."""
         try:
             request_id = self.tags.untag_contact(change.contact_id, self.tag.id)
         except NotFoundError as error:
-            return self._untagged_nobody(change, error)
+            return self._outcome_of_404(change, error)
         except UnavailableError as error:
             return _outcome(change, "pending", error)
         except RefusedError as error:
@@ -80,7 +80,7 @@ class Tagger:
         return [
             _applied(change, answer.request_id)
             if confirmed is None or change.contact_id in confirmed
-            # From 2.16 on a contact that is not listed was skipped, or so we must think.
+            # From 2.16 on, a contact that the answer does not list was probably skipped.
             else self._tag_alone(change)
             for change in changes
         ]
@@ -88,7 +88,7 @@ class Tagger:
     def _tag_around(
         self, changes: Sequence[PlannedChange], error: UnavailableError
     ) -> list[AppliedChange]:
-        """Tag a list that Intercom fails on by halves, as long as it takes the other half."""
+        """Tag a list that Intercom fails on by halves, as long as it accepts the other half."""
 
         def tag(half: Sequence[PlannedChange]) -> list[AppliedChange]:
             try:
@@ -115,8 +115,8 @@ class Tagger:
             return _outcome(change, "failed", error)
         return _applied(change, request_id)
 
-    def _untagged_nobody(self, change: PlannedChange, error: NotFoundError) -> AppliedChange:
-        """What a 404 on untagging means: the contact is gone, or merely does not carry the tag."""
+    def _outcome_of_404(self, change: PlannedChange, error: NotFoundError) -> AppliedChange:
+        """The meaning of a 404 on untagging: the contact is gone, or only does not carry the tag."""
         try:
             missing = self._why_not_found(change.contact_id)
             if missing is None:
@@ -132,9 +132,9 @@ class Tagger:
         return _outcome(change, "gone", missing)
 
     def _why_not_found(self, contact_id: str) -> NotFoundError | None:
-        """Intercom's answer that there is no such contact; None when there is one.
+        """Intercom's answer that a contact does not exist; None if it does.
 
-        An unknown contact and an unknown tag get the same answer on a write, so both are asked for.
+        A write gets the same answer for an unknown contact and for an unknown tag, so both are read.
 
         Raises:
             TagVanishedError: it is the tag that is missing.
@@ -148,9 +148,9 @@ class Tagger:
         return None
 
     def _untag_survivor(self, merged: MergedError) -> None:
-        """Take the tag, which moves with a merge, off the contact that was merged into.
+        """Untag the contact that another one was merged into, since a tag moves with a merge.
 
-        Not off one that has it for a member of its own: our ledger knows those.
+        A contact that carries the tag for another member keeps it: those are in the ledger.
         """
         for _ in range(_MAX_MERGES):
             survivor = merged.canonical_id
@@ -165,14 +165,14 @@ class Tagger:
                 return
 
     def _report_other_tag(self, other: Tag) -> None:
-        """The bulk call goes by name: with our tag deleted or renamed, Intercom made another."""
+        """Report that our tag was deleted or renamed, so that bulk tagging, by name, created another."""
         ours = self.tags.get(self.tag.id)
         if ours is None:
             raise TagVanishedError
         raise ConfigurationError(
-            f"The tag {self.tag.name!r} was renamed in Intercom to {ours.name!r} during the sync, which"
-            f" made a second tag {other.name!r} (id {other.id}). Delete that one in Intercom; the next"
-            " sync goes on with the renamed one."
+            f"The tag {self.tag.name!r} was renamed in Intercom to {ours.name!r} during the sync, so"
+            f" Intercom created a second tag {other.name!r} (id {other.id}). Delete that one in Intercom."
+            " The next sync will use the renamed one."
         )
 
     @property

@@ -33,7 +33,7 @@ from dinmo_pipeline_tests.state.declaring import activation
 TAG_NAME = "VIP"
 # For benchmarks that measure something else than pacing.
 UNLIMITED = 1_000_000
-_SEEDED_A_CALL = 20_000
+_SEEDED_PER_CALL = 20_000
 _A_YEAR_AGO = int(datetime(2025, 1, 1, tzinfo=UTC).timestamp())
 
 
@@ -61,7 +61,7 @@ class Intercom:
             for number, one in enumerate(emails)
         )
         ids: list[str] = []
-        while part := list(islice(rows, _SEEDED_A_CALL)):
+        while part := list(islice(rows, _SEEDED_PER_CALL)):
             ids += self._control("POST", "contacts", json=part)["ids"]
         return ids
 

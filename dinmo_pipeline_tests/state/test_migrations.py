@@ -1,4 +1,4 @@
-"""A state of an older release is brought forward, and what it knew is still known."""
+"""A state of an older release is migrated without losing what it knew."""
 
 from datetime import timedelta
 
@@ -18,7 +18,7 @@ MINUTE = timedelta(minutes=1)
 
 @pytest.fixture
 def old(tmp_path):
-    """A file of the first release: three readings, of which a person may tell the syncs."""
+    """A file of the first release with three readings; a test adds the syncs."""
     path = tmp_path / "state.duckdb"
     with duckdb.connect(str(path)) as connection:
         connection.execute("CREATE SCHEMA dinmo")
@@ -59,13 +59,13 @@ def _reading(at, nulls):
 
 
 def test_the_applied_reading_is_the_one_before_the_newest_successful_sync(old):
-    """A held sync and a reading that no sync followed applied nothing."""
+    """A held sync applied nothing, nor did a reading that no sync followed."""
     _synced(old, (NOW + MINUTE, "ok"), (LATER + MINUTE, "held"))
     assert _brought_forward(old) == (_reading(LATEST, 3), _reading(NOW, 1))
 
 
 def test_without_a_successful_sync_no_reading_was_applied(old):
-    """So the guard compares with nothing."""
+    """So the guard has nothing to compare with."""
     _synced(old, (NOW + MINUTE, "failed"))
     assert _brought_forward(old) == (_reading(LATEST, 3), None)
 

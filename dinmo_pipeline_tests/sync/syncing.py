@@ -1,4 +1,4 @@
-"""A session on an emulated workspace: state, activation, and what a test asks of them."""
+"""A session on an emulated workspace: state, activation, and queries."""
 
 import logging
 from collections.abc import Iterable
@@ -53,6 +53,6 @@ def compare(session: Session) -> ChangeSet:
 
 
 def rows(session: Session, query: str) -> list[tuple[Any, ...]]:
-    """What the state answers to a query."""
+    """The rows of a query of the state."""
     with session.state.reading() as connection:
         return connection.execute(query).fetchall()
