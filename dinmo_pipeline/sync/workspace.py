@@ -35,9 +35,9 @@ class OpenedWorkspace:
         client: calls the workspace that the destination leads to now.
         records: whether a newly seen workspace is recorded; if false, the state is only read.
 
-    Raises (on each use):
-        ConfigurationError: it is another workspace, or cannot be recognised.
-        IntercomError: Intercom does not say which workspace it is.
+    Raises:
+        ConfigurationError: on first use, if it is another workspace or cannot be recognised.
+        IntercomError: on first use, if Intercom does not say which workspace it is.
     """
 
     def __init__(
@@ -76,18 +76,19 @@ class OpenedWorkspace:
 
         At most one call, also when it is used again.
         """
-        with self._state.reading() as connection:
-            known = recorded_workspace(connection, self._destination)
-        self._verify(known)
+        self._verify(self._recorded())
 
     def _verify_once(self) -> None:
         if self._is_verified:
             return
-        with self._state.reading() as connection:
-            known = recorded_workspace(connection, self._destination)
+        known = self._recorded()
         if known is None or known.access != self._client.access:
             self._verify(known)
         self._is_verified = True
+
+    def _recorded(self) -> RecordedWorkspace | None:
+        with self._state.reading() as connection:
+            return recorded_workspace(connection, self._destination)
 
     def _verify(self, known: RecordedWorkspace | None) -> None:
         found = self._client.workspace()

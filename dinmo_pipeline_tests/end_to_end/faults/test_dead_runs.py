@@ -13,6 +13,7 @@ import dagster as dg
 import pytest
 from dagster import DagsterRunStatus as RunStatus
 
+from dinmo_pipeline.orchestration.runs.in_process import sync_activation
 from dinmo_pipeline.state.file.locks import activation_lock
 from dinmo_pipeline_tests.company import TOKEN, TOKEN_VARIABLE
 from dinmo_pipeline_tests.soak.killing import killed_syncs
@@ -75,8 +76,6 @@ def test_a_killed_command_is_closed_by_the_sensor_and_by_the_next_sync(tmp_path)
 
 def sync_and_tell(company, told):
     """One sync, with the sentences that a person reads."""
-    from dinmo_pipeline.orchestration.runs.in_process import sync_activation  # noqa: PLC0415  # beside its use
-
     return sync_activation(
         company.definitions(),
         company.instance,
