@@ -15,11 +15,12 @@ MAX_CHAIN = 7
 # The layers that a layer may import, besides itself.
 ALLOWED = {
     "text": set(),
+    "contact": set(),
     "config": {"text"},
     "segments": {"text", "config"},
-    "state": {"text", "config"},
-    "intercom": {"text", "config"},
-    "sync": {"text", "config", "state", "intercom"},
+    "state": {"text", "contact", "config"},
+    "intercom": {"text", "contact", "config"},
+    "sync": {"text", "contact", "config", "state", "intercom"},
     "orchestration": {"text", "config", "segments", "state", "intercom", "sync"},
     "emulator": set(),
     "demo": {"text", "config", "state", "orchestration"},
@@ -51,16 +52,12 @@ ALLOWED_WITHIN_LAYER = {
         *("project", "segment_facts", "tables"),
     },
 }
-MODULES = [
-    path
-    for path in sorted(PACKAGE.rglob("*.py"))
-    if path.parent != PACKAGE or path.stem == "definitions"
-]
-LAYERS = sorted(set(ALLOWED) - {"definitions"})
+MODULES = [path for path in sorted(PACKAGE.rglob("*.py")) if path != PACKAGE / "__init__.py"]
+LAYERS = sorted(layer for layer in ALLOWED if (PACKAGE / layer).is_dir())
 
 
 def layer_of(path):
-    """`state` of `dinmo_pipeline/state/sql.py`."""
+    """`state` of `dinmo_pipeline/state/sql.py`, `contact` of `dinmo_pipeline/contact.py`."""
     return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
 
 

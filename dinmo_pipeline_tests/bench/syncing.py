@@ -11,10 +11,11 @@ from typing import Any
 import pyarrow as pa
 import requests
 
+from dinmo_pipeline.contact import Contact
 from dinmo_pipeline.emulator import EmulatorSettings
 from dinmo_pipeline.intercom.client import IntercomClient
 from dinmo_pipeline.state.changes import compute_changes, store_changes
-from dinmo_pipeline.state.directory import SeenContact, record_contacts
+from dinmo_pipeline.state.directory import record_contacts
 from dinmo_pipeline.state.file.database import StateDatabase
 from dinmo_pipeline.state.ledger import (
     ActivationTag,
@@ -33,7 +34,7 @@ from dinmo_pipeline_tests.state.declaring import activation
 TAG_NAME = "VIP"
 # For benchmarks that measure something else than pacing.
 UNLIMITED = 1_000_000
-_SEEDED_A_CALL = 20_000
+_SEEDED_PER_CALL = 20_000
 _A_YEAR_AGO = int(datetime(2025, 1, 1, tzinfo=UTC).timestamp())
 
 
@@ -61,7 +62,7 @@ class Intercom:
             for number, one in enumerate(emails)
         )
         ids: list[str] = []
-        while part := list(islice(rows, _SEEDED_A_CALL)):
+        while part := list(islice(rows, _SEEDED_PER_CALL)):
             ids += self._control("POST", "contacts", json=part)["ids"]
         return ids
 
@@ -131,7 +132,7 @@ def apply(session: Session, folder: Path, *, calls: int = 0) -> SyncNumbers:
 
 def know(session: Session, contacts: Iterable[tuple[str, str]]) -> None:
     """As if a sync had found these (contact id, email) before."""
-    seen = [SeenContact(contact_id, address, None) for contact_id, address in contacts]
+    seen = [Contact(contact_id, address, None) for contact_id, address in contacts]
     with session.state.transaction() as connection:
         record_contacts(connection, "main", seen, by_email=True, now=utc_now())
 

@@ -95,7 +95,7 @@ def test_a_warning_of_a_run_is_printed_as_a_sentence(company, dinmo):
     printed = dinmo("sync", "vip")
     assert printed.code == 0
     assert printed.err == (
-        "The tag of vip was renamed in Intercom to 'Our best'; it is kept by its id.\n"
+        "The tag of vip was renamed in Intercom to 'Our best'. The sync goes on with it under that name.\n"
     )
 
 

@@ -14,7 +14,7 @@ from dinmo_pipeline_tests.end_to_end.convergence import convergence
 from dinmo_pipeline_tests.end_to_end.faults.mortal_pipeline import MortalPipeline
 from dinmo_pipeline_tests.intercom.workspace import Clock
 
-_EXAMPLES_A_ROUND = 100
+_EXAMPLES_PER_ROUND = 100
 
 
 def main() -> int:
@@ -32,7 +32,7 @@ def main() -> int:
             run_state_machine_as_test(
                 convergence(pipeline),
                 settings=settings(
-                    max_examples=_EXAMPLES_A_ROUND,
+                    max_examples=_EXAMPLES_PER_ROUND,
                     stateful_step_count=given.steps,
                     deadline=None,
                     database=None,
@@ -41,7 +41,7 @@ def main() -> int:
                 ),
             )
             rounds += 1
-            print(f"{rounds * _EXAMPLES_A_ROUND} examples hold", flush=True)  # noqa: T201
+            print(f"{rounds * _EXAMPLES_PER_ROUND} examples hold", flush=True)  # noqa: T201
     return 0
 
 

@@ -1,4 +1,4 @@
-"""Activations as the declarations would make them, and rows as a source would stream them."""
+"""Activations as the declarations create them, and rows as a source streams them."""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime

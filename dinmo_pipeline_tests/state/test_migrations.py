@@ -1,4 +1,4 @@
-"""A state of an older release is brought forward, and what it knew is still known."""
+"""A state of an older release is migrated without losing what it knew."""
 
 from datetime import timedelta
 
@@ -18,7 +18,7 @@ MINUTE = timedelta(minutes=1)
 
 @pytest.fixture
 def old(tmp_path):
-    """A file of the first release: three readings, of which a person may tell the syncs."""
+    """A file of the first release with three readings; a test adds the syncs."""
     path = tmp_path / "state.duckdb"
     with duckdb.connect(str(path)) as connection:
         connection.execute("CREATE SCHEMA dinmo")
@@ -59,12 +59,37 @@ def _reading(at, nulls):
 
 
 def test_the_applied_reading_is_the_one_before_the_newest_successful_sync(old):
-    """A held sync and a reading that no sync followed applied nothing."""
+    """A held sync applied nothing, nor did a reading that no sync followed."""
     _synced(old, (NOW + MINUTE, "ok"), (LATER + MINUTE, "held"))
     assert _brought_forward(old) == (_reading(LATEST, 3), _reading(NOW, 1))
 
 
 def test_without_a_successful_sync_no_reading_was_applied(old):
-    """So the guard compares with nothing."""
+    """So the guard has nothing to compare with."""
     _synced(old, (NOW + MINUTE, "failed"))
     assert _brought_forward(old) == (_reading(LATEST, 3), None)
+
+
+def test_where_a_merged_contact_went_becomes_a_column(old):
+    """The reason said it in words; `dinmo forget` and `dinmo reconcile` parsed them."""
+    with duckdb.connect(str(old)) as connection:
+        connection.executemany(
+            "INSERT INTO dinmo.change_log VALUES ('vip', 's', ?, 'left', 'ann@x.org', ?, ?, ?, 'r')",
+            [
+                (NOW, "c1", "gone", "410 contact_merged into c2"),
+                (NOW, "c3", "gone", "410 contact_merged"),
+                (NOW, "c4", "failed", "422 unprocessable_entity"),
+                (NOW, "c5", "applied", None),
+            ],
+        )
+    with StateDatabase(str(old)).transaction() as connection:
+        moved = connection.execute(
+            "SELECT contact_id, outcome, reason, request_id, merged_into FROM dinmo.change_log"
+            " ORDER BY contact_id"
+        ).fetchall()
+    assert moved == [
+        ("c1", "gone", "410 contact_merged", "r", "c2"),
+        ("c3", "gone", "410 contact_merged", "r", None),
+        ("c4", "failed", "422 unprocessable_entity", "r", None),
+        ("c5", "applied", None, "r", None),
+    ]

@@ -13,7 +13,7 @@ import duckdb
 
 from dinmo_pipeline.config.declarations import Guards
 from dinmo_pipeline.intercom.errors import IntercomError
-from dinmo_pipeline.intercom.tags import BULK_SIZE, Tag
+from dinmo_pipeline.intercom.tags import Tag
 from dinmo_pipeline.state.changes import (
     ChangeSet,
     compute_changes,
@@ -24,7 +24,6 @@ from dinmo_pipeline.state.changes import (
 from dinmo_pipeline.state.directory import count_ambiguous, count_missing
 from dinmo_pipeline.state.file.locks import activation_lock
 from dinmo_pipeline.state.ledger import (
-    AppliedChange,
     Change,
     PlannedChange,
     is_tagged,
@@ -46,18 +45,16 @@ from dinmo_pipeline.state.syncs import (
     finish_sync,
     start_sync,
 )
-from dinmo_pipeline.sync.executing import work_off
+from dinmo_pipeline.sync.executing import pages_of, tag_all, untag_all
 from dinmo_pipeline.sync.guards.limits import reason_to_hold
 from dinmo_pipeline.sync.lookup import look_for_unknown
-from dinmo_pipeline.sync.parallel import batches
 from dinmo_pipeline.sync.reviewed_plan import difference_from_reviewed
 from dinmo_pipeline.sync.session import Session
 from dinmo_pipeline.sync.tag import current_tag, make_tag
 from dinmo_pipeline.sync.tagging import Tagger, TagVanishedError
-from dinmo_pipeline.sync.workspace import ensure_workspace_of
 
 # Each is marked in the ledger before its call; where rows lie scattered, that takes DuckDB 20 KB each.
-_CHANGES_A_PAGE = 2_000
+_CHANGES_PER_PAGE = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +136,7 @@ def _carry_out(
         judged = _judge(session)
         if tag is None and judged.changes.entered:
             # Nothing so far has shown that the contacts known are this workspace's.
-            ensure_workspace_of(session, doubtful=True)
+            session.intercom.verify_again()
         judged = _resolve(session, judged)
         reason = reason_to_hold(
             judged.changes, judged.readings, session.activation.guards, looked=True
@@ -189,14 +186,10 @@ def _resolve(session: Session, before: _Judged) -> _Judged:
 def _change_tags(session: Session, tag: Tag, changes: ChangeSet) -> None:
     tagger = Tagger(session.intercom.tags, tag, is_tagged=partial(_is_tagged, session))
 
-    def untag(batch: list[PlannedChange]) -> list[AppliedChange]:
-        return [tagger.untag(change) for change in batch]
-
     if entered := changes.entered - changes.unknown:
-        tagging = batches(_planned(session, "entered"), BULK_SIZE)
-        work_off(session, "tagging", entered, tagging, tagger.tag_users)
+        tag_all(session, tagger, "tagging", entered, _planned(session, "entered"))
     if changes.left:
-        work_off(session, "untagging", changes.left, batches(_planned(session, "left"), 1), untag)
+        untag_all(session, tagger, changes.left, _planned(session, "left"))
 
 
 def _is_tagged(session: Session, contact_id: str) -> bool:
@@ -209,21 +202,17 @@ def _is_tagged(session: Session, contact_id: str) -> bool:
 def _planned(session: Session, change: Change) -> Iterator[PlannedChange]:
     """The changes of one kind, each marked as unconfirmed in the ledger before it is given."""
     activation = session.activation
-    after = 0
 
-    def next_page(connection: duckdb.DuckDBPyConnection) -> list[PlannedChange]:
-        page = planned_changes(
-            connection, activation.key, change, after=after, limit=_CHANGES_A_PAGE
-        )
-        if page:
-            mark_unconfirmed(connection, activation.key, activation.destination, page)
-        return page
+    def read(after: int, limit: int) -> list[PlannedChange]:
+        def read_and_mark(connection: duckdb.DuckDBPyConnection) -> list[PlannedChange]:
+            page = planned_changes(connection, activation.key, change, after=after, limit=limit)
+            if page:
+                mark_unconfirmed(connection, activation.key, activation.destination, page)
+            return page
 
-    while page := session.state.transact(next_page):
-        yield from page
-        after = page[-1].position
-        if len(page) < _CHANGES_A_PAGE:
-            return
+        return session.state.transact(read_and_mark)
+
+    return pages_of(read, _CHANGES_PER_PAGE)
 
 
 def _finish(

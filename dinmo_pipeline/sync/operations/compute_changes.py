@@ -16,7 +16,6 @@ from dinmo_pipeline.state.sql import members_of
 from dinmo_pipeline.sync.guards.limits import reason_to_hold
 from dinmo_pipeline.sync.lookup import look_again
 from dinmo_pipeline.sync.session import Session
-from dinmo_pipeline.sync.workspace import ensure_workspace_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +79,6 @@ def _look_again(session: Session) -> str | None:
     if not missing:
         return None
     try:
-        ensure_workspace_of(session)
         look_again(session)
     except IntercomError as error:
         session.log.warning("Members not in Intercom could not be looked for: %s", error)
