@@ -17,9 +17,9 @@ from dinmo_pipeline.demo.folder import DemoFolder, NotTheDemoError
 from dinmo_pipeline.demo.warehouse import Day, build_warehouse
 from dinmo_pipeline.demo.workspace import Contact, intercom_contacts, new_contacts_day2
 from dinmo_pipeline.orchestration.build import build_definitions
-from dinmo_pipeline.orchestration.runs.in_process import SyncOutcome, sync_activation
+from dinmo_pipeline.orchestration.runs.in_process import sync_activation
 from dinmo_pipeline.state.file.database import StateDatabase
-from dinmo_pipeline.state.syncs import newest_outcomes
+from dinmo_pipeline.state.syncs import SyncResult, newest_outcomes
 
 DESTINATION = "intercom_demo"
 DECLARATIONS = Path(__file__).parent / "declarations"
@@ -147,7 +147,7 @@ def _sync_and_prove(world: World) -> bool:
     return _prove(world)
 
 
-def _print_outcomes(world: World, outcomes: Mapping[str, SyncOutcome]) -> None:
+def _print_outcomes(world: World, outcomes: Mapping[str, SyncResult]) -> None:
     table = _table(
         "Activation", "Members", "Entered", "Left", "Tagged", "Untagged", "Not in Intercom"
     )

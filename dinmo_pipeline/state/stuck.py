@@ -1,15 +1,17 @@
-"""Stuck members: those whose change Intercom refused in several syncs in a row, and still would."""
+"""Stuck members: Intercom refused their change in several syncs in a row."""
 
 import duckdb
 
-FAILED_SYNCS = 3  # in a row, until a member counts as stuck
+from dinmo_pipeline.text.wording import counted
+
+FAILED_SYNCS = 3  # in a row: then a member is stuck
 
 
 def count_stuck(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
-    """By activation, how many members are stuck; activations without any are left out.
+    """How many members are stuck, by activation; activations without any are left out.
 
     A member's outcome in a sync is the worst of its contacts'. A sync that got no answer (`pending`) counts
-    neither way. Who is in the newest change set no longer is not stuck either.
+    neither way. Members who are no longer in the newest change set are not stuck.
     """
     found = connection.execute(
         f"""
@@ -39,3 +41,11 @@ def count_stuck(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
         """
     ).fetchall()
     return dict(found)
+
+
+def stuck_members(number: int) -> str:
+    """What a person should know about stuck members."""
+    return (
+        f"{counted(number, 'member is', 'members are')} stuck: Intercom refused the change in each of the"
+        f" last {FAILED_SYNCS} syncs. `dinmo.change_log` has reason and request_id."
+    )

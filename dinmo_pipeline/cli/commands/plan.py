@@ -1,4 +1,4 @@
-"""`dinmo plan`: what a sync would change and cost; writes nothing anywhere."""
+"""`dinmo plan`: what a sync would change and cost; nothing is written."""
 
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -30,11 +30,11 @@ if TYPE_CHECKING:
 @click.option(
     "--out",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Write the plan to this file, to be reviewed and applied by `dinmo sync --plan`.",
+    help="Write the plan to this file, for review and for `dinmo sync --plan`.",
 )
 @json_option
 def plan(activations: tuple[str, ...], *, out: Path | None, as_json: bool) -> int:
-    """Show what a sync would change and how many API calls it would take; nothing is written."""
+    """Show what a sync would change and how many API calls it would make; nothing is written."""
     from dinmo_pipeline.segments import select_activated  # noqa: PLC0415  # slow to import
     from dinmo_pipeline.sync.operations.plan import plan_sync  # noqa: PLC0415
 
@@ -60,14 +60,14 @@ def plan(activations: tuple[str, ...], *, out: Path | None, as_json: bool) -> in
         print_json(shown)
     else:
         _print(plans)
-    return HELD if any(planned.held for planned, _ in plans) else DONE
+    return HELD if any(planned.hold for planned, _ in plans) else DONE
 
 
 def _as_json(planned: "Plan", seconds: float) -> dict[str, Any]:
     changes = planned.changes
     return {
-        "status": "held" if planned.held else "ok",
-        **({"reason": planned.held} if planned.held else {}),
+        "status": "held" if planned.hold else "ok",
+        **({"reason": planned.hold.sentence} if planned.hold else {}),
         "members": changes.members,
         "entered": changes.entered,
         "left": changes.left,
@@ -101,8 +101,8 @@ def _print(plans: "list[tuple[Plan, float]]") -> None:
     for planned, _ in plans:
         if planned.changes.unknown:
             click.echo(
-                f"{planned.activation}: {planned.changes.unknown:,} of those who enter have never been"
-                " looked up; those not in Intercom will not be tagged."
+                f"{planned.activation}: {planned.changes.unknown:,} of the members who entered were never"
+                " looked up in Intercom. Those that it does not have will not be tagged."
             )
-        if planned.held:
-            click.echo(f"{planned.activation}: would be held. {planned.held}", err=True)
+        if planned.hold:
+            click.echo(f"{planned.activation}: would be held. {planned.hold.sentence}", err=True)

@@ -177,6 +177,8 @@ DESCRIPTIONS: Mapping[str, Description] = {
             "pending": "Members whose change was not tried, or has an unknown outcome",
             "api_calls": "Calls to Intercom",
             "seconds": "How long it took",
+            "hold_reason": "Why it is held: empty_segment, max_removed_share, max_unidentified_share,"
+            " unanswered_members, inconsistent_counts or not_as_reviewed; NULL unless it is held",
         },
     ),
     "schema_version": Description(

@@ -147,4 +147,8 @@ MIGRATIONS: Sequence[str] = (
         access VARCHAR NOT NULL
     );
     """,
+    # 4: why a sync was held, as a value beside its sentence
+    """
+    ALTER TABLE dinmo.syncs ADD COLUMN hold_reason VARCHAR;
+    """,
 )

@@ -1,10 +1,10 @@
 """People hear of an activation in trouble once, and once when it is over."""
 
+import uuid
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 import pytest
-from dagster._core.utils import make_new_run_id
 
 from dinmo_pipeline.orchestration.runs.in_process import reconcile_activation
 from dinmo_pipeline.orchestration.webhook import AlertError
@@ -109,11 +109,10 @@ def test_drift_is_told_and_so_is_its_repair(company, heard):
         reconcile(company, repair=repair)
         told.append(heard())
     drift = (
-        "vip (tag 'VIP'): Of 41 contacts that should carry the tag 1 do not, and 0 carry it without a record"
-        " of ours; 0 were repaired. `dinmo reconcile vip --repair`, or launch reconcile_tags with repair:"
-        " true."
+        "vip (tag 'VIP'): 1 of 41 expected contacts lacks the tag; 0 carry it unexpectedly; 0 repaired. Run"
+        " `dinmo reconcile vip --repair`, or launch reconcile_tags with repair: true."
     )
-    assert told == [[drift], [], ["vip (tag 'VIP'): Intercom holds what we put there again."], []]
+    assert told == [[drift], [], ["vip (tag 'VIP'): Its tag in Intercom is right again."], []]
 
 
 def reconcile(company, *, repair):
@@ -131,7 +130,7 @@ def reconcile(company, *, repair):
 def test_what_is_behind_its_schedule_is_told_when_nothing_else_is_wrong(company, chat):
     """A daemon that stands still fails no run."""
     company.declared["activations"]["vip"] = {"schedule": "0 * * * *"}
-    first = dg.DagsterRun("sync_membership", make_new_run_id(), tags={"dagster/partition": "vip"})
+    first = dg.DagsterRun("sync_membership", str(uuid.uuid4()), tags={"dagster/partition": "vip"})
     company.instance.run_storage.add_historical_run(first, datetime.now(UTC) - timedelta(hours=9))
     ticks = Ticks(company.definitions(), company.instance)
 
