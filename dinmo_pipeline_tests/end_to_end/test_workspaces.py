@@ -237,7 +237,7 @@ def test_what_it_left_behind_is_told_and_can_be_retired(company, elsewhere, dinm
     left = [{"destination": "main", "tag": "VIP", "contacts": 2}]
     assert json.loads(dinmo("status", "--json").out)["vip"]["left_behind"] == left
     told = dinmo("status").out
-    assert "2 contacts of destination 'main', which it was moved from, keep the tag 'VIP'." in told
+    assert "2 contacts at its earlier destination 'main' keep the tag 'VIP'." in told
     assert "dinmo retire vip --destination main" in told
     assert dinmo("retire", "vip", "--yes").code == 2
     assert dinmo("retire", "vip", "--destination", "second", "--yes").code == 2

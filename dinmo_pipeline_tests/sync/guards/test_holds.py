@@ -58,8 +58,8 @@ SENTENCES = [
     (
         OtherChanges(PLANNED, Fingerprint("salt", "other", entered=6, left=2)),
         (
-            "The changes differ from the reviewed plan: 5 entered and 2 left in the plan, 6 entered and 2 left"
-            " now."
+            "The changes differ from the reviewed plan: 5 entered and 2 left in the plan, 6 entered and 2"
+            " left now."
         ),
     ),
     (
@@ -69,8 +69,8 @@ SENTENCES = [
     (
         OtherSettings((("name", "VIP", "Gold"), ("match_by", None, "email"))),
         (
-            "The changes differ from the reviewed plan: name was 'VIP' and is now 'Gold'; match_by was None and"
-            " is now 'email'."
+            "The changes differ from the reviewed plan: name was 'VIP' and is now 'Gold'; match_by was None"
+            " and is now 'email'."
         ),
     ),
     (
