@@ -1,4 +1,4 @@
-"""The file of a reviewed plan: numbers, settings and fingerprints; no identifier of anybody."""
+"""The file of a reviewed plan: numbers, settings and fingerprints, but no identifiers."""
 
 import json
 import tempfile
@@ -14,13 +14,13 @@ import click
 from dinmo_pipeline.config.declarations import Activation, Project
 
 _FORMAT = 1
-# What decides where a change goes and what it does, besides who is in it.
+# The settings that decide what a change does, and where.
 _SETTINGS = ("name", "destination", "match_by", "on_multiple_users")
 
 
 @dataclass(frozen=True, slots=True)
 class ReviewedPlan:
-    """A plan as it was reviewed, by activation: the settings then, and the fingerprint of the changes."""
+    """A plan as it was reviewed: the settings and the fingerprint of the changes, by activation."""
 
     settings: Mapping[str, Mapping[str, str]]
     fingerprints: Mapping[str, str]
@@ -70,14 +70,14 @@ def write_plan_file(
             aside.write(text)
         Path(aside.name).replace(path)
     except OSError as error:
-        raise click.ClickException(f"The plan cannot be written to {path}: {error}.") from error
+        raise click.ClickException(f"Cannot write the plan to {path}: {error}.") from error
 
 
 def read_plan_file(path: Path) -> ReviewedPlan:
     """The plan in a file.
 
     Raises:
-        click.UsageError: it is no plan, or one of another release's format.
+        click.UsageError: it is not a plan, or has another release's format.
     """
     try:
         content = json.loads(path.read_text())
@@ -93,15 +93,15 @@ def read_plan_file(path: Path) -> ReviewedPlan:
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise click.UsageError(
-            f"{path} is no plan of `dinmo plan --out`: {type(error).__name__}."
+            f"{path} is not a plan from `dinmo plan --out` ({type(error).__name__}). Make a new one."
         ) from error
 
 
 def chosen_of_plan(plan: ReviewedPlan, path: Path, named: Iterable[str]) -> list[str]:
-    """The activations to sync: all that the plan has, or those named of them.
+    """The activations of the plan to sync: the named ones, or all of them.
 
     Raises:
-        click.UsageError: one that is not in the plan.
+        click.UsageError: the plan does not have one of the named ones.
     """
     wanted = list(named)
     missing = [key for key in wanted if key not in plan.fingerprints]

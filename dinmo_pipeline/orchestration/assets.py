@@ -100,7 +100,7 @@ def _segment_membership(
         state = _state(context).opened_by(context.log)
         started = time.monotonic()
         with _locked(context), source.opened_by(context.log) as opened:
-            # The moment of the reading, not of the start of a wait for the lock.
+            # The moment of the reading, not the moment at which a wait for the lock began.
             now = datetime.now(UTC)
             select = select_activated(project, activation, opened, now=now)
             found = refresh_membership(

@@ -1,4 +1,4 @@
-"""The two jobs: one that schedules launch, one that the sensor launches."""
+"""The two jobs: schedules launch one, the sensor launches the other."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ from dinmo_pipeline.orchestration.naming import (
 
 
 def build_jobs() -> list[Any]:
-    """Both jobs; each runs in one process, since most of a run's cost is starting Python."""
+    """Both jobs; each runs in one process, since starting Python is most of the cost of a run."""
     return [
         dg.define_asset_job(
             SYNC_MEMBERSHIP,
@@ -26,13 +26,13 @@ def build_jobs() -> list[Any]:
         ),
         dg.define_asset_job(
             APPLY_TAG_CHANGES,
-            # Not its check `drift`, which makes a call per 150 contacts: that is for another job.
+            # Without the check `drift`, which makes a call per 150 contacts: another job evaluates it.
             selection=dg.AssetSelection.assets(INTERCOM_TAGS).without_checks()
             | dg.AssetSelection.checks(
                 *check_keys(INTERCOM_TAGS),
                 dg.AssetCheckKey(dg.AssetKey(INTERCOM_TAGS), UP_TO_DATE),
             ),
-            description="Tag who entered and untag who left, in Intercom.",
+            description="Tag the members who entered and untag those who left, in Intercom.",
             executor_def=dg.in_process_executor,
         ),
     ]

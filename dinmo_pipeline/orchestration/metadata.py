@@ -19,6 +19,12 @@ CHANGES_TO_APPLY = "changes_to_apply"
 HELD = "held"
 
 
+def number_in(metadata: Mapping[str, dg.MetadataValue], key: str) -> int:
+    """A number or flag of a materialization; 0 when it has none."""
+    value = metadata[key].value if key in metadata else 0
+    return int(value) if isinstance(value, int | float) else 0
+
+
 def table_metadata(table: str, columns: Mapping[str, tuple[str, str]]) -> Metadata:
     """Name and schema of a state table; `columns` maps a name to (type, description)."""
     return {

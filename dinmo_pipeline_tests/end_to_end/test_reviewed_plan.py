@@ -95,8 +95,8 @@ def test_a_held_plan_is_written_and_still_needs_the_flag(company, dinmo, reviewe
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ("not json", "is no plan of `dinmo plan --out`"),
-        ("[1]", "is no plan of `dinmo plan --out`"),
+        ("not json", "is not a plan from `dinmo plan --out`"),
+        ("[1]", "is not a plan from `dinmo plan --out`"),
         ('{"dinmo_plan": 2, "activations": {}}', "is a plan of format 2"),
         ('{"dinmo_plan": 1, "activations": {}}', "has no plan for 'vip'; it has: none."),
     ],

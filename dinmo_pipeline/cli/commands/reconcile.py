@@ -1,4 +1,4 @@
-"""`dinmo reconcile`: who carries the tag in Intercom, against the ledger; repaired on request."""
+"""`dinmo reconcile`: compare who carries the tag in Intercom with the ledger; repair on request."""
 
 import os
 from dataclasses import asdict
@@ -17,15 +17,19 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("activations", nargs=-1, required=True, metavar="ACTIVATION...")
-@click.option("--repair", is_flag=True, help="Repair what differs; tags of others are left alone.")
+@click.option(
+    "--repair",
+    is_flag=True,
+    help="Repair differences. Tags put on contacts by others stay.",
+)
 @click.option(
     "--recent-minutes",
     type=click.FloatRange(min=0),
     default=10.0,
     show_default=True,
-    help="Leave out what was written since: Intercom's search may not show it yet.",
+    help="Ignore changes of the last minutes: Intercom's search may not show them yet.",
 )
-@click.option("-v", "--verbose", is_flag=True, help="Show what Dagster logs.")
+@click.option("-v", "--verbose", is_flag=True, help="Show Dagster's log.")
 @json_option
 def reconcile(
     activations: tuple[str, ...],
@@ -35,11 +39,12 @@ def reconcile(
     verbose: bool,
     as_json: bool,
 ) -> int:
-    """Read who carries the tag in Intercom, and tell what differs from what we put there."""
+    """Compare who carries the tag in Intercom with the ledger, and report differences."""
     project = declared_project()
     keys = [activation.key for activation in chosen(project, activations)]
     ensure_dagster_home()
-    import dagster as dg  # noqa: PLC0415  # seconds to import: only after the declarations are right
+    # Dagster takes seconds to import: only once the declarations are right.
+    import dagster as dg  # noqa: PLC0415
 
     from dinmo_pipeline.cli.progress import progress_bar  # noqa: PLC0415
     from dinmo_pipeline.orchestration.build import build_definitions  # noqa: PLC0415
@@ -71,7 +76,7 @@ def reconcile(
 
 
 def as_object(result: Any) -> dict[str, Any]:
-    """A result as `--json` prints it: without its activation, and without a reason where all is well."""
+    """A result as `--json` prints it: without its activation, and without a reason if there is none."""
     values = asdict(result)
     del values["activation"]
     return {key: value for key, value in values.items() if key != "reason" or value}
@@ -96,4 +101,6 @@ def _print(found: "dict[str, Reconciled]") -> None:
         if result.reason:
             tell(f"{key}: {result.status}. {result.reason}")
         elif result.status == "drift":
-            tell(f"{key}: Intercom differs from what we put there. dinmo reconcile {key} --repair")
+            tell(
+                f"{key}: Intercom differs from the ledger. To repair it: dinmo reconcile {key} --repair"
+            )

@@ -24,7 +24,7 @@ from dinmo_pipeline.orchestration.alerts.verdict import (
     troubles_after,
     verdict,
 )
-from dinmo_pipeline.orchestration.metadata import CHANGES_TO_APPLY
+from dinmo_pipeline.orchestration.metadata import CHANGES_TO_APPLY, number_in
 from dinmo_pipeline.orchestration.resources import AlertsResource
 from dinmo_pipeline.orchestration.runs.errors import failure_metadata, summary_of, was_interrupted
 from dinmo_pipeline.orchestration.runs.lifecycle import PARTITION_TAG
@@ -116,7 +116,7 @@ def _finding(event: dg.DagsterEvent) -> Finding | None:
     asset = event.asset_key.to_user_string()
     if asset == naming.MEMBERSHIP_CHANGES:
         metadata = event.step_materialization_data.materialization.metadata
-        return ChangesComputed(int(str(metadata[CHANGES_TO_APPLY].value)))
+        return ChangesComputed(number_in(metadata, CHANGES_TO_APPLY))
     return TagsApplied() if asset == naming.INTERCOM_TAGS else None
 
 

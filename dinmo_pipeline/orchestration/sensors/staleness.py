@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 import dagster as dg
 
 from dinmo_pipeline.config.declarations import Activation
-from dinmo_pipeline.orchestration.metadata import CHANGES_TO_APPLY
+from dinmo_pipeline.orchestration.metadata import CHANGES_TO_APPLY, number_in
 from dinmo_pipeline.orchestration.naming import (
     INTERCOM_TAGS,
     MEMBERSHIP_CHANGES,
@@ -173,5 +173,5 @@ def _times_in_sync(instance: dg.DagsterInstance, activation: str) -> Iterator[da
         ).records
         for record in newest:
             metadata = record.asset_materialization.metadata if record.asset_materialization else {}
-            if asset == INTERCOM_TAGS or metadata[CHANGES_TO_APPLY].value == 0:
+            if asset == INTERCOM_TAGS or number_in(metadata, CHANGES_TO_APPLY) == 0:
                 yield datetime.fromtimestamp(record.timestamp, UTC)

@@ -192,7 +192,7 @@ def test_what_could_not_be_delivered_is_told_by_the_next_tick(company, chat):
     with pytest.raises(AlertError) as raised:
         ticks.tick("alerts_sensor")
     assert str(raised.value) == (
-        f"The environment variable {WEBHOOK} (alerts) leads to somebody who answers 503."
+        f"The environment variable {WEBHOOK} (alerts): the webhook refused the message with 503."
     )
     chat.status = 200
     ticks.tick("alerts_sensor")
