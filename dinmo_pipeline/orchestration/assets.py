@@ -37,11 +37,10 @@ from dinmo_pipeline.state.ledger import count_tagged
 from dinmo_pipeline.state.membership import earlier_sizes, refresh_membership
 from dinmo_pipeline.state.readings import applied_reading
 from dinmo_pipeline.state.stuck import count_stuck
-from dinmo_pipeline.state.syncs import SyncResult
-from dinmo_pipeline.sync.guards.holds import remedy
 from dinmo_pipeline.sync.guards.lost_identifiers import what_changed
 from dinmo_pipeline.sync.operations.apply import apply_changes
 from dinmo_pipeline.sync.operations.compute_changes import refresh_changes
+from dinmo_pipeline.sync.operations.sync_result import summary
 from dinmo_pipeline.sync.session import Session
 
 GROUP = "intercom_segments"
@@ -233,7 +232,7 @@ def _intercom_tags(
         if result.status != "ok":
             yield carried_out
             raise failure_of(
-                context.partition_key, _summary(context.partition_key, result), metadata
+                context.partition_key, summary(context.partition_key, result), metadata
             )
         yield dg.MaterializeResult(
             metadata=metadata,
@@ -241,14 +240,6 @@ def _intercom_tags(
         )
 
     return intercom_tags
-
-
-def _summary(activation: str, result: SyncResult) -> str:
-    """Why a sync did not succeed, and what a person can do about it."""
-    sentences = f"{result.status}. {result.reason}"
-    return (
-        f"{sentences} {remedy(result.hold_reason, activation)}" if result.hold_reason else sentences
-    )
 
 
 def _activation(context: dg.AssetExecutionContext) -> ActivationResource:

@@ -49,15 +49,15 @@ def sync(
     as_json: bool,
 ) -> int:
     """Tag the members who entered the segment, and untag those who left it."""
+    if plan_path and every:
+        raise click.UsageError(
+            "--all cannot be used with --plan. Name activations in the plan, or none to apply all of it."
+        )
+    if not plan_path and every == bool(activations):
+        raise click.UsageError("Name the activations to sync, or use --all.")
     reviewed = read_plan_file(plan_path) if plan_path else None
     if plan_path and reviewed:
-        if every:
-            raise click.UsageError(
-                "--all cannot be used with --plan. Name activations in the plan, or none to apply all of it."
-            )
         activations = tuple(chosen_of_plan(reviewed, plan_path, activations))
-    elif every == bool(activations):
-        raise click.UsageError("Name the activations to sync, or use --all.")
     project = declared_project()
     keys = [activation.key for activation in chosen(project, activations)]
     ensure_dagster_home()
@@ -110,6 +110,8 @@ def result_as_json(result: "SyncResult") -> dict[str, Any]:
 
 def print_results(results: "dict[str, SyncResult]") -> None:
     """Print a table of the syncs, and a line for each that is not ok."""
+    from dinmo_pipeline.sync.operations.sync_result import summary  # noqa: PLC0415  # slow: DuckDB
+
     print_table(
         (
             *("ACTIVATION", "STATUS", "MEMBERS", "ENTERED", "LEFT", "TAGGED", "UNTAGGED"),
@@ -126,14 +128,8 @@ def print_results(results: "dict[str, SyncResult]") -> None:
         ],
     )
     for key, result in results.items():
-        if result.reason:
-            tell(f"{key}: {result.status}. {result.reason}{_remedy(key, result)}")
-
-
-def _remedy(key: str, result: "SyncResult") -> str:
-    from dinmo_pipeline.sync.guards.holds import remedy  # noqa: PLC0415  # slow: imports DuckDB
-
-    return f" {remedy(result.hold_reason, key)}" if result.hold_reason else ""
+        if result.status != "ok":
+            tell(f"{key}: {summary(key, result)}")
 
 
 def exit_code(results: "list[SyncResult]") -> int:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from dinmo_pipeline.state.changes import ChangeSet
 from dinmo_pipeline.state.syncs import LoggedOutcomes, SyncNumbers, SyncResult
-from dinmo_pipeline.sync.guards.holds import Hold
+from dinmo_pipeline.sync.guards.holds import Hold, remedy
 from dinmo_pipeline.text.wording import counted
 
 
@@ -77,3 +77,9 @@ def sync_result(
         f" max_failed_share allows {max_failed_share:.0%}. `dinmo.change_log` has the reason for each."
     )
     return SyncResult("failed", reason, numbers=numbers)
+
+
+def summary(activation: str, result: SyncResult) -> str:
+    """Status and reason of a sync that is not ok, and what a person can do if it is held."""
+    advice = f" {remedy(result.hold_reason, activation)}" if result.hold_reason else ""
+    return f"{result.status}. {result.reason}{advice}"

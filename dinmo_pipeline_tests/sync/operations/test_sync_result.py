@@ -9,6 +9,7 @@ from dinmo_pipeline.sync.operations.sync_result import (
     CurrentMembers,
     Failed,
     Spent,
+    summary,
     sync_numbers,
     sync_result,
 )
@@ -90,6 +91,21 @@ def test_a_larger_share_of_failed_changes_fails_the_sync():
         " has the reason for each.",
         numbers=NUMBERS,
     )
+
+
+@pytest.mark.parametrize(
+    ("result", "expected"),
+    [
+        (SyncResult("failed", "Intercom is down."), "failed. Intercom is down."),
+        (
+            SyncResult("held", "Other members.", HoldReason.NOT_AS_REVIEWED),
+            "held. Other members. Nothing was applied. Make a new plan and review it.",
+        ),
+    ],
+)
+def test_the_summary_adds_the_remedy_of_a_hold(result, expected):
+    """The same words in the terminal, in Dagster and in alerts."""
+    assert summary("vip", result) == expected
 
 
 def test_a_sync_without_changes_is_ok_even_if_no_share_may_fail():
