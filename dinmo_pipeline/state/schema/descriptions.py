@@ -28,22 +28,22 @@ DESCRIPTIONS: Mapping[str, Description] = {
         },
     ),
     "membership_history": Description(
-        "Who was in it when: one row per stay. At an instant t were in it those with"
+        "Who was in it when: one row per stay. At an instant t, the members are those with"
         " entered_at <= t and (left_at IS NULL OR left_at > t).",
         {
             "activation": _ACTIVATION,
             "identifier": "The member",
             "entered_at": "The first instant of the stay",
-            "left_at": "When the stay was over; NULL while it lasts",
+            "left_at": "When the stay ended; NULL while it lasts",
         },
     ),
     "membership_departures": Description(
-        "The stays that are over; membership_history shows them with those that last.",
+        "Stays that have ended; membership_history shows them with the current ones.",
         {
             "activation": _ACTIVATION,
             "identifier": "The member who left",
             "entered_at": "The first instant of the stay",
-            "left_at": "When the stay was over",
+            "left_at": "When the stay ended",
         },
     ),
     "membership_sizes": Description(
@@ -55,13 +55,13 @@ DESCRIPTIONS: Mapping[str, Description] = {
             "members": "Distinct usable identifiers",
             "added": "Members that were not in the reading before",
             "removed": "Members of the reading before that were not in this one",
-            "rows_read": "Rows the segment's query gave",
+            "rows_read": "Rows that the segment's query returned",
             "null_identifiers": "Rows without an identifier (NULL)",
             "blank_identifiers": "Rows whose identifier was empty or white space",
             "malformed_identifiers": "Members whose email cannot be an address",
             "duplicate_rows": "Rows beyond the first of an identifier",
             "identifier_type": "What the source calls the type of the identifier's column",
-            "applied_to": "Key of the destination that was made equal to this reading; NULL while none was",
+            "applied_to": "Key of the destination that a sync made match this reading; NULL if there is none",
         },
     ),
     "membership_changes": Description(
@@ -71,7 +71,7 @@ DESCRIPTIONS: Mapping[str, Description] = {
             "position": "Number of the row in its change set, from 1",
             "change": "entered: to be tagged. left: to be untagged",
             "identifier": "The member",
-            "contact_id": "Intercom's id of the contact; NULL when nobody looked for the member yet",
+            "contact_id": "Intercom's id of the contact; NULL when the member was never looked up",
         },
     ),
     "change_sets": Description(
@@ -81,8 +81,8 @@ DESCRIPTIONS: Mapping[str, Description] = {
             "destination": "Key of the activation's present destination",
             "match_by": "The setting it was computed with",
             "on_multiple_users": "The setting it was computed with",
-            "number": "Takes its turn with contacts.touched: it knew every contact touched before",
-            "settled": "Contacts touched up to here were compared and dealt with",
+            "number": "From the same sequence as contacts.touched; every contact touched before it was known",
+            "settled": "Contacts touched up to this number have been compared and handled",
         },
     ),
     "tagged_contacts": Description(
@@ -113,37 +113,37 @@ DESCRIPTIONS: Mapping[str, Description] = {
             "external_id": "Intercom's external_id, which is our user id",
             "by_email": "Found by a search for this email, so all users who have it are known",
             "seen_at": "When Intercom first showed these values",
-            "touched": "A number that grows with every news of any contact",
+            "touched": "A number that grows with every change to any contact",
         },
     ),
     "missing_members": Description(
-        "Members that were looked for in Intercom and not found.",
+        "Members that were looked up in Intercom and not found.",
         {
             "destination": _DESTINATION,
-            "match_by": "What was looked for: email or user_id",
+            "match_by": "What was looked up: email or user_id",
             "identifier": "The member",
-            "looked_at": "When we last looked",
-            "looks": "How often we looked; the interval doubles with each",
+            "looked_at": "When the member was last looked up",
+            "looks": "The number of lookups; the interval doubles with each",
         },
     ),
     "signup_looks": Description(
-        "How far the search for contacts that newly signed up has come.",
+        "The progress of the search for contacts that signed up recently.",
         {
             "destination": _DESTINATION,
             "looked_at": "Contacts created before this have been seen",
         },
     ),
     "workspaces": Description(
-        "The Intercom workspace of each destination, which all that is known of a destination belongs to.",
+        "The Intercom workspace of each destination; everything known about the destination belongs to it.",
         {
             "destination": _DESTINATION,
             "workspace_id": "Intercom's id of the workspace",
-            "name": "The workspace's name when it was last asked for",
-            "access": "A digest of host and token: the workspace is asked for again when it changes",
+            "name": "The workspace's name when it was last read",
+            "access": "A digest of host and token; when it changes, the workspace is read again",
         },
     ),
     "change_log": Description(
-        "What became of each change that a sync tried.",
+        "The outcome of each change that a sync tried.",
         {
             "activation": _ACTIVATION,
             "sync_id": "The sync",
@@ -151,7 +151,7 @@ DESCRIPTIONS: Mapping[str, Description] = {
             "change": "entered or left",
             "identifier": "The member",
             "contact_id": _CONTACT,
-            "outcome": "applied: Intercom confirmed it. gone: the contact exists no more. failed: Intercom"
+            "outcome": "applied: Intercom confirmed it. gone: the contact no longer exists. failed: Intercom"
             " refused it. pending: the outcome is unknown",
             "reason": "Why it was not applied: Intercom's status and code",
             "request_id": "Intercom's id of the call, for its support",
