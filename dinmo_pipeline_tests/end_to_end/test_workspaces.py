@@ -163,6 +163,7 @@ def forget_the_workspace(company):
     """Make the state one of version 2, which recorded no workspace."""
     with duckdb.connect(str(company.folder / "state.duckdb")) as connection:
         connection.execute("DROP TABLE dinmo.workspaces")
+        connection.execute("ALTER TABLE dinmo.syncs DROP COLUMN hold_reason")
         connection.execute("DELETE FROM dinmo.schema_version WHERE version > 2")
 
 
