@@ -25,15 +25,14 @@ class ReviewedPlan:
     settings: Mapping[str, Mapping[str, str]]
     fingerprints: Mapping[str, str]
 
-    def changed_settings(self, activation: Activation) -> str | None:
-        """The settings that have changed since, in words; None if none has."""
-        then, now = self.settings[activation.key], settings_of(activation)
-        differing = [
-            f"{name} was {then.get(name)!r} and is {now[name]!r}"
-            for name in _SETTINGS
-            if then.get(name) != now[name]
-        ]
-        return "; ".join(differing) or None
+    def changed_settings(self, activation: Activation) -> tuple[tuple[str, str | None, str], ...]:
+        """The settings that changed since: name, value in the plan (None without one), and value now."""
+        planned, now = self.settings[activation.key], settings_of(activation)
+        return tuple(
+            (name, planned.get(name), value)
+            for name, value in now.items()
+            if planned.get(name) != value
+        )
 
 
 def settings_of(activation: Activation) -> dict[str, str]:

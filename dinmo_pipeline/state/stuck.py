@@ -2,6 +2,8 @@
 
 import duckdb
 
+from dinmo_pipeline.text.wording import counted
+
 FAILED_SYNCS = 3  # failed syncs in a row that make a member stuck
 
 
@@ -39,3 +41,11 @@ def count_stuck(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
         """
     ).fetchall()
     return dict(found)
+
+
+def stuck_members(number: int) -> str:
+    """What a person should know about stuck members."""
+    return (
+        f"{counted(number, 'member is', 'members are')} stuck: Intercom refused the change in each of the"
+        f" last {FAILED_SYNCS} syncs. `dinmo.change_log` has reason and request_id."
+    )

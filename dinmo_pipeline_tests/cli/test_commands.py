@@ -77,8 +77,9 @@ def test_held_changes_exit_with_three(company, dinmo):
     held = dinmo("sync", "vip")
     assert held.code == 3
     assert held.err == (
-        "vip: held, nothing was applied. The segment became empty: all 1 tagged contacts would lose the"
-        " tag. If that is meant: dinmo sync vip --allow-large-removal\n"
+        "vip: held. The segment became empty: the only tagged contact would lose the tag. Nothing was"
+        " applied. If the removal is intended, run `dinmo sync vip --allow-large-removal`, or launch"
+        " apply_tag_changes with allow_large_removal: true. A smaller change set is released by itself.\n"
     )
     assert json.loads(dinmo("sync", "vip", "--json").out)["vip"]["status"] == "held"
     assert dinmo("sync", "vip", "--allow-large-removal").code == 0
@@ -128,9 +129,9 @@ def test_sync_all_leaves_out_what_is_disabled(company, dinmo):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("sync",), "Name the activations to sync, or say --all."),
+        (("sync",), "Name the activations to sync, or use --all."),
         (("sync", "vpi"), "There is no activation 'vpi'. Perhaps you meant 'vip'."),
-        (("sync", "vip", "--all"), "Name the activations to sync, or say --all."),
+        (("sync", "vip", "--all"), "Name the activations to sync, or use --all."),
         (("plan", "nobody"), "There is no activation 'nobody'. Declared: vip."),
         (("frobnicate",), "No such command 'frobnicate'."),
     ],

@@ -43,9 +43,9 @@ def test_the_reviewed_changes_are_applied(company, dinmo, reviewed):
 def test_other_changes_are_held_and_the_difference_is_reported(company, dinmo, reviewed):
     """Exit code 3, and nothing is written to Intercom. Releasing the guard does not release them."""
     others = (
-        ([BEN, CLEO], "1 entered and 1 left then, 2 enter and 1 leave now"),
-        ([ANA, BEN], "1 entered and 1 left then, 1 enter and 0 leave now"),
-        ([CLEO], "still 1 enter and 1 leave, but not the same members"),
+        ([BEN, CLEO], "1 entered and 1 left in the plan, 2 entered and 1 left now"),
+        ([ANA, BEN], "1 entered and 1 left in the plan, 1 entered and 0 left now"),
+        ([CLEO], "still 1 entered and 1 left, but different members"),
     )
     for members, said in others:
         company.members(members)
@@ -66,7 +66,7 @@ def test_changed_settings_are_reported_before_anything_runs(company, dinmo, revi
     company.declared["activations"]["vip"] = {"name": "Gold"}
     printed = dinmo("sync", "--plan", reviewed)
     assert printed.code == 3
-    assert "name was 'VIP' and is 'Gold'" in printed.err
+    assert "name was 'VIP' and is now 'Gold'" in printed.err
     assert company.calls() == {}
 
 
@@ -121,5 +121,5 @@ def test_a_damaged_fingerprint_is_held(company, dinmo, reviewed):
     path.write_text(json.dumps(content))
     printed = dinmo("sync", "--plan", reviewed)
     assert printed.code == 3
-    assert "'1:abc' is no fingerprint" in printed.err
+    assert "'1:abc' is not the fingerprint of a plan" in printed.err
     assert writes(company) == {}

@@ -95,8 +95,8 @@ PROVEN_ELSEWHERE = {
         ),
     ],
     39: [
-        "orchestration/alerts/test_sensor.py::test_a_failing_query_is_told_once_and_so_is_its_end",
-        "orchestration/alerts/test_sensor.py::test_intercom_that_refuses_is_told",
+        "orchestration/alerts/test_sensor.py::test_a_failing_query_is_reported_once_and_so_is_its_recovery",
+        "orchestration/alerts/test_sensor.py::test_a_refusal_by_intercom_is_reported",
         "orchestration/sensors/test_staleness.py::test_the_sensor_reports_each_activation_once_per_change",
         "orchestration/test_through_dagster.py::test_numbers_that_a_person_follows_are_numeric_metadata",
         "orchestration/test_through_dagster.py::test_no_event_holds_the_token_or_a_member",

@@ -236,7 +236,7 @@ def test_tags_left_behind_are_shown_and_can_be_retired(company, elsewhere, dinmo
     left = [{"destination": "main", "tag": "VIP", "contacts": 2}]
     assert json.loads(dinmo("status", "--json").out)["vip"]["left_behind"] == left
     told = dinmo("status").out
-    assert "2 contacts of destination 'main', which it was moved from, keep the tag 'VIP'." in told
+    assert "2 contacts at its earlier destination 'main' keep the tag 'VIP'." in told
     assert "dinmo retire vip --destination main" in told
     assert dinmo("retire", "vip", "--yes").code == 2
     assert dinmo("retire", "vip", "--destination", "second", "--yes").code == 2

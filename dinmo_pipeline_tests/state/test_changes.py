@@ -118,8 +118,8 @@ def test_another_destination_starts_anew_and_the_old_one_stays_known(tagged):
         ("left", "ann@x.org", "c1"),
         ("left", "ann@x.org", "c2"),
     ]
-    assert overview(tagged.connection)["vip"]["tagged_contacts"] == 2
-    assert overview(tagged.connection)["vip"]["tag_name"] == "VIP"
+    assert overview(tagged.connection)["vip"].tagged_contacts == 2
+    assert overview(tagged.connection)["vip"].tag_name == "VIP"
 
 
 def test_a_user_who_changed_the_email_keeps_the_tag(tagged):

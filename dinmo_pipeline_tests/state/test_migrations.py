@@ -9,6 +9,7 @@ from dinmo_pipeline.state.file.database import StateDatabase
 from dinmo_pipeline.state.readings import Reading, StoredReading, applied_reading, newest_reading
 from dinmo_pipeline.state.schema.migrations import MIGRATIONS
 from dinmo_pipeline.state.schema.version import CURRENT_VERSION
+from dinmo_pipeline.state.syncs import SyncNumbers, SyncResult, finished_sync
 from dinmo_pipeline_tests.state.declaring import NOW, activation
 
 VIP = activation()
@@ -93,3 +94,19 @@ def test_where_a_merged_contact_went_becomes_a_column(old):
         ("c4", "failed", "422 unprocessable_entity", "r", None),
         ("c5", "applied", None, "r", None),
     ]
+
+
+def test_a_sync_that_was_held_before_has_its_sentence_and_no_reason_as_a_value(old):
+    """Older releases recorded the sentence only."""
+    with duckdb.connect(str(old)) as connection:
+        connection.execute(
+            "INSERT INTO dinmo.syncs VALUES ('s', 'vip', $at, $at, 'held', 'The segment became empty.',"
+            " 9, 8, 7, 6, 5, 4, 3, 2, 1, 20, 1.5)",
+            {"at": NOW},
+        )
+    with StateDatabase(str(old)).transaction() as connection:
+        assert finished_sync(connection, "s") == SyncResult(
+            "held",
+            "The segment became empty.",
+            numbers=SyncNumbers(9, 8, 7, 6, 5, 4, 3, 2, 1, 20, 1.5),
+        )

@@ -13,7 +13,7 @@ from dinmo_pipeline.state.file.database import StateDatabase
 from dinmo_pipeline.state.ledger import AppliedChange, record_outcomes
 from dinmo_pipeline.state.membership import refresh_membership
 from dinmo_pipeline.state.schema.descriptions import DESCRIPTIONS
-from dinmo_pipeline.state.syncs import SyncNumbers, finish_sync, start_sync
+from dinmo_pipeline.state.syncs import SyncResult, finish_sync, start_sync
 from dinmo_pipeline_tests.state.declaring import NOW, activation, rows_of
 
 PAGE = (Path(__file__).parents[2] / "docs" / "reference" / "state.md").read_text()
@@ -43,7 +43,7 @@ def state(tmp_path_factory):
             AppliedChange("entered", "cy@example.com", "1", "failed", "422 too many tags", "r2"),
         ]
         record_outcomes(connection, VIP.key, "main", "s1", outcomes, now=NOW)
-        finish_sync(connection, "s1", "ok", None, SyncNumbers(), now=NOW)
+        finish_sync(connection, "s1", SyncResult("ok"), now=NOW)
     later = NOW + timedelta(days=4)
     refresh_membership(state, VIP.key, "email", rows_of([*members[:-1], "ed@x.org"]), now=later)
     with state.transaction() as connection:

@@ -59,7 +59,8 @@ class Company:
         assert result.status == "held"
         assert self.workspace.tagged("VIP") == set(self.ids)
         if not computed.changes.unknown:
-            assert computed.held == result.reason
+            assert computed.hold.sentence == result.reason
+            assert computed.hold.reason == result.hold_reason
         return result.reason
 
 
@@ -123,7 +124,7 @@ def test_people_who_leave_are_not_a_loss(company):
     """However many rows never had an email. A reading without changes counts as applied."""
     left = company.sync([*STAYING, *WITHOUT])
     assert (left.status, left.numbers.untagged) == ("ok", 20)
-    assert not company.read([*STAYING, *[None] * 500]).something_to_apply
+    assert company.read([*STAYING, *[None] * 500]).to_apply == 0
     left = company.sync([*STAYING[20:], *[None] * 500])
     assert (left.status, left.numbers.untagged) == ("ok", 20)
 

@@ -61,14 +61,14 @@ def plan(activations: tuple[str, ...], *, out: Path | None, as_json: bool) -> in
         print_json(as_object)
     else:
         _print(plans)
-    return HELD if any(planned.held for planned, _ in plans) else DONE
+    return HELD if any(planned.hold for planned, _ in plans) else DONE
 
 
 def _as_json(planned: "Plan", seconds: float) -> dict[str, Any]:
     changes = planned.changes
     return {
-        "status": "held" if planned.held else "ok",
-        **({"reason": planned.held} if planned.held else {}),
+        "status": "held" if planned.hold else "ok",
+        **({"reason": planned.hold.sentence} if planned.hold else {}),
         "members": changes.members,
         "entered": changes.entered,
         "left": changes.left,
@@ -105,5 +105,5 @@ def _print(plans: "list[tuple[Plan, float]]") -> None:
                 f"{planned.activation}: {planned.changes.unknown:,} of those entering have never been looked"
                 " up in Intercom; those not there will not be tagged."
             )
-        if planned.held:
-            report(f"{planned.activation}: would be held. {planned.held}")
+        if planned.hold:
+            report(f"{planned.activation}: would be held. {planned.hold.sentence}")

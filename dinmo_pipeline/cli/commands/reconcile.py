@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="Ignore what was written in this time: Intercom's search may not show it yet.",
 )
-@click.option("-v", "--verbose", is_flag=True, help="Show what Dagster logs.")
+@click.option("-v", "--verbose", is_flag=True, help="Show Dagster's log.")
 @json_option
 def reconcile(
     activations: tuple[str, ...],

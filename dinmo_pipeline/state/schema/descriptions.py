@@ -178,6 +178,8 @@ DESCRIPTIONS: Mapping[str, Description] = {
             "pending": "Members whose change was not tried, or whose outcome is unknown",
             "api_calls": "Calls to Intercom",
             "seconds": "How long the sync took",
+            "hold_reason": "Why it is held: empty_segment, max_removed_share, max_unidentified_share,"
+            " unanswered_members, inconsistent_counts or not_as_reviewed; NULL unless it is held",
         },
     ),
     "schema_version": Description(

@@ -147,6 +147,10 @@ MIGRATIONS: Sequence[str] = (
         access VARCHAR NOT NULL
     );
     """,
+    # 4: why a sync was held, as a value beside its sentence
+    """
+    ALTER TABLE dinmo.syncs ADD COLUMN hold_reason VARCHAR;
+    """,
     # 5: the contact that another was merged into, which was part of the reason before
     """
     ALTER TABLE dinmo.change_log ADD COLUMN merged_into VARCHAR;

@@ -15,6 +15,7 @@ from dinmo_pipeline.state.ledger import activation_tag
 from dinmo_pipeline.state.membership import USABLE_INCOMING, stage_members
 from dinmo_pipeline.state.readings import Readings, applied_reading, count_incoming
 from dinmo_pipeline.state.workspaces import recorded_workspace
+from dinmo_pipeline.sync.guards.holds import Hold
 from dinmo_pipeline.sync.guards.limits import reason_to_hold
 from dinmo_pipeline.sync.lookup import max_lookup_calls
 from dinmo_pipeline.sync.reviewed_plan import new_salt, written
@@ -41,7 +42,7 @@ class CallEstimate:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a sync of an activation would change; `held` is a guard's reason to apply nothing.
+    """What a sync of an activation would change; `hold` is why a guard would apply nothing.
 
     `fingerprint` (see reviewed_plan.py) identifies this change set.
     """
@@ -49,7 +50,7 @@ class Plan:
     activation: str
     changes: ChangeSet
     ambiguous: int
-    held: str | None
+    hold: Hold | None
     calls: CallEstimate
     fingerprint: str
 

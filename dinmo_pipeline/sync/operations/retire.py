@@ -27,7 +27,13 @@ from dinmo_pipeline.state.retire import (
     retired_tags,
     stage_removals,
 )
-from dinmo_pipeline.state.syncs import SyncNumbers, count_outcomes, finish_sync, start_sync
+from dinmo_pipeline.state.syncs import (
+    SyncNumbers,
+    SyncResult,
+    count_outcomes,
+    finish_sync,
+    start_sync,
+)
 from dinmo_pipeline.sync.executing import pages_of, untag_all
 from dinmo_pipeline.sync.session import Session, utc_now
 from dinmo_pipeline.sync.tag import existing_tag
@@ -172,5 +178,6 @@ def _finish(
         api_calls=done.api_calls,
         seconds=done.seconds,
     )
-    finish_sync(connection, sync_id, done.status, done.reason, numbers, now=now)
+    result = SyncResult(done.status, done.reason, numbers=numbers)
+    finish_sync(connection, sync_id, result, now=now)
     return done

@@ -13,7 +13,8 @@ from dinmo_pipeline.intercom.client import IntercomClient
 from dinmo_pipeline.intercom.pacing.pacer import Pacer
 from dinmo_pipeline.intercom.retry import RetryPolicy
 from dinmo_pipeline.state.membership import refresh_membership
-from dinmo_pipeline.sync.operations.apply import SyncResult, apply_changes
+from dinmo_pipeline.state.syncs import SyncResult
+from dinmo_pipeline.sync.operations.apply import apply_changes
 from dinmo_pipeline.sync.operations.compute_changes import refresh_changes
 from dinmo_pipeline.sync.operations.reconcile import Reconciled, reconcile
 from dinmo_pipeline.sync.session import Session

@@ -29,7 +29,11 @@ def test_a_plan_reports_it_and_writes_nothing(synced, dinmo):
     told = dinmo("sync", "vip")
     assert told.code == 3
     assert "vip: 20 more rows have no identifier of their own than in the reading last" in told.err
-    assert f"{found['reason']} If that is meant: dinmo sync vip --allow-large-removal" in told.err
+    assert (
+        f"vip: held. {found['reason']} Nothing was applied. If the removal is intended, run"
+        " `dinmo sync vip --allow-large-removal`, or launch apply_tag_changes with"
+        " allow_large_removal: true. A smaller change set is released by itself.\n"
+    ) in told.err
     assert synced.tagged() == set(PEOPLE)
     assert dinmo("sync", "vip", "--allow-large-removal").code == 0
     assert synced.tagged() == set(PEOPLE[20:])

@@ -39,7 +39,7 @@ def test_a_member_refused_three_times_in_a_row_is_stuck_until_it_works(company, 
         seen.append(stuck(dinmo))
     assert seen == [0, 0, 1]
     printed = dinmo("status")
-    assert "vip: 1 members are stuck: Intercom refused" in printed.out
+    assert "vip: 1 member is stuck: Intercom refused" in printed.out
     assert ANA not in printed.out
     logged = company.rows(
         "SELECT reason, request_id IS NOT NULL FROM dinmo.change_log WHERE outcome = 'failed'"
@@ -61,7 +61,7 @@ def test_the_asset_check_counts_stuck_members(company):
     assert not evaluation.passed
     assert evaluation.severity == dg.AssetCheckSeverity.WARN
     assert evaluation.metadata["stuck"].value == 1
-    assert "1 members are stuck" in evaluation.description
+    assert "1 member is stuck" in evaluation.description
 
 
 @pytest.mark.usefixtures("refusing")
