@@ -1,4 +1,4 @@
-"""`python -m dinmo_pipeline_tests.soak --minutes N`: the state machine of the tests, as long as one likes."""
+"""`python -m dinmo_pipeline_tests.soak --minutes N`: run the state machine of the tests for longer."""
 
 import argparse
 import sys
@@ -18,10 +18,10 @@ _EXAMPLES_PER_ROUND = 100
 
 
 def main() -> int:
-    """Run rounds of new examples until the time is over; a failure ends it with the example."""
+    """Run rounds of new examples until the time is up; a failure stops with its example."""
     parser = argparse.ArgumentParser(prog="soak", description=__doc__)
     parser.add_argument("--minutes", type=float, default=10.0)
-    parser.add_argument("--steps", type=int, default=50, help="at most, of each example")
+    parser.add_argument("--steps", type=int, default=50, help="maximum per example")
     given = parser.parse_args()
     until = time.monotonic() + 60 * given.minutes
     clock = Clock()
@@ -41,7 +41,7 @@ def main() -> int:
                 ),
             )
             rounds += 1
-            print(f"{rounds * _EXAMPLES_PER_ROUND} examples hold", flush=True)  # noqa: T201
+            print(f"{rounds * _EXAMPLES_PER_ROUND:,} examples passed", flush=True)  # noqa: T201
     return 0
 
 

@@ -25,6 +25,8 @@ def with_source_errors(
                 f"{title} failed while sending rows: {without_values(str(error))}"
             ) from None
         finally:
+            # DuckDB 1.5 hangs when a file is opened again while a reader whose query failed is still open.
+            reader.close()
             if release is not None:
                 release()
 
