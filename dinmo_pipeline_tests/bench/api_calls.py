@@ -1,7 +1,7 @@
 """How many API calls a sync makes, compared with the number that we promise.
 
-The emulator counts the calls, in its own process and without a rate limit. So the counts are exact and the same
-on every machine; the seconds are not.
+The emulator counts the calls, in its own process and without a rate limit. So the counts are exact and the
+same on every machine; the seconds are not.
 """
 
 import time

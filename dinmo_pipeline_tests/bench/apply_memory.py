@@ -1,8 +1,9 @@
 """Memory of applying change sets of growing size, each in its own process.
 
-Entering members are unknown at first, so they are looked up (by listing, which takes the fewest calls) and then
-tagged; leaving ones are untagged one by one. It reports the memory while calls are in flight, which is most of
-the time of a sync, and the peak. DuckDB has the memory limit of a sparing state (see StateDatabase).
+Entering members are unknown at first, so they are looked up (by listing, which takes the fewest calls) and
+then tagged; leaving ones are untagged one by one. It reports the memory while calls are in flight, which is
+most of the time of a sync, and the peak. DuckDB has the memory limit of a sparing state (see
+StateDatabase).
 """
 
 from collections.abc import Callable, Sequence
@@ -52,11 +53,16 @@ def bench(
                 folder / f"enter-{size}",
                 f"{size:,} enter",
                 prepare_entering,
-                size,
+                size=size,
             )
         for size in leaving:
             _add(
-                table, workspace, folder / f"leave-{size}", f"{size:,} leave", prepare_leaving, size
+                table,
+                workspace,
+                folder / f"leave-{size}",
+                f"{size:,} leave",
+                prepare_leaving,
+                size=size,
             )
     console.print(table)
     console.print("Aim: the same for all sizes, at most DuckDB's 64 MB above the imports.")
@@ -68,6 +74,7 @@ def _add(
     folder: Path,
     label: str,
     prepare: Callable[[Path, str, int], dict[str, float]],
+    *,
     size: int,
 ) -> None:
     """Apply one change set, and add a row for it."""

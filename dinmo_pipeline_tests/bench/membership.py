@@ -1,8 +1,8 @@
 """Membership and changes of a large segment with 1 % churn, compared with the same work in raw DuckDB.
 
-Everybody is a member and tagged. Then 1 % leave and as many enter, who have not been looked up in Intercom yet. It
-measures reading the segment into the membership, and computing and storing the changes. Raw DuckDB writes a
-table of the normalised, distinct identifiers, and one of the differences to the day before.
+Everybody is a member and tagged. Then 1 % leave and as many enter, who have not been looked up in Intercom
+yet. It measures reading the segment into the membership, and computing and storing the changes. Raw DuckDB
+writes a table of the normalised, distinct identifiers, and one of the differences to the day before.
 """
 
 import shutil
