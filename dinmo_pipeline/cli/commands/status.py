@@ -9,6 +9,7 @@ import click
 
 from dinmo_pipeline.cli.project import declared_project, declared_state, json_option, print_json
 from dinmo_pipeline.cli.tables import print_table
+from dinmo_pipeline.config.schedules.phrases import in_words
 from dinmo_pipeline.text.wording import counted
 
 if TYPE_CHECKING:
@@ -139,7 +140,7 @@ def _print_rows(rows: list[ActivationStatus]) -> None:
             *("ACTIVATION", "TAG", "SCHEDULE", "MEMBERS", "TAGGED", "PENDING", "STUCK"),
             *("LAST SYNC", "STATUS"),
         ),
-        [(row.key, row.tag, row.schedule, *_cells(row)) for row in rows],
+        [(row.key, row.tag, in_words(row.schedule), *_cells(row)) for row in rows],
     )
 
 
