@@ -12,6 +12,7 @@ from dinmo_pipeline.config.declarations import Project
 from dinmo_pipeline.orchestration import checks
 from dinmo_pipeline.orchestration.metadata import (
     changes_metadata,
+    description_metadata,
     membership_metadata,
     sync_metadata,
     table_metadata,
@@ -123,6 +124,7 @@ def _segment_membership(
             metadata={
                 **membership_metadata(found, select.sql, time.monotonic() - started),
                 **upstream_metadata(upstream[activation.key]),
+                **description_metadata(activation),
             },
             check_results=[
                 checks.usable_identifiers(found.rows, applied),
@@ -177,7 +179,10 @@ def _membership_changes(
             *(context.partition_key, computed.changes.entered, computed.changes.left),
         )
         yield dg.MaterializeResult(
-            metadata=changes_metadata(computed, time.monotonic() - started),
+            metadata={
+                **changes_metadata(computed, time.monotonic() - started),
+                **description_metadata(resource.declared()),
+            },
             check_results=[checks.removal_guard(context.partition_key, computed)],
         )
 
@@ -235,7 +240,7 @@ def _intercom_tags(
                 context.partition_key, summary(context.partition_key, result), metadata
             )
         yield dg.MaterializeResult(
-            metadata=metadata,
+            metadata={**metadata, **description_metadata(resource.declared())},
             check_results=[carried_out, checks.match_rate(result)],
         )
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import dagster as dg
 
+from dinmo_pipeline.config.declarations import Activation
 from dinmo_pipeline.state.membership import Membership
 from dinmo_pipeline.state.readings import Reading
 from dinmo_pipeline.state.syncs import SyncResult
@@ -36,6 +37,11 @@ def table_metadata(table: str, columns: Mapping[str, tuple[str, str]]) -> Metada
             ]
         ),
     }
+
+
+def description_metadata(activation: Activation) -> Metadata:
+    """The description of an activation, which each of its materializations shows; empty without one."""
+    return {"description": activation.description} if activation.description else {}
 
 
 def membership_metadata(found: Membership, sql: str, seconds: float) -> Metadata:

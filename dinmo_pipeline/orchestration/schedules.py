@@ -60,7 +60,7 @@ def _schedule(
         cron_schedule=cron,
         execution_timezone=activation.timezone,
         default_status=dg.DefaultScheduleStatus.RUNNING,
-        description=description,
+        description=" ".join(filter(None, (description, activation.description))),
     )
     def launch(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
         return dg.RunRequest(

@@ -21,6 +21,7 @@ def test_an_activation_that_the_state_does_not_know_shows_its_declaration_only()
         "tag": "VIP",
         "destination": "main",
         "schedule": "0 * * * *",
+        "description": None,
         "stuck": 0,
         "left_behind": [],
     }
@@ -30,7 +31,16 @@ def test_a_known_activation_adds_what_the_state_knows():
     """The keys that programs rely on."""
     shown = as_object(row(activation(), SYNCED, 1, (TagLeftBehind("old", "VIP", 2),)))
     assert set(shown) == {
-        *("tag", "destination", "schedule", "tag_name", "members", "tagged_contacts", "changes"),
+        *(
+            "tag",
+            "destination",
+            "schedule",
+            "description",
+            "tag_name",
+            "members",
+            "tagged_contacts",
+            "changes",
+        ),
         *("last_sync_at", "last_status", "last_reason", "stuck", "left_behind"),
     }
     assert (shown["members"], shown["tagged_contacts"], shown["changes"]) == (3, 2, 1)
@@ -62,6 +72,7 @@ def test_the_schedule_says_why_there_is_none(settings, schedule):
     ("shown", "expected"),
     [
         (row(activation()), []),
+        (row(activation(description="For the newsletter.")), ["For the newsletter."]),
         (row(activation(), SYNCED), ["The segment became empty."]),
         (
             row(known=ActivationOverview("VIP", 0, 2, 0, None, None, None)),

@@ -168,3 +168,11 @@ def test_one_name_on_two_destinations_is_two_tags():
     assert messages(without) == [
         "`destination` is missing, and there is not exactly one destination to use by default."
     ]
+
+
+def test_a_description_is_the_activations_own():
+    """A destination has no default for it, since it would be that of every tag."""
+    own = {"description": " For the newsletter. "}
+    assert load(_project({}, own)).activations["s"].description == "For the newsletter."
+    assert load(_project({}, {})).activations["s"].description is None
+    assert messages(_project(own, {})) == ["There is no setting `description` here."]

@@ -315,3 +315,26 @@ def test_declared_resources_show_every_setting(four):
     destination = job.resource_defs["destination_main"].config_schema.default_value
     assert destination["access_token"] == {"env": "TEST_INTERCOM_TOKEN"}
     assert TOKEN not in repr(definitions)
+
+
+def test_the_description_of_an_activation_shows_wherever_it_is_seen(four):
+    """In its resource, its schedules, and each of its materializations."""
+    text = "For the newsletter."
+    four.declared["activations"]["alpha"] |= {
+        "description": text,
+        "reconcile": {"schedule": "@daily"},
+    }
+    dagster = Dagster(four)
+    resource = dagster.definitions.resources["activation_alpha"]
+    schedules = [
+        dagster.definitions.resolve_schedule_def(f"alpha_{kind}").description
+        for kind in ("schedule", "reconciliation")
+    ]
+    shown = {
+        event.materialization.metadata["description"].value
+        for job in ("sync_membership", "apply_tag_changes")
+        for event in dagster.run(job, "alpha").get_asset_materialization_events()
+    }
+    assert resource.description == text
+    assert all(description.endswith(f" {text}") for description in schedules)
+    assert shown == {text}

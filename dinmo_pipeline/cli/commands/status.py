@@ -109,6 +109,7 @@ def as_object(row: ActivationStatus) -> dict[str, Any]:
         "tag": row.tag,
         **({"destination": row.declared.destination} if row.declared else {}),
         "schedule": row.schedule,
+        "description": row.declared.description if row.declared else None,
         **(asdict(row.known) if row.known else {}),
         "stuck": row.stuck,
         "left_behind": [asdict(left) for left in row.left_behind],
@@ -119,6 +120,8 @@ def notes(row: ActivationStatus) -> Iterator[str]:
     """What a person should know or do about an activation, a sentence each."""
     from dinmo_pipeline.state.stuck import stuck_members  # noqa: PLC0415  # slow: imports DuckDB
 
+    if row.declared and row.declared.description:
+        yield row.declared.description
     if row.known and row.known.last_reason:
         yield row.known.last_reason
     if row.declared is None:

@@ -13,7 +13,7 @@ from dinmo_pipeline.config.schedules.kinds import (
     TIMEZONE,
 )
 from dinmo_pipeline.config.strict_yaml.declared_fields import part, setting
-from dinmo_pipeline.config.strict_yaml.kinds import BOOLEAN, LINE, NAME, one_of, share
+from dinmo_pipeline.config.strict_yaml.kinds import BOOLEAN, DESCRIPTION, LINE, NAME, one_of, share
 from dinmo_pipeline.config.strict_yaml.problems import Place
 
 MatchBy: TypeAlias = Literal["email", "user_id"]
@@ -93,6 +93,9 @@ class Activation:
         "The tag's name in Intercom, at most 191 characters. A new name renames the tag",
         default_doc="the segment's name",
         inherited=False,
+    )
+    description: str | None = setting(
+        DESCRIPTION, "What the tag is for, for people", default=None, inherited=False
     )
     match_by: MatchBy = setting(
         one_of("email", "user_id"),
