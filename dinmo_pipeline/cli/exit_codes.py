@@ -8,7 +8,7 @@ DONE, FAILED, WRONG_USAGE, HELD = 0, 1, 2, 3
 
 
 def message_and_code(error: Exception) -> tuple[str, int] | None:
-    """What to print for an error, and the exit code; None for an error that nobody expected."""
+    """What to print for an error, and the exit code; None for an unexpected error."""
     from dinmo_pipeline.segments import SegmentError, SourceError  # noqa: PLC0415  # 0.2 s to import
 
     match error:

@@ -90,7 +90,7 @@ class Tags:
         """Tag up to 50 users with the tag of that name; tagging again is harmless.
 
         Raises:
-            NotFoundError: up to API 2.15: one of the ids is unknown, and nobody was tagged.
+            NotFoundError: up to API 2.15: one of the ids is unknown, and no contact was tagged.
         """
         body = {"name": name, "users": [{"id": contact_id} for contact_id in contact_ids]}
         answer = self.transport.call("POST", "/tags", json=body)

@@ -1,7 +1,7 @@
-"""What each reading of a segment found in its rows, and which reading Intercom was last made equal to.
+"""Readings of a segment: the counts of their rows, and which reading was last applied to Intercom.
 
-A row whose identifier turned NULL upstream looks like a member who left. Only the counts of such rows tell
-the two apart, beside those of the reading that was last applied: see `sync/lost_identifiers.py`.
+A row whose identifier turned NULL upstream looks like a member who left. Only the counts of such rows, compared
+with those of the reading last applied, distinguish the two: see `sync/guards/lost_identifiers.py`.
 """
 
 from dataclasses import dataclass, fields
@@ -12,8 +12,8 @@ import duckdb
 from dinmo_pipeline.config.declarations import Activation, MatchBy
 from dinmo_pipeline.state.sql import first_row, one_row
 
-# One @, something before it, a dot somewhere after it, no space: all else cannot be an address.
-# LIKE costs a third of a regular expression.
+# An address has one @, something before it, a dot somewhere after it, and no space. LIKE costs a third of a
+# regular expression.
 _MALFORMED_EMAIL = (
     "(identifier NOT LIKE '%_@_%._%' OR identifier LIKE '%@%@%' OR contains(identifier, ' '))"
 )
@@ -21,10 +21,10 @@ _MALFORMED_EMAIL = (
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """The rows of a segment, counted. All but `malformed_identifiers`, which counts members, are rows.
+    """Counts of a segment's rows; only `malformed_identifiers` counts members.
 
-    Rows without identifier (NULL, blank) and repeated ones are no members; malformed emails are, but
-    Intercom cannot know them. `identifier_type` is the source's own word; None where nobody told it.
+    Rows without an identifier (NULL, blank) and repeated ones are not members. Malformed emails are, but are
+    never in Intercom. `identifier_type` is the source's name for the type; None if unknown.
     """
 
     match_by: MatchBy
@@ -38,7 +38,7 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class StoredReading:
-    """A reading that made a membership, and when."""
+    """A reading, and when it was made."""
 
     at: datetime
     rows: Reading
@@ -46,10 +46,7 @@ class StoredReading:
 
 @dataclass(frozen=True, slots=True)
 class Readings:
-    """The reading that a change set is of, and the one its destination was last made equal to.
-
-    None: there is no such reading.
-    """
+    """The reading behind a change set, and the one last applied to its destination; None if there is none."""
 
     now: Reading | None
     applied: StoredReading | None

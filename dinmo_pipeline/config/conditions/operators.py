@@ -144,7 +144,7 @@ def _is(node: Node) -> Test:
 
 
 _COMING = duration(("days", "weeks"))
-_MOST_DAYS_COMING = 366
+_MAX_DAYS_AHEAD = 366
 
 
 def _anniversary(node: Node) -> Test:
@@ -155,7 +155,7 @@ def _anniversary(node: Node) -> Test:
             "must be a day or {within_next: 7 days}", allowed=("today", "{within_next: 7 days}")
         )
     length: Duration = _COMING.read(node.entries[0][1])
-    if length.amount * (7 if length.unit == "weeks" else 1) > _MOST_DAYS_COMING:
+    if length.amount * (7 if length.unit == "weeks" else 1) > _MAX_DAYS_AHEAD:
         raise InvalidValueError(
             "must look at most a year ahead: every anniversary is within a year"
         )

@@ -35,7 +35,7 @@ class TagsApplied:
 
 @dataclass(frozen=True, slots=True)
 class RunFailed:
-    """A run failed, though nobody interrupted it; `held` when a change set was held."""
+    """A run failed without being interrupted; `held` when a change set was held."""
 
     job: str
     summary: str
