@@ -1,7 +1,7 @@
 """Readings of a segment: the counts of their rows, and which reading was last applied to Intercom.
 
-A row whose identifier turned NULL upstream looks like a member who left. Only the counts of such rows, compared
-with those of the reading last applied, distinguish the two: see `sync/guards/lost_identifiers.py`.
+A row whose identifier turned NULL upstream looks like a member who left. Only the counts of such rows,
+compared with those of the reading last applied, distinguish the two: see `sync/guards/lost_identifiers.py`.
 """
 
 from dataclasses import dataclass, fields
