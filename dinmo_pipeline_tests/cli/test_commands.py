@@ -218,7 +218,7 @@ def test_sync_waits_for_a_state_in_use_and_says_so(company, dinmo):
             text=True,
         )
         with sync:
-            assert any("in use by another process" in line for line in sync.stderr)
+            assert any("which another process is using" in line for line in sync.stderr)
             holder.stdin.close()
             sync.stderr.read()
         assert sync.returncode == 0

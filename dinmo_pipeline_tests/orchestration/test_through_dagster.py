@@ -288,8 +288,8 @@ def test_a_missing_token_fails_only_the_activation_that_needs_it(four, monkeypat
     outcome = four.sync("alpha")
     assert outcome.status == "failed"
     assert outcome.reason == (
-        "The environment variable OTHER_TOKEN (access token of destination 'other') is not set, so"
-        " Intercom cannot be asked."
+        "The environment variable OTHER_TOKEN (access token of destination 'other') is not set."
+        " Intercom cannot be called."
     )
 
 
