@@ -134,7 +134,7 @@ def daemon(company):
     workspace = company.folder / "workspace.yaml"
     workspace.write_text((PROJECT / "workspace.yaml").read_text())
     process = subprocess.Popen(
-        [sys.executable, "-m", "dagster._daemon", "run", "-w", str(workspace)],
+        [Path(sys.executable).with_name("dagster-daemon"), "run", "-w", workspace],
         env={**os.environ, "DINMO_CONFIG": str(company.declarations)},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
