@@ -1,7 +1,7 @@
 """The three assets, partitioned by activation: membership, its changes, the tags in Intercom."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from typing import Any
@@ -67,29 +67,46 @@ def build_assets(
     ]
 
 
+def _asset(
+    name: str,
+    project: Project,
+    partitions: dg.PartitionsDefinition[str],
+    description: str,
+    *,
+    table: str,
+    deps: Sequence[Any],
+    kinds: set[str],
+    resources: Iterable[str] = (),
+) -> Callable[[Callable[..., Iterator[Any]]], dg.AssetsDefinition]:
+    """The decorator of an asset that each activation has a partition of, and whose rows are in `table`."""
+    return dg.asset(
+        name=name,
+        deps=deps,
+        partitions_def=partitions,
+        group_name=GROUP,
+        owners=OWNERS,
+        kinds=kinds,
+        required_resource_keys={*resources, *state_resources(project.activations)},
+        check_specs=checks.check_specs(name, partitions),
+        description=description,
+        metadata=table_metadata(table),
+    )
+
+
 def _segment_membership(
     project: Project, partitions: dg.PartitionsDefinition[str]
 ) -> dg.AssetsDefinition:
     upstream = upstream_keys(project)
 
-    @dg.asset(
-        name=SEGMENT_MEMBERSHIP,
+    @_asset(
+        SEGMENT_MEMBERSHIP,
+        project,
+        partitions,
+        "Who is in each activated segment now: one row per member, in DuckDB.",
+        table="segment_membership",
         deps=upstream_deps(upstream),
-        partitions_def=partitions,
-        group_name=GROUP,
-        owners=OWNERS,
         kinds={"duckdb", "sql"},
-        required_resource_keys={SOURCE, *state_resources(project.activations)},
-        check_specs=checks.check_specs(SEGMENT_MEMBERSHIP, partitions),
-        description="Who is in each activated segment now: one row per member, in DuckDB.",
-        metadata=table_metadata(
-            "segment_membership",
-            {
-                "activation": ("VARCHAR", "Key of the activation"),
-                "identifier": ("VARCHAR", "Email (trimmed, lower-cased) or user id of the member"),
-                "entered_at": ("TIMESTAMP WITH TIME ZONE", "Since when, without a break"),
-            },
-        ),
+        resources={SOURCE},
     )
     def segment_membership(context: dg.AssetExecutionContext) -> Iterator[Any]:
         # The compiler takes 0.16 s to import, which runs of the other assets do without.
@@ -138,29 +155,15 @@ def _segment_membership(
 def _membership_changes(
     project: Project, partitions: dg.PartitionsDefinition[str]
 ) -> dg.AssetsDefinition:
-    @dg.asset(
-        name=MEMBERSHIP_CHANGES,
+    @_asset(
+        MEMBERSHIP_CHANGES,
+        project,
+        partitions,
+        "Who entered and left: membership minus the ledger of tagged contacts, so anything that failed"
+        " is retried by the next sync.",
+        table="membership_changes",
         deps=[SEGMENT_MEMBERSHIP],
-        partitions_def=partitions,
-        group_name=GROUP,
-        owners=OWNERS,
         kinds={"duckdb"},
-        required_resource_keys=state_resources(project.activations),
-        check_specs=checks.check_specs(MEMBERSHIP_CHANGES, partitions),
-        description=(
-            "Who entered and left: membership minus the ledger of tagged contacts, so anything that failed"
-            " is retried by the next sync."
-        ),
-        metadata=table_metadata(
-            "membership_changes",
-            {
-                "activation": ("VARCHAR", "Key of the activation"),
-                "position": ("BIGINT", "Number of the row in its change set"),
-                "change": ("VARCHAR", "entered or left"),
-                "identifier": ("VARCHAR", "Email or user id of the member"),
-                "contact_id": ("VARCHAR", "Intercom's contact; NULL when not looked up yet"),
-            },
-        ),
     )
     def membership_changes(context: dg.AssetExecutionContext) -> Iterator[Any]:
         resource = _activation(context)
@@ -192,29 +195,15 @@ def _membership_changes(
 def _intercom_tags(
     project: Project, partitions: dg.PartitionsDefinition[str]
 ) -> dg.AssetsDefinition:
-    @dg.asset(
-        name=INTERCOM_TAGS,
+    @_asset(
+        INTERCOM_TAGS,
+        project,
+        partitions,
+        "The activation's tag on each member who exists as a user in Intercom. Nothing but the tag is"
+        " ever created there.",
+        table="tagged_contacts",
         deps=[MEMBERSHIP_CHANGES],
-        partitions_def=partitions,
-        group_name=GROUP,
-        owners=OWNERS,
         kinds={"intercom"},
-        required_resource_keys=state_resources(project.activations),
-        check_specs=checks.check_specs(INTERCOM_TAGS, partitions),
-        description=(
-            "The activation's tag on each member who exists as a user in Intercom. Nothing but the tag is"
-            " ever created there."
-        ),
-        metadata=table_metadata(
-            "tagged_contacts",
-            {
-                "activation": ("VARCHAR", "Key of the activation"),
-                "destination": ("VARCHAR", "Key of the Intercom workspace"),
-                "contact_id": ("VARCHAR", "Intercom's contact that carries the tag"),
-                "identifier": ("VARCHAR", "The member it carries it for"),
-                "tagged_at": ("TIMESTAMP WITH TIME ZONE", "When Intercom confirmed it"),
-            },
-        ),
     )
     def intercom_tags(context: dg.AssetExecutionContext, config: ApplyConfig) -> Iterator[Any]:
         resource = _activation(context)

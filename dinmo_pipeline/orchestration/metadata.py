@@ -9,6 +9,7 @@ import dagster as dg
 from dinmo_pipeline.config.declarations import Activation
 from dinmo_pipeline.state.membership import Membership
 from dinmo_pipeline.state.readings import Reading
+from dinmo_pipeline.state.schema.descriptions import DESCRIPTIONS
 from dinmo_pipeline.state.syncs import SyncResult
 from dinmo_pipeline.sync.guards.holds import Hold
 from dinmo_pipeline.sync.operations.compute_changes import ComputedChanges
@@ -26,14 +27,23 @@ def number_in(metadata: Mapping[str, dg.MetadataValue], key: str) -> int:
     return int(value) if isinstance(value, int | float) else 0
 
 
-def table_metadata(table: str, columns: Mapping[str, tuple[str, str]]) -> Metadata:
-    """Name and schema of a state table; `columns` maps a name to (type, description)."""
+# Every other column of the assets' tables is text.
+_COLUMN_TYPES = {
+    "position": "BIGINT",
+    "entered_at": "TIMESTAMP WITH TIME ZONE",
+    "tagged_at": "TIMESTAMP WITH TIME ZONE",
+}
+
+
+def table_metadata(table: str) -> Metadata:
+    """Name and columns of a state table, as the state describes them."""
+    columns = DESCRIPTIONS[table].columns.items()
     return {
         "dagster/table_name": f"dinmo.{table}",
         "dagster/column_schema": dg.TableSchema(
             columns=[
-                dg.TableColumn(name, type_, description=description)
-                for name, (type_, description) in columns.items()
+                dg.TableColumn(name, _COLUMN_TYPES.get(name, "VARCHAR"), description=text)
+                for name, text in columns
             ]
         ),
     }

@@ -257,6 +257,24 @@ def test_assets_explain_themselves(four):
         assert node.partitions_def.get_partition_keys() == ["alpha", "beta", "gamma", "delta"]
 
 
+@pytest.mark.parametrize(
+    ("asset", "table"),
+    [
+        ("segment_membership", "segment_membership"),
+        ("membership_changes", "membership_changes"),
+        ("intercom_tags", "tagged_contacts"),
+    ],
+)
+def test_the_columns_of_an_asset_are_those_of_its_table(four, asset, table):
+    """Name, type and description, as the state has them."""
+    node = four.definitions().resolve_asset_graph().get(dg.AssetKey(asset))
+    shown = node.metadata["dagster/column_schema"].columns
+    assert [(column.name, column.type, column.description) for column in shown] == four.rows(
+        "SELECT column_name, data_type, comment FROM duckdb_columns()"
+        f" WHERE schema_name = 'dinmo' AND table_name = '{table}' ORDER BY column_index"
+    )
+
+
 def test_no_event_holds_the_token_or_a_member(four):
     """Also not those of a run that fails: everything in the instance's log is searched."""
     dagster = Dagster(four)
