@@ -1,1 +1,1 @@
-"""Benchmarks: how fast, and in how much memory, beside raw DuckDB doing the same work in the same run."""
+"""Benchmarks of speed and memory, compared with raw DuckDB doing the same work in the same run."""

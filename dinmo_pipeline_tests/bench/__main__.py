@@ -1,4 +1,4 @@
-"""`python -m dinmo_pipeline_tests.bench`: all benchmarks, or those that are named."""
+"""`python -m dinmo_pipeline_tests.bench`: run all benchmarks, or those that are named."""
 
 import argparse
 import tempfile
@@ -17,7 +17,7 @@ from dinmo_pipeline_tests.bench import (
     segments,
 )
 
-# A benchmark is called with a console, a folder of its own, and the options.
+# Each benchmark is called with a console, its own folder, and the options.
 BENCHES: dict[str, Callable[[Console, Path, argparse.Namespace], None]] = {
     "membership": lambda console, folder, chosen: membership.bench(
         console, folder, chosen.members, chosen.memory_limit
@@ -36,19 +36,21 @@ BENCHES: dict[str, Callable[[Console, Path, argparse.Namespace], None]] = {
 
 
 def main() -> None:
-    """Run benchmarks in a temporary folder; nothing is left behind."""
+    """Run benchmarks, each in a temporary folder that is deleted afterwards."""
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
     parser.add_argument("names", nargs="*", help=f"of {', '.join(BENCHES)}; default: all")
     parser.add_argument("--members", type=int, default=10_000_000, help="of the large segment")
-    parser.add_argument("--memory-limit", default="1GB", help="DuckDB's, for the limited runs")
-    parser.add_argument("--peer-latency-ms", type=float, default=20, help="of a call, for peer")
+    parser.add_argument("--memory-limit", default="1GB", help="of DuckDB, in the limited runs")
+    parser.add_argument("--peer-latency-ms", type=float, default=20, help="of each call, for peer")
     parser.add_argument(
         "--also-enter", type=int, action="append", default=[], help="another size for apply_memory"
     )
     chosen = parser.parse_args()
     unknown = set(chosen.names) - set(BENCHES)
     if unknown:
-        parser.error(f"no benchmark {', '.join(sorted(unknown))}; there are {', '.join(BENCHES)}")
+        parser.error(
+            f"{', '.join(sorted(unknown))} is not a benchmark. Choose from {', '.join(BENCHES)}."
+        )
     for name in chosen.names or BENCHES:
         with tempfile.TemporaryDirectory(prefix="dinmo-bench-") as folder:
             BENCHES[name](Console(), Path(folder), chosen)

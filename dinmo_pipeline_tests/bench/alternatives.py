@@ -1,6 +1,6 @@
 """The experiments behind two decisions: how members get from a DuckDB source into the state.
 
-Each statement normalises the emails and makes them distinct; they differ in how the rows arrive.
+Each way normalises the emails, with or without making them distinct; they differ in how the rows arrive.
 """
 
 from collections.abc import Callable
@@ -11,12 +11,14 @@ import duckdb
 from rich.console import Console
 from rich.table import Table
 
+from dinmo_pipeline.text.wording import counted
+
 _MEMBERS = "SELECT lower(trim(email)) AS identifier FROM {rows}"
 
 
 def bench(console: Console, folder: Path, members: int) -> None:
     """Print the seconds that each way takes."""
-    console.print(f"{members:,} members from a DuckDB source into the state …")
+    console.print(f"{counted(members, 'member')} from a DuckDB source into the state …")
     source = folder / "source.duckdb"
     with duckdb.connect(str(source)) as connection:
         connection.execute(
@@ -30,21 +32,21 @@ def bench(console: Console, folder: Path, members: int) -> None:
     console.print(table, "")
 
 
-def _attached(connection: duckdb.DuckDBPyConnection, source: Path, verb: str) -> None:
+def _attached(connection: duckdb.DuckDBPyConnection, source: Path, select: str) -> None:
     connection.execute(f"ATTACH '{source}' AS source (READ_ONLY)")
     connection.execute(
-        f"CREATE OR REPLACE TABLE members AS {verb.format(_MEMBERS.format(rows='source.users'))}"
+        f"CREATE OR REPLACE TABLE members AS {select.format(_MEMBERS.format(rows='source.users'))}"
     )
     connection.execute("DETACH source")
 
 
-def _by_arrow(connection: duckdb.DuckDBPyConnection, source: Path, verb: str) -> None:
+def _by_arrow(connection: duckdb.DuckDBPyConnection, source: Path, select: str) -> None:
     with duckdb.connect(str(source), read_only=True) as delivering:
         connection.register(
             "delivered", delivering.sql("SELECT email FROM users").to_arrow_reader(100_000)
         )
         connection.execute(
-            f"CREATE OR REPLACE TABLE members AS {verb.format(_MEMBERS.format(rows='delivered'))}"
+            f"CREATE OR REPLACE TABLE members AS {select.format(_MEMBERS.format(rows='delivered'))}"
         )
         connection.unregister("delivered")
 

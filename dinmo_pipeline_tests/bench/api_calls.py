@@ -1,7 +1,7 @@
-"""How many API calls syncs of every size take, beside the number that we promise.
+"""How many API calls a sync makes, compared with the number that we promise.
 
-Calls are counted by the emulator, in a process of its own and with no limit to its rate, so the numbers are
-exact and the same everywhere; the seconds are this machine's.
+The emulator counts the calls, in its own process and without a rate limit. So the counts are exact and the
+same on every machine; the seconds are not.
 """
 
 import time
@@ -30,11 +30,11 @@ from dinmo_pipeline_tests.bench.syncing import (
 
 
 def bench(console: Console, folder: Path) -> None:
-    """Run all syncs and print what they took."""
+    """Run all syncs, and print their calls and seconds."""
     table = Table(title="API calls", title_justify="left")
     for column in ("Sync", "Calls by route"):
         table.add_column(column)
-    for column in ("Calls", "At most", "Seconds"):
+    for column in ("Calls", "Promised", "Seconds"):
         table.add_column(column, justify="right")
     with intercom(rate_limit=UNLIMITED) as workspace:
         for measure in (_ten_thousand, _large_workspace, _steady_state):
@@ -46,7 +46,7 @@ def bench(console: Console, folder: Path) -> None:
 
 
 class _Counting:
-    """Makes syncs and puts a row into the table for each that is told."""
+    """Runs syncs, each of which adds a row to the table."""
 
     def __init__(self, table: Table, workspace: Intercom, folder: Path) -> None:
         self._table = table
@@ -58,8 +58,8 @@ class _Counting:
         with session(self.folder, self.workspace.base_url, key) as one:
             yield one
 
-    def sync(self, told: str, most: int, members: range | None, key: str = "vip") -> None:
-        """A sync of these members, by number, or of those as they are."""
+    def sync(self, label: str, max_calls: int, members: range | None, key: str = "vip") -> None:
+        """Sync these members, given by number; None keeps the present ones."""
         with self.session(key) as syncing:
             if members is not None:
                 declare_members(syncing, map(email, members))
@@ -70,16 +70,16 @@ class _Counting:
         calls = self.workspace.stats()["calls"]
         total = sum(calls.values())
         self._table.add_row(
-            told,
+            label,
             "\n".join(f"{count:,} {route}" for route, count in sorted(calls.items())),
-            f"{total:,}" if total <= most else f"[red]{total:,}",
-            f"{most:,}",
+            f"{total:,}" if total <= max_calls else f"[red]{total:,}",
+            f"{max_calls:,}",
             f"{seconds:.1f}",
         )
 
 
 def _ten_thousand(counting: _Counting) -> None:
-    """In a workspace so large that listing it would take more calls than searching."""
+    """In a workspace so large that listing it takes more calls than searching."""
     counting.workspace.seed(map(email, range(40_000)))
     counting.sync("10,000 enter, all unknown", 410, range(10_000))
     counting.sync("10,000 enter, all known", 210, range(10_000), "second")
@@ -97,11 +97,11 @@ def _large_workspace(counting: _Counting) -> None:
 
 
 def _steady_state(counting: _Counting) -> None:
-    """A day after the last sync; a hundred of the missing are among those who signed up."""
+    """A day after the last sync; 100 of the missing members are among those who signed up."""
     members, missing, new, joined = 1_000_000, 300_000, 1_000, 100
     yesterday = utc_now() - timedelta(days=1)
     workspace = counting.workspace
-    # Nobody asks for those who are tagged, so one of them is enough to have the tag.
+    # A sync does not look up tagged users, so a single one is enough for the tag to exist.
     workspace.seed([email(0)], tags=[TAG_NAME])
     present = range(members - missing)
     absent = [email(number) for number in range(members - missing, members)]
@@ -114,6 +114,6 @@ def _steady_state(counting: _Counting) -> None:
             record_signup_look(connection, "main", now=yesterday)
     signed_up = absent[:joined] + [f"new{number}@example.com" for number in range(new - joined)]
     workspace.seed(signed_up, since=int((yesterday + timedelta(hours=12)).timestamp()))
-    told = f"{members:,} members, {missing:,} not in Intercom, {new:,} new contacts"
-    counting.sync(told, 50, range(members))
-    counting.sync("… and again at once", 50, None)
+    label = f"{members:,} members, {missing:,} not in Intercom, {new:,} new contacts"
+    counting.sync(label, 50, range(members))
+    counting.sync("… and again right away", 50, None)

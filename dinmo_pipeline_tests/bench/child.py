@@ -1,4 +1,4 @@
-"""A phase of a benchmark in a process of its own, so that its peak memory is its own."""
+"""A phase of a benchmark in its own process, so that its peak memory is its own."""
 
 import multiprocessing
 import time
@@ -13,10 +13,7 @@ _STATUS = Path("/proc/self/status")
 
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """What a phase took: seconds by step, seconds of all processors together, and memory.
-
-    `peak_mb` is the most memory its process had resident, in MB.
-    """
+    """The cost of a phase: seconds by step, processor seconds, and peak resident memory in MB."""
 
     seconds: dict[str, float]
     processor_seconds: float
@@ -24,26 +21,26 @@ class Phase:
 
     @property
     def total(self) -> float:
-        """All steps together, in seconds."""
+        """The seconds of all steps."""
         return sum(self.seconds.values())
 
 
 class Stopwatch:
-    """Seconds by step, each told when it ends."""
+    """Measures the seconds of consecutive steps."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
         self._last = time.perf_counter()
 
     def lap(self, step: str) -> None:
-        """The step that began at the last lap has ended."""
+        """End the step that began at the last lap."""
         now = time.perf_counter()
         self.seconds[step] = now - self._last
         self._last = now
 
 
 def in_child(steps: Callable[..., dict[str, float]], *arguments: Any) -> Phase:
-    """Call `steps`, a function of a module that returns seconds by step, in a new process."""
+    """Call `steps`, a module-level function that returns seconds by step, in a new process."""
     spawning = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(max_workers=1, mp_context=spawning) as pool:
         return pool.submit(_measured, steps, arguments).result()
@@ -57,9 +54,9 @@ def _measured(steps: Callable[..., dict[str, float]], arguments: tuple[Any, ...]
 
 
 def resident_mb(what: str) -> int:
-    """What this process has resident now (`VmRSS`) or had at most (`VmHWM`); 0 but on Linux.
+    """The resident memory of this process in MB, now (`VmRSS`) or at its peak (`VmHWM`); 0 except on Linux.
 
-    `ru_maxrss` would do everywhere, but begins at what the parent had: a process keeps it through exec.
+    `ru_maxrss` exists everywhere, but starts at the value of the parent: a process keeps it through exec.
     """
     if not _STATUS.exists():
         return 0

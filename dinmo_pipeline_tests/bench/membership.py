@@ -1,9 +1,8 @@
-"""Membership and changes of a large segment with 1 % churn, beside the same work in raw DuckDB.
+"""Membership and changes of a large segment with 1 % churn, compared with the same work in raw DuckDB.
 
-Everybody is a member and tagged. Then one in a hundred leaves and as many enter, whom nobody has looked
-for in Intercom yet. Measured are reading the segment and making it the membership, and computing and storing
-the changes. Raw DuckDB writes a table of the normalised, distinct identifiers, and then one of what differs
-between it and the table of the day before.
+Everybody is a member and tagged. Then 1 % leave and as many enter, who have not been looked up in Intercom
+yet. It measures reading the segment into the membership, and computing and storing the changes. Raw DuckDB
+writes a table of the normalised, distinct identifiers, and one of the differences to the day before.
 """
 
 import shutil
@@ -31,7 +30,7 @@ from dinmo_pipeline.state.ledger import ActivationTag, record_tag
 from dinmo_pipeline.state.membership import refresh_membership
 from dinmo_pipeline_tests.bench.child import Phase, Stopwatch, in_child
 
-# What we aim at, as a multiple of raw DuckDB's time.
+# The goal, as a multiple of raw DuckDB's time.
 AIM = 1.3
 _DAYS = {
     "before": datetime(2026, 3, 1, 9, tzinfo=UTC),
@@ -59,12 +58,12 @@ _SELECT_BEFORE = (
 
 
 def bench(console: Console, folder: Path, members: int, memory_limit: str) -> None:
-    """Run all phases and print what they took; `memory_limit` in DuckDB's words, such as `1GB`."""
+    """Run all phases, and print their cost; `memory_limit` is DuckDB's, such as `1GB`."""
     in_child(make_warehouse, folder, members)
     table = Table(title=f"{members:,} members, 1 % churn", title_justify="left")
     for column in ("Phase", "Memory limit", "Seconds by step"):
         table.add_column(column)
-    for column in ("Seconds", "of processors", "Peak MB"):
+    for column in ("Seconds", "Processor seconds", "Peak MB"):
         table.add_column(column, justify="right")
     _add(table, "first day", None, in_child(first_day, folder))
     in_child(tag_everybody, folder)
@@ -77,15 +76,17 @@ def bench(console: Console, folder: Path, members: int, memory_limit: str) -> No
         _add(table, "second day", limit, ours)
         _add(table, "raw DuckDB", limit, raw)
         ratios.append(
-            f"{ours.total / raw.total:.2f} times its seconds"
-            f" ({ours.processor_seconds / raw.processor_seconds:.2f} of processors)"
+            f"{ours.total / raw.total:.2f} times the seconds"
+            f" ({ours.processor_seconds / raw.processor_seconds:.2f} times the processor seconds)"
         )
     console.print(table)
-    console.print(f"Beside raw DuckDB: {ratios[0]}; with a memory limit {ratios[1]}. Aim: {AIM}.")
+    console.print(
+        f"Compared with raw DuckDB: {ratios[0]}; with a memory limit, {ratios[1]}. Aim: {AIM}."
+    )
 
 
 def make_warehouse(folder: Path, members: int) -> dict[str, float]:
-    """The source: users in no order, every tenth email not in its normal form."""
+    """The source: users in random order, every tenth email not normalised."""
     churn = members // 100
     (folder / "dinmo.yaml").write_text(_DECLARATIONS.format(members=members, churn=churn))
     with duckdb.connect(str(folder / "warehouse.duckdb")) as connection:
@@ -104,13 +105,13 @@ def make_warehouse(folder: Path, members: int) -> dict[str, float]:
 
 
 def first_day(folder: Path) -> dict[str, float]:
-    """The first reading of the segment, and its changes: everybody entered."""
+    """Read the segment for the first time, and compute its changes: everybody enters."""
     project = load_project(folder / "dinmo.yaml")
     return _sync_membership(project, "before", StateDatabase(project.state.database))
 
 
 def tag_everybody(folder: Path) -> dict[str, float]:
-    """As if the first sync had found and tagged them all."""
+    """Record that the first sync found and tagged everybody."""
     project = load_project(folder / "dinmo.yaml")
     activation = project.activations["large"]
     with StateDatabase(project.state.database).transaction() as connection:
@@ -138,13 +139,13 @@ def tag_everybody(folder: Path) -> dict[str, float]:
 
 
 def second_day(folder: Path, memory_limit: str | None) -> dict[str, float]:
-    """The next reading of the segment, and its changes, on a copy of the state."""
+    """Read the segment again, and compute its changes, on a copy of the state."""
     state = StateDatabase(str(folder / "copy.duckdb"), memory_limit=memory_limit)
     return _sync_membership(load_project(folder / "dinmo.yaml"), "after", state)
 
 
 def _sync_membership(project: Project, segment: str, state: StateDatabase) -> dict[str, float]:
-    """What the job `sync_membership` does, without Dagster and Intercom."""
+    """Do what the job `sync_membership` does, without Dagster and Intercom."""
     activation = project.activations["large"]
     watch = Stopwatch()
     with open_source(project.source, uri=None) as source:
@@ -163,14 +164,14 @@ def _sync_membership(project: Project, segment: str, state: StateDatabase) -> di
 
 
 def raw_first_day(folder: Path, members: int) -> dict[str, float]:
-    """The table that the second day's is joined with."""
+    """The table that the second day is compared with."""
     with _raw(folder, None) as connection:
         connection.execute(f"CREATE TABLE previous AS {_SELECT_BEFORE.format(members)}")
     return {}
 
 
 def raw_second_day(folder: Path, members: int, memory_limit: str | None) -> dict[str, float]:
-    """The table of the identifiers, and what differs from the one before, both in the file."""
+    """The table of identifiers, and that of the differences to the day before, both in the file."""
     watch = Stopwatch()
     with _raw(folder, memory_limit) as connection:
         select = _SELECT_AFTER.format(members // 100)

@@ -1,9 +1,9 @@
-"""How close a sync comes to the rate that its share of the call budget permits, and what it is refused.
+"""How close a sync comes to its share of the rate limit, and how many of its calls are refused.
 
-As many users enter as leave, all of them known, and Intercom answers after 80 ms. The floor is the time of as
-many calls evenly at the allowed share, 0.8 of the limit. Then another app spends half of the budget at random
-moments, and what counts is how many calls are refused. Each pair of limits runs side by side, since at 167
-calls in 10 seconds there is hardly anything to do.
+As many users enter as leave, all of them known, and Intercom responds after 80 ms. The floor is the time
+that the calls take at exactly the allowed share, 0.8 of the limit. Then another app spends half of the limit
+at random moments, and the number of refused calls counts. Both limits run side by side: at 167 calls in 10
+seconds, a sync mostly waits.
 """
 
 import multiprocessing
@@ -35,27 +35,27 @@ from dinmo_pipeline_tests.bench.syncing import (
 LATENCY_MS = 80
 SHARE = 0.8  # the client's default
 WINDOW_SECONDS = 10
-# What we aim at: time beside the floor, and the share of calls that are refused beside another app.
+# The goals: time as a multiple of the floor, and the share of refused calls next to another app.
 AIM_RATIO, AIM_REFUSED = 1.05, 0.005
 _SPAWNING = multiprocessing.get_context("spawn")
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """`changes` users enter and as many leave; another app makes `others` of the limit's calls."""
+    """`changes` users enter and as many leave; another app spends the share `others` of the limit."""
 
     limit: int
     changes: int
     others: float = 0.0
 
     def floor(self, calls: int) -> float:
-        """Seconds that so many calls take at the allowed share."""
+        """The seconds that so many calls take at the allowed share."""
         return calls / (self.limit * SHARE) * WINDOW_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
 class Paced:
-    """What a case took; `others` are the calls of the other app, `others_refused` of them in vain."""
+    """The result of a case; `others` are the calls of the other app."""
 
     case: Case
     calls: int
@@ -72,9 +72,9 @@ CASES = (
 
 
 def bench(console: Console, folder: Path) -> None:
-    """Run all cases and print what they took."""
+    """Run all cases, and print their results."""
     table = Table(
-        title=f"Pacing at {SHARE:.0%} of the budget, {LATENCY_MS} ms a call", title_justify="left"
+        title=f"Pacing at {SHARE:.0%} of the limit, {LATENCY_MS} ms per call", title_justify="left"
     )
     for column in ("Limit", "Other app", "Changes", "Calls", "Seconds"):
         table.add_column(column, justify="right")
@@ -87,13 +87,13 @@ def bench(console: Console, folder: Path) -> None:
                 _add(table, paced)
     console.print(table)
     console.print(
-        f"Aims: at most {AIM_RATIO} times the floor and no 429; beside another app at most"
+        f"Aims: at most {AIM_RATIO} times the floor, without a 429; next to another app, at most"
         f" {AIM_REFUSED:.1%} of the calls refused."
     )
 
 
 def run(case: Case, folder: Path) -> Paced:
-    """One case, on an emulator of its own."""
+    """Run one case, with its own emulator."""
     folder.mkdir()
     with intercom(rate_limit=case.limit, latency_ms=LATENCY_MS) as workspace:
         entering = [email(number) for number in range(case.changes)]
@@ -117,7 +117,7 @@ def run(case: Case, folder: Path) -> Paced:
 def _beside_another(
     case: Case, workspace: Intercom, start: Callable[[], Future[tuple[int, float]]]
 ) -> tuple[int, float, int, int]:
-    """Calls and seconds of the sync; calls of the other app, and how many were refused."""
+    """The sync's calls and seconds, then the other app's calls and how many were refused."""
     if not case.others:
         return (*start().result(), 0, 0)
     with (
@@ -142,7 +142,7 @@ def _apply(folder: Path, base_url: str) -> tuple[int, float]:
 
 
 def _call_at_random(base_url: str, per_second: float, begun: Event, stop: Event) -> tuple[int, int]:
-    """Another app: calls at random moments, whatever the answers say; all of them, and the refused."""
+    """Act as another app, which calls at random moments and ignores 429; its calls, and the refused ones."""
     dice = random.Random(7)  # noqa: S311
     calls: list[Future[requests.Response]] = []
     with requests.Session() as calling, ThreadPoolExecutor(max_workers=32) as threads:

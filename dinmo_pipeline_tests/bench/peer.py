@@ -1,9 +1,9 @@
-"""The same change of 1,000 users by drt-core, the closest peer, and by this project, on the same Intercom.
+"""The same change of 1,000 users by drt-core, the closest peer, and by this project.
 
 drt-core (Apache-2.0) is installed from the package index into a temporary environment. Its Intercom
-destination has no tags: it sets an attribute of each contact, and this project puts a tag on each. Both
-find the contacts by email, and neither creates one. Measured is the work on Intercom alone, without
-reading the warehouse or starting an interpreter.
+destination has no tags, so it sets an attribute on each contact, where this project puts a tag on each. Both
+find contacts by email, and neither creates any. Only the work on Intercom is measured, not reading the
+warehouse or starting an interpreter.
 """
 
 import json
@@ -27,24 +27,24 @@ from dinmo_pipeline_tests.bench.syncing import (
 PEER = "drt-core==1.2.1"
 CONTACTS = 1_000
 _DRIVER = Path(__file__).with_name("peer_driver.py")
-_INSTALL_SECONDS, _RUN_SECONDS = 180, 600
+_INSTALL_TIMEOUT_SECONDS, _RUN_TIMEOUT_SECONDS = 180, 600
 
 
 class _SkippedError(Exception):
-    """The peer cannot be run here; the message says why."""
+    """The peer cannot run here; the message says why."""
 
 
 def bench(console: Console, folder: Path, latency_ms: float) -> None:
-    """Run both and print calls and times side by side."""
+    """Run both, and print their calls and seconds side by side."""
     with intercom(latency_ms=latency_ms) as workspace:
         try:
             peer = _peer(workspace, folder)
         except _SkippedError as reason:
-            console.print(f"Peer: skipped, {reason}")
+            console.print(f"Peer skipped: {reason}.")
             return
         ours = _ours(workspace, folder)
     table = Table(
-        title=f"{CONTACTS:,} contacts changed, {latency_ms:g} ms a call", title_justify="left"
+        title=f"{CONTACTS:,} contacts changed, {latency_ms:g} ms per call", title_justify="left"
     )
     table.add_column("")
     for column in ("Calls", "Seconds"):
@@ -56,8 +56,8 @@ def bench(console: Console, folder: Path, latency_ms: float) -> None:
     console.print(table)
     console.print(
         f"{PEER} makes {sum(peer[1].values()) / sum(ours[1].values()):.0f} times the calls in"
-        f" {peer[0] / ours[0]:.0f} times the time. Its host was replaced by the emulator's in a"
-        " subclass, and its own pacing (by default 10 calls a second) is off; ours is on."
+        f" {peer[0] / ours[0]:.0f} times the time. A subclass points it at the emulator, and its own"
+        " pacing (by default 10 calls per second) is off; ours is on."
     )
 
 
@@ -72,18 +72,18 @@ def _peer(workspace: Intercom, folder: Path) -> tuple[float, dict[str, int]]:
         check=False,
         capture_output=True,
         text=True,
-        timeout=_RUN_SECONDS,
+        timeout=_RUN_TIMEOUT_SECONDS,
     )
     if done.returncode:
         raise _SkippedError(f"{PEER} failed: {_last_line(done.stderr)}")
-    told = json.loads(done.stdout)
-    if told["updated"] != CONTACTS:
-        raise _SkippedError(f"{PEER} updated {told['updated']:,} contacts of {CONTACTS:,}")
-    return told["seconds"], workspace.stats()["calls"]
+    result = json.loads(done.stdout)
+    if result["updated"] != CONTACTS:
+        raise _SkippedError(f"{PEER} updated {result['updated']:,} of {CONTACTS:,} contacts")
+    return result["seconds"], workspace.stats()["calls"]
 
 
 def _ours(workspace: Intercom, folder: Path) -> tuple[float, dict[str, int]]:
-    """Seconds and calls of the first sync: nobody is known, and there is no tag yet."""
+    """Seconds and calls of this project's first sync: no contact is known, and the tag does not exist."""
     _fill(workspace)
     with session(folder, workspace.base_url) as syncing:
         declare_members(syncing, map(email, range(CONTACTS)))
@@ -96,20 +96,24 @@ def _ours(workspace: Intercom, folder: Path) -> tuple[float, dict[str, int]]:
 
 
 def _fill(workspace: Intercom) -> None:
-    """Each begins with the same users in an otherwise empty workspace."""
+    """Make the workspace the same for both: these users, and nothing else."""
     workspace.reset()
     workspace.seed(map(email, range(CONTACTS)))
     workspace.stats()
 
 
 def _installed(environment: Path) -> Path:
-    """The interpreter of an environment that has the peer."""
+    """Install the peer into a new environment; the path of its interpreter."""
     python = environment / "bin" / "python"
     pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", PEER]
     for command in ([sys.executable, "-m", "venv", environment], pip):
         try:
             subprocess.run(
-                command, check=True, capture_output=True, text=True, timeout=_INSTALL_SECONDS
+                command,
+                check=True,
+                capture_output=True,
+                text=True,
+                timeout=_INSTALL_TIMEOUT_SECONDS,
             )
         except subprocess.CalledProcessError as error:
             raise _SkippedError(f"cannot install {PEER}: {_last_line(error.stderr)}") from error

@@ -1,8 +1,8 @@
-"""Drives drt-core's Intercom destination; run by the Python that has drt-core, with two arguments.
+"""Drives drt-core's Intercom destination; run by the interpreter that has drt-core, with two arguments.
 
-It is used as its own `drt run` uses it: `load` of the destination with records, a declared configuration and
-sync options. `update_only` is its way never to create a contact, as we never do. Its pacing, by default 10
-calls a second, is off. It has no setting for Intercom's host, so a subclass has another one.
+It calls `load` as `drt run` does, with records, a configuration and sync options. With `update_only` it never
+creates a contact, as we never do. Its pacing, by default 10 calls per second, is off. It has no setting for
+Intercom's host, so a subclass replaces it.
 """
 
 import json
@@ -16,11 +16,11 @@ PROPERTIES = '{"email": "{{ row.email }}", "custom_attributes": {"vip": "{{ row.
 
 
 def main(base_url: str, members: str) -> None:
-    """Update so many users, and print how many it updated in how many seconds.
+    """Update the members, and print how many were updated and in how many seconds.
 
     Args:
-        base_url: Of the emulated Intercom.
-        members: A file with an email on each line.
+        base_url: The emulator's base URL.
+        members: A file with one email per line.
     """
 
     class Local(IntercomDestination):

@@ -1,7 +1,7 @@
-"""Declared segments beside hand-written SQL on TPC-H at scale factor 1: the same rows, the same time.
+"""Declared segments compared with hand-written SQL on TPC-H at scale factor 1: the same rows, the same time.
 
-Where a declaration reads a column of a view, the hand-written statement reads that column, too: what is
-compared is the SQL that a condition becomes, not two ways to compute the column.
+If a declaration reads a column of a view, so does the hand-written statement: this compares the SQL of the
+conditions, not two ways to compute a column.
 """
 
 import subprocess
@@ -48,12 +48,12 @@ ON_THE_SAME_VIEWS = {
 
 
 def bench(console: Console, folder: Path) -> None:
-    """Print, for each audience, the median of several runs of both statements and their ratio."""
-    console.print("Declared segments beside hand-written SQL, TPC-H scale factor 1 …")
+    """Print the median seconds of both statements for each audience, and their ratio."""
+    console.print("Declared segments and hand-written SQL, TPC-H scale factor 1 …")
     database = _tpch(folder)
     project = declared()
     source = Source(type="duckdb", path=database, uri=None, place=Place("bench", 1, 1))
-    table = Table("Audience", "Rows", "Declared, s", "By hand, s", "Ratio", box=None)
+    table = Table("Audience", "Rows", "Declared (s)", "By hand (s)", "Ratio", box=None)
     ratios = []
     with open_source(source, uri=None) as opened:
         for key, audience in AUDIENCES.items():

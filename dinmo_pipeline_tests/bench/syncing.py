@@ -1,4 +1,4 @@
-"""An activation and an emulated workspace of any size, for the benchmarks of syncs."""
+"""An activation and an emulated workspace of any size, for benchmarks of syncs."""
 
 import logging
 from collections.abc import Iterable, Iterator
@@ -31,42 +31,42 @@ from dinmo_pipeline_tests.emulator.process import running_process
 from dinmo_pipeline_tests.state.declaring import activation
 
 TAG_NAME = "VIP"
-# For benchmarks that measure something else than pacing.
+# For benchmarks that do not measure pacing.
 UNLIMITED = 1_000_000
-_SEEDED_A_CALL = 20_000
-_A_YEAR_AGO = int(datetime(2025, 1, 1, tzinfo=UTC).timestamp())
+_CONTACTS_PER_CALL = 20_000
+_DEFAULT_SINCE = int(datetime(2025, 1, 1, tzinfo=UTC).timestamp())
 
 
 def email(number: int) -> str:
-    """The address of a user, and of the member that stands for them."""
+    """The email of a user, and of the member with the same number."""
     return f"user{number:07}@example.com"
 
 
 class Intercom:
-    """The control endpoints of an emulator that runs in a process of its own."""
+    """The control endpoints of an emulator that runs in its own process."""
 
     def __init__(self, base_url: str) -> None:
         self.base_url = base_url
 
     def reset(self) -> None:
-        """Empty the workspace, and set the counters to zero."""
+        """Empty the workspace and zero the counters."""
         self._control("POST", "reset", json={})
 
     def seed(
-        self, emails: Iterable[str], *, tags: Iterable[str] = (), since: int = _A_YEAR_AGO
+        self, emails: Iterable[str], *, tags: Iterable[str] = (), since: int = _DEFAULT_SINCE
     ) -> list[str]:
-        """Create users, one a second since a time in Unix seconds; their ids, in the order given."""
+        """Create users, one per second since a time in Unix seconds; their ids, in the same order."""
         rows = (
             {"email": one, "tags": [*tags], "created_at": since + number}
             for number, one in enumerate(emails)
         )
         ids: list[str] = []
-        while part := list(islice(rows, _SEEDED_A_CALL)):
+        while part := list(islice(rows, _CONTACTS_PER_CALL)):
             ids += self._control("POST", "contacts", json=part)["ids"]
         return ids
 
     def stats(self) -> dict[str, Any]:
-        """Calls by method and route, and by status, since the last time this was asked."""
+        """The emulator's counters since the last time this was called."""
         return self._control("GET", "stats", params={"reset": "1"})
 
     def _control(self, method: str, path: str, **options: Any) -> Any:
@@ -79,7 +79,7 @@ class Intercom:
 
 @contextmanager
 def intercom(**settings: Any) -> Iterator[Intercom]:
-    """An emulator in a process of its own."""
+    """Run an emulator in its own process."""
     with running_process(EmulatorSettings(**settings)) as process:
         yield Intercom(process.base_url)
 
@@ -88,7 +88,7 @@ def intercom(**settings: Any) -> Iterator[Intercom]:
 def session(
     folder: Path, base_url: str, key: str = "vip", *, memory_limit: str | None = None
 ) -> Iterator[Session]:
-    """A session of one activation, its state in the folder, with the client's default settings."""
+    """A session of one activation with the client's default settings; its state is in the folder."""
     activated = activation(key, segment=key, name=TAG_NAME if key == "vip" else key)
     with IntercomClient("token-of-the-benchmark", base_url) as client:
         state = StateDatabase(str(folder / "state.duckdb"), memory_limit=memory_limit)
@@ -96,7 +96,7 @@ def session(
 
 
 def declare_members(session: Session, members: Iterable[str]) -> None:
-    """Make them the segment's members."""
+    """Replace the segment's members."""
     reader = pa.table({"identifier": pa.array(members, pa.string())}).to_reader()
     activation = session.activation
     refresh_membership(
@@ -105,20 +105,20 @@ def declare_members(session: Session, members: Iterable[str]) -> None:
 
 
 def sync(session: Session, folder: Path) -> SyncNumbers:
-    """Compute the changes and apply them, as both jobs do it; the numbers, with all calls.
+    """Compute the changes and apply them, as both jobs do; the numbers, with all calls.
 
     Raises:
-        RuntimeError: the sync was not carried through.
+        RuntimeError: the sync did not complete.
     """
-    looked = refresh_changes(session)
-    return apply(session, folder, calls=looked.api_calls)
+    computed = refresh_changes(session)
+    return apply(session, folder, calls=computed.api_calls)
 
 
 def apply(session: Session, folder: Path, *, calls: int = 0) -> SyncNumbers:
-    """The second job alone; `calls` were made before it.
+    """Apply the changes; `calls` were made before.
 
     Raises:
-        RuntimeError: the sync was not carried through.
+        RuntimeError: the sync did not complete.
     """
     result = apply_changes(session, folder / "locks", allow_large_removal=True)
     if result.status != "ok" or result.numbers.failed or result.numbers.pending:
@@ -130,14 +130,14 @@ def apply(session: Session, folder: Path, *, calls: int = 0) -> SyncNumbers:
 
 
 def know(session: Session, contacts: Iterable[tuple[str, str]]) -> None:
-    """As if a sync had found these (contact id, email) before."""
+    """Record that an earlier sync found these contacts, given as (contact id, email)."""
     seen = [SeenContact(contact_id, address, None) for contact_id, address in contacts]
     with session.state.transaction() as connection:
         record_contacts(connection, "main", seen, by_email=True, now=utc_now())
 
 
 def have_tagged(session: Session, contacts: Iterable[tuple[str, str]]) -> None:
-    """As if a sync had tagged these (contact id, email) before, in the workspace as it is."""
+    """Record that an earlier sync tagged these contacts, given as (contact id, email)."""
     tag = session.intercom.tags.find(session.activation.name)
     if tag is None:
         raise LookupError(session.activation.name)
@@ -149,7 +149,7 @@ def have_tagged(session: Session, contacts: Iterable[tuple[str, str]]) -> None:
 
 
 def compare(session: Session) -> None:
-    """Compute and store the change set, without a call."""
+    """Compute and store the change set, without calls."""
     with session.state.transaction() as connection:
         compute_changes(connection, session.activation)
         store_changes(connection, session.activation)

@@ -1,4 +1,4 @@
-"""`python -m dinmo_pipeline_tests.soak --minutes N`: the state machine of the tests, as long as one likes."""
+"""`python -m dinmo_pipeline_tests.soak --minutes N`: run the state machine of the tests for longer."""
 
 import argparse
 import sys
@@ -14,14 +14,14 @@ from dinmo_pipeline_tests.end_to_end.convergence import convergence
 from dinmo_pipeline_tests.end_to_end.faults.mortal_pipeline import MortalPipeline
 from dinmo_pipeline_tests.intercom.workspace import Clock
 
-_EXAMPLES_A_ROUND = 100
+_EXAMPLES_PER_ROUND = 100
 
 
 def main() -> int:
-    """Run rounds of new examples until the time is over; a failure ends it with the example."""
+    """Run rounds of new examples until the time is up; a failure stops with its example."""
     parser = argparse.ArgumentParser(prog="soak", description=__doc__)
     parser.add_argument("--minutes", type=float, default=10.0)
-    parser.add_argument("--steps", type=int, default=50, help="at most, of each example")
+    parser.add_argument("--steps", type=int, default=50, help="maximum per example")
     given = parser.parse_args()
     until = time.monotonic() + 60 * given.minutes
     clock = Clock()
@@ -32,7 +32,7 @@ def main() -> int:
             run_state_machine_as_test(
                 convergence(pipeline),
                 settings=settings(
-                    max_examples=_EXAMPLES_A_ROUND,
+                    max_examples=_EXAMPLES_PER_ROUND,
                     stateful_step_count=given.steps,
                     deadline=None,
                     database=None,
@@ -41,7 +41,7 @@ def main() -> int:
                 ),
             )
             rounds += 1
-            print(f"{rounds * _EXAMPLES_A_ROUND} examples hold", flush=True)  # noqa: T201
+            print(f"{rounds * _EXAMPLES_PER_ROUND:,} examples passed", flush=True)  # noqa: T201
     return 0
 
 

@@ -1,4 +1,4 @@
-"""Real syncs in a process of their own, killed with SIGKILL at a moment of choice."""
+"""Real syncs in their own process, killed with SIGKILL at a chosen moment."""
 
 import os
 import random
@@ -24,7 +24,7 @@ _POLL_SECONDS = 0.005
 
 @dataclass
 class KilledSyncs:
-    """A company of so many users, about half of them members, and others after each move."""
+    """A company whose syncs are killed; about half its users are members, others after each move."""
 
     company: Company
     users: Sequence[str]
@@ -32,13 +32,13 @@ class KilledSyncs:
     members: frozenset[str] = frozenset()
 
     def move(self, changes: int) -> None:
-        """So many users enter or leave the segment."""
+        """Make so many users enter or leave the segment."""
         moved = frozenset(self.choice.sample(self.users, changes))
         self.members = self.members ^ moved
         self.company.members(sorted(self.members))
 
     def flood(self, strangers: int) -> None:
-        """So many more members, whom Intercom does not have."""
+        """Add so many members who are not in Intercom."""
         with duckdb.connect(str(self.company.folder / "warehouse.duckdb")) as connection:
             connection.execute(
                 "INSERT INTO vip SELECT format('stranger{}@example.com', n), NULL"
@@ -47,47 +47,47 @@ class KilledSyncs:
             )
 
     def kill_after_calls(self, calls: int) -> bool:
-        """Kill a sync when Intercom saw so many calls of it; False if it ended before."""
+        """Kill a sync after so many of its calls; False if it ended before."""
         before = self._calls()
         return self._kill_when(lambda: self._calls() - before >= calls)
 
     def interrupt_after_calls(self, calls: int, by: signal.Signals) -> tuple[int, str]:
-        """Ask a sync to end when Intercom saw so many calls of it; its exit code and last words."""
+        """Send a signal to a sync after so many of its calls; its exit code and last line."""
         before = self._calls()
         with self._sync(stderr=subprocess.PIPE) as process:
             while self._calls() - before < calls:
                 assert not _ended(process)
             process.send_signal(by)
-            _, told = process.communicate()
-        return process.returncode, told.decode().splitlines()[-1]
+            _, output = process.communicate()
+        return process.returncode, output.decode().splitlines()[-1]
 
     def kill_after(self, seconds: float) -> bool:
-        """Kill a sync so long after its start; False if it ended before."""
-        at = time.monotonic() + seconds
-        return self._kill_when(lambda: time.monotonic() >= at)
+        """Kill a sync so many seconds after its start; False if it ended before."""
+        deadline = time.monotonic() + seconds
+        return self._kill_when(lambda: time.monotonic() >= deadline)
 
     def kill_while_it_writes(self) -> bool:
         """Kill a sync as soon as it writes to the state; False if it ended before."""
-        files = [self.company.folder / f"state.duckdb{end}" for end in ("", ".wal")]
-        before = _marks(files)
-        return self._kill_when(lambda: _marks(files) != before)
+        files = [self.company.folder / f"state.duckdb{suffix}" for suffix in ("", ".wal")]
+        before = _fingerprints(files)
+        return self._kill_when(lambda: _fingerprints(files) != before)
 
     def seconds_of_a_sync(self) -> float:
-        """How long a sync takes that nobody kills, from the start of its process."""
+        """How long a whole sync takes, with the start of its process."""
         started = time.monotonic()
         assert self._sync(stderr=subprocess.DEVNULL).wait() == 0
         return time.monotonic() - started
 
     def finish(self) -> None:
-        """The next sync does the rest, in this process."""
+        """Let a sync in this process do the rest."""
         self.company.synced()
 
     def wrong(self) -> set[str]:
-        """Who carries the tag and should not, or should and does not."""
+        """The emails of users who have the tag and should not, or should and do not."""
         return self.company.tagged() ^ self.members
 
     def statuses(self) -> list[str]:
-        """How each sync so far ended; a file that a kill damaged would not open."""
+        """The status of each sync so far; a state file damaged by a kill would not open."""
         return [
             row[0] for row in self.company.rows("SELECT status FROM dinmo.syncs ORDER BY rowid")
         ]
@@ -96,10 +96,10 @@ class KilledSyncs:
         stats = requests.get(f"{self.company.intercom}/_emulator/stats", timeout=30).json()
         return sum(stats["calls"].values())
 
-    def _kill_when(self, reached: Callable[[], bool]) -> bool:
+    def _kill_when(self, is_time: Callable[[], bool]) -> bool:
         process = self._sync(stderr=subprocess.DEVNULL)
         try:
-            while not reached():
+            while not is_time():
                 if _ended(process):
                     return False
         finally:
@@ -124,7 +124,7 @@ def _ended(process: "subprocess.Popen[bytes]") -> bool:
     return True
 
 
-def _marks(files: Sequence[Path]) -> list[tuple[int, int] | None]:
+def _fingerprints(files: Sequence[Path]) -> list[tuple[int, int] | None]:
     found: list[tuple[int, int] | None] = []
     for file in files:
         try:
@@ -140,9 +140,9 @@ def _marks(files: Sequence[Path]) -> list[tuple[int, int] | None]:
 def killed_syncs(
     folder: Path, *, users: int, latency_ms: float, seed: int
 ) -> Iterator[KilledSyncs]:
-    """A company whose Intercom is a process of its own, with no guard and a large call budget.
+    """A company with Intercom in its own process, no removal guard, and a high rate limit.
 
-    The environment must name the token (`TOKEN_VARIABLE`), and a `DAGSTER_HOME`.
+    The environment must set `TOKEN_VARIABLE` to the token, and `DAGSTER_HOME`.
     """
     assert os.environ[TOKEN_VARIABLE] == TOKEN
     assert os.environ["DAGSTER_HOME"]
@@ -152,7 +152,7 @@ def killed_syncs(
         company.declared["activations"]["vip"] = {"guards": {"max_removed_share": 1.0}}
         everybody = [f"user{n:05}@example.com" for n in range(users)]
         company.people(*everybody)
-        # Not for secrets: the same seed kills at the same calls.
+        # Not for secrets: the same seed must kill at the same calls.
         killed = KilledSyncs(company, everybody, random.Random(seed))  # noqa: S311
         killed.move(users // 2)
         killed.finish()
