@@ -1,22 +1,32 @@
-# Each target first installs what it needs into .venv, from the versions pinned in constraints.txt.
+# Each target first installs what it needs into .venv, at the versions pinned in constraints.txt.
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 INSTALLED := $(VENV)/.installed
+DOCS_INSTALLED := $(VENV)/.installed-docs
+UV_INSTALLED := $(VENV)/.installed-uv
+LOWEST := .venv-lowest
 # Two test processes: a Dagster run and the emulator keep two cores busy.
 WORKERS ?= 2
 
-.PHONY: demo dev test lint bench soak soak-kill live-test clean
+.PHONY: demo dev test test-lowest lint docs bench soak soak-kill live-test clean
 
 demo: $(INSTALLED)   ## the whole story in the terminal: a sample shop, two days, a local Intercom
 	$(BIN)/dinmo demo
 
-dev: $(INSTALLED)    ## that same world in the Dagster UI, schedules and sensor running
+dev: $(INSTALLED)    ## the demo's world in the Dagster UI, with its schedules and sensors running
 	$(BIN)/dinmo demo --dev
 
 test: $(INSTALLED)   ## every test
 	$(BIN)/pytest -n $(WORKERS) --dist worksteal
+
+test-lowest: $(UV_INSTALLED)  ## every test, on the lowest versions that pyproject.toml allows
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(LOWEST)
+	$(BIN)/uv pip install --quiet --python $(LOWEST) --resolution lowest-direct --group test \
+		--editable '.[ui,emulator,postgres]'
+	$(LOWEST)/bin/pytest -n $(WORKERS) --dist worksteal
 
 lint: $(INSTALLED)   ## linter, formatter, type checker, Dagster's own check of the definitions
 	$(BIN)/ruff check .
@@ -24,28 +34,39 @@ lint: $(INSTALLED)   ## linter, formatter, type checker, Dagster's own check of 
 	$(BIN)/mypy
 	$(BIN)/dg check defs
 
+docs: $(DOCS_INSTALLED)  ## the documentation as a site; a warning, dead link or dead anchor fails it
+	$(BIN)/sphinx-build --builder dirhtml --fail-on-warning --keep-going --fresh-env --quiet \
+		--conf-dir docs . docs/_site
+
 bench: $(INSTALLED)  ## speed and memory, beside raw DuckDB doing the same
 	$(BIN)/python -m dinmo_pipeline_tests.bench
 
-# Longer proofs, for as long as one likes: make soak MINUTES=60, make soak-kill KILLS=300.
+# Longer runs: make soak MINUTES=60, make soak-kill KILLS=1000.
 MINUTES ?= 10
 KILLS ?= 300
 
-soak: $(INSTALLED)   ## a state machine of people, faults and interrupted syncs
+soak: $(INSTALLED)   ## random people, faults and interrupted syncs, checked after every step
 	$(BIN)/python -m dinmo_pipeline_tests.soak --minutes $(MINUTES)
 
 soak-kill: $(INSTALLED)  ## syncs killed at random moments
 	$(BIN)/python -m dinmo_pipeline_tests.soak.kill --kills $(KILLS)
 
-live-test: $(INSTALLED)  ## what only Intercom itself can tell, on a test workspace of yours
+live-test: $(INSTALLED)  ## what only Intercom itself can answer; needs a test workspace
 	$(BIN)/python -m dinmo_pipeline_tests.live
 
 $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt \
-		--editable . --group test --group lint
+	$(PIP) --upgrade 'pip>=25.1'
+	$(PIP) --constraint constraints.txt --editable . --group test --group lint
 	touch $@
 
-clean:               ## remove everything that was made here
-	rm -rf $(VENV) .dagster .demo .pytest_cache .mypy_cache .ruff_cache .hypothesis
+$(DOCS_INSTALLED): $(INSTALLED)
+	$(PIP) --constraint constraints.txt --group docs
+	touch $@
+
+$(UV_INSTALLED): $(INSTALLED)
+	$(PIP) --constraint constraints.txt --group lowest
+	touch $@
+
+clean:               ## remove everything that these targets made
+	rm -rf $(VENV) $(LOWEST) docs/_site .dagster .demo .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -16,8 +16,9 @@ import yaml
 from dinmo_pipeline.config import load_project
 from dinmo_pipeline.emulator import EmulatorSettings, running
 from dinmo_pipeline.orchestration.build import build_definitions
-from dinmo_pipeline.orchestration.runs.in_process import SyncOutcome, sync_activation
+from dinmo_pipeline.orchestration.runs.in_process import sync_activation
 from dinmo_pipeline.state.file.database import StateDatabase
+from dinmo_pipeline.state.syncs import SyncResult
 
 TOKEN = "tok-secret-1f9c0"
 TOKEN_VARIABLE = "TEST_INTERCOM_TOKEN"
@@ -102,7 +103,7 @@ class Company:
             load_project(self.declarations), os.environ if environment is None else environment
         )
 
-    def sync(self, activation: str = "vip", *, allow_large_removal: bool = False) -> SyncOutcome:
+    def sync(self, activation: str = "vip", *, allow_large_removal: bool = False) -> SyncResult:
         """Sync through both jobs, as `dinmo sync` does."""
         return sync_activation(
             self.definitions(),
@@ -112,7 +113,7 @@ class Company:
             log_level="CRITICAL",
         )
 
-    def synced(self, activation: str = "vip") -> SyncOutcome:
+    def synced(self, activation: str = "vip") -> SyncResult:
         """Sync, and require status `ok`."""
         outcome = self.sync(activation)
         assert outcome.status == "ok", outcome.reason

@@ -1,6 +1,8 @@
 """What the README shows is true: its declarations load, its commands and files exist."""
 
 import re
+import tomllib
+from importlib.resources import files
 from pathlib import Path
 
 from dinmo_pipeline.cli.main import dinmo
@@ -27,8 +29,8 @@ def test_the_readme_lists_every_command():
 
 
 def test_links_and_pictures_of_the_documents_exist():
-    """Relative ones, in the README and in docs."""
-    for page in (PROJECT / "README.md", PROJECT / "CONTRIBUTING.md", *PROJECT.glob("docs/**/*.md")):
+    """Relative ones, in the top folder and in docs."""
+    for page in (*PROJECT.glob("*.md"), *PROJECT.glob("docs/**/*.md")):
         for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text()):
             assert (page.parent / target).exists(), f"{page.name}: {target}"
 
@@ -38,3 +40,16 @@ def test_versions_are_pinned_by_name_alone():
     lines = (PROJECT / "constraints.txt").read_text().splitlines()
     assert lines
     assert all(re.fullmatch(r"[A-Za-z0-9._-]+==[A-Za-z0-9.+!-]+", line) for line in lines)
+
+
+def test_the_changelog_has_the_version():
+    """With its date, after what is not released yet."""
+    version = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]["version"]
+    headings = re.findall(r"^## (.+)$", (PROJECT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert headings[0] == "[Unreleased]"
+    assert re.fullmatch(rf"\[{re.escape(version)}\] - \d{{4}}-\d{{2}}-\d{{2}}", headings[1])
+
+
+def test_the_package_is_marked_as_typed():
+    """As its classifier `Typing :: Typed` says."""
+    assert files("dinmo_pipeline").joinpath("py.typed").is_file()

@@ -1,13 +1,13 @@
-"""The Dagster instance of this project: `$DAGSTER_HOME`, else a folder in the project."""
+"""The folder of the Dagster instance: `$DAGSTER_HOME`, else one in the project."""
 
 import os
 from pathlib import Path
 
 
 def ensure_dagster_home() -> Path:
-    """Set `DAGSTER_HOME` for this process where it is not set, with the project's dagster.yaml in it.
+    """Set `DAGSTER_HOME` for this process, unless it is set, to a folder with the project's dagster.yaml.
 
-    The project is the nearest folder upwards that has a dagster.yaml; without one, this folder.
+    The project is the nearest folder, from here upwards, that has a dagster.yaml; without one, this folder.
     """
     if home := os.environ.get("DAGSTER_HOME"):
         return Path(home)

@@ -1,4 +1,4 @@
-"""The command group, and how every error becomes a sentence and an exit code."""
+"""The command group; every expected error becomes a message and an exit code."""
 
 import sys
 from collections.abc import Sequence
@@ -17,7 +17,8 @@ from dinmo_pipeline.cli.commands.segments import segments
 from dinmo_pipeline.cli.commands.status import status
 from dinmo_pipeline.cli.commands.sync import sync
 from dinmo_pipeline.cli.commands.test import test
-from dinmo_pipeline.cli.exit_codes import explain
+from dinmo_pipeline.cli.exit_codes import FAILED, message_and_code
+from dinmo_pipeline.cli.messages import report
 
 
 @click.group(
@@ -26,9 +27,9 @@ from dinmo_pipeline.cli.exit_codes import explain
 )
 @click.version_option(package_name="dinmo-pipeline")
 def dinmo() -> None:
-    """Keep a tag in Intercom equal to each segment of the users in your warehouse.
+    """Keep a tag in Intercom in sync with each segment of the users in your warehouse.
 
-    Declarations are read from $DINMO_CONFIG, a YAML file or a folder of them.
+    Declarations are read from $DINMO_CONFIG, a YAML file or a folder of YAML files.
     """
 
 
@@ -39,20 +40,27 @@ for command in (
     dinmo.add_command(command)
 
 
+_INTERRUPTED = 130  # 128 + SIGINT, as shells have it
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command and exit with its code; no error becomes a traceback."""
+    """Run the command and exit with its code. Only an unexpected error becomes a traceback."""
     try:
         code = dinmo.main(arguments, prog_name="dinmo", standalone_mode=False)
     except click.ClickException as error:
         error.show()
         code = error.exit_code
     except (click.Abort, KeyboardInterrupt):
-        click.echo("Interrupted; the next sync does what this one left.", err=True)
-        code = 130
+        report("Interrupted. The next sync will finish the rest.")
+        code = _INTERRUPTED
     except BrokenPipeError:
-        # Whoever read our output, such as `head`, has seen enough.
+        # The reader of our output, such as `head`, has seen enough.
         sys.stderr.close()
-        code = 1
-    except Exception as error:  # noqa: BLE001  # explain() raises what it does not know
-        code = explain(error)
+        code = FAILED
+    except Exception as error:
+        expected = message_and_code(error)
+        if expected is None:
+            raise
+        message, code = expected
+        report(message)
     sys.exit(code if isinstance(code, int) else 0)

@@ -1,4 +1,4 @@
-"""The file of a reviewed plan: numbers, settings and fingerprints; no identifier of anybody."""
+"""The file of a reviewed plan: numbers, settings and fingerprints, but no identifiers."""
 
 import json
 import tempfile
@@ -14,30 +14,29 @@ import click
 from dinmo_pipeline.config.declarations import Activation, Project
 
 _FORMAT = 1
-# What decides where a change goes and what it does, besides who is in it.
+# They decide where changes go and what they do, apart from who is in the segment.
 _SETTINGS = ("name", "destination", "match_by", "on_multiple_users")
 
 
 @dataclass(frozen=True, slots=True)
 class ReviewedPlan:
-    """A plan as it was reviewed, by activation: the settings then, and the fingerprint of the changes."""
+    """A plan as it was reviewed: the settings and the fingerprint of the changes, by activation."""
 
     settings: Mapping[str, Mapping[str, str]]
     fingerprints: Mapping[str, str]
 
-    def changed_settings(self, activation: Activation) -> str | None:
-        """Which settings are others now, in words; None when none is."""
-        then, now = self.settings[activation.key], settings_of(activation)
-        differing = [
-            f"{name} was {then.get(name)!r} and is {now[name]!r}"
-            for name in _SETTINGS
-            if then.get(name) != now[name]
-        ]
-        return "; ".join(differing) or None
+    def changed_settings(self, activation: Activation) -> tuple[tuple[str, str | None, str], ...]:
+        """The settings that changed since: name, value in the plan (None without one), and value now."""
+        planned, now = self.settings[activation.key], settings_of(activation)
+        return tuple(
+            (name, planned.get(name), value)
+            for name, value in now.items()
+            if planned.get(name) != value
+        )
 
 
 def settings_of(activation: Activation) -> dict[str, str]:
-    """The settings that a plan file holds."""
+    """The settings that a plan file records."""
     return {name: getattr(activation, name) for name in _SETTINGS}
 
 
@@ -47,10 +46,10 @@ def write_plan_file(
     planned: Mapping[str, Mapping[str, Any]],
     fingerprints: Mapping[str, str],
 ) -> None:
-    """Write a plan, whole or not at all; `planned` are the objects that `plan --json` prints.
+    """Write a plan, entirely or not at all; `planned` are the objects that `plan --json` prints.
 
     Raises:
-        click.ClickException: it cannot be written.
+        click.ClickException: the file cannot be written.
     """
     content = {
         "dinmo_plan": _FORMAT,
@@ -67,25 +66,25 @@ def write_plan_file(
     }
     text = json.dumps(content, ensure_ascii=False, indent=2, default=str) + "\n"
     try:
-        with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False) as aside:
-            aside.write(text)
-        Path(aside.name).replace(path)
+        with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False) as temporary:
+            temporary.write(text)
+        Path(temporary.name).replace(path)
     except OSError as error:
-        raise click.ClickException(f"The plan cannot be written to {path}: {error}.") from error
+        raise click.ClickException(f"Cannot write the plan to {path}: {error}.") from error
 
 
 def read_plan_file(path: Path) -> ReviewedPlan:
     """The plan in a file.
 
     Raises:
-        click.UsageError: it is no plan, or one of another release's format.
+        click.UsageError: it is not a plan, or its format is another release's.
     """
     try:
         content = json.loads(path.read_text())
         if content["dinmo_plan"] != _FORMAT:
             raise click.UsageError(
-                f"{path} is a plan of format {content['dinmo_plan']!r}; this release reads {_FORMAT}."
-                " Make it again with `dinmo plan --out`."
+                f"{path} has plan format {content['dinmo_plan']!r}, but this release reads {_FORMAT}."
+                " Make a new one with `dinmo plan --out`."
             )
         activations = content["activations"].items()
         return ReviewedPlan(
@@ -94,20 +93,19 @@ def read_plan_file(path: Path) -> ReviewedPlan:
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise click.UsageError(
-            f"{path} is no plan of `dinmo plan --out`: {type(error).__name__}."
+            f"{path} is not a plan made by `dinmo plan --out` ({type(error).__name__})."
         ) from error
 
 
-def chosen_of_plan(plan: ReviewedPlan, path: Path, named: Iterable[str]) -> list[str]:
-    """The activations to sync: all that the plan has, or those named of them.
+def planned_activations(plan: ReviewedPlan, path: Path, named: Iterable[str]) -> list[str]:
+    """The keys of the activations to sync: the named ones, or all that are in the plan.
 
     Raises:
-        click.UsageError: one that is not in the plan.
+        click.UsageError: one is not in the plan.
     """
     wanted = list(named)
-    missing = [key for key in wanted if key not in plan.fingerprints]
-    if missing:
-        raise click.UsageError(
-            f"{path} has no plan for {missing[0]!r}; it has: {', '.join(plan.fingerprints) or 'none'}."
-        )
+    for key in wanted:
+        if key not in plan.fingerprints:
+            known = ", ".join(plan.fingerprints) or "no activations"
+            raise click.UsageError(f"{path} has no plan for {key!r}. It covers: {known}.")
     return wanted or list(plan.fingerprints)

@@ -1,4 +1,4 @@
-"""A progress bar on long work, when a person is watching."""
+"""A progress bar for long work, if a person is watching."""
 
 import sys
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from dinmo_pipeline.sync.session import progress_listener
 
 @contextmanager
 def progress_bar(title: str) -> Iterator[None]:
-    """Show how far the syncs inside the block are, on standard error; nothing without a terminal."""
+    """Show the progress of the syncs inside the block on standard error; nothing without a terminal."""
     if not sys.stderr.isatty():
         yield
         return

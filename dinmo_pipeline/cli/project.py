@@ -1,14 +1,15 @@
-"""What the commands share: the declarations, the environment's secrets, the chosen activations."""
+"""What the commands share: the declarations, and the source and state that they declare."""
 
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from dinmo_pipeline.cli.messages import report
 from dinmo_pipeline.config import load_project
 from dinmo_pipeline.config.declarations import Activation, Project
 from dinmo_pipeline.text.wording import suggestion
@@ -17,71 +18,69 @@ if TYPE_CHECKING:
     from dinmo_pipeline.segments import OpenSource
     from dinmo_pipeline.state.file.database import StateDatabase
 
+Declared = TypeVar("Declared")
 DEMO_DECLARATIONS = Path(__file__).parent.parent / "demo" / "declarations"
 
 
 def declared_project() -> Project:
-    """The declarations at `$DINMO_CONFIG`, by default the demo's.
-
-    Raises:
-        ConfigError: they cannot be used.
-    """
+    """The declarations at `$DINMO_CONFIG`, or the demo's; raises ConfigError."""
     return load_project(Path(os.environ.get("DINMO_CONFIG", DEMO_DECLARATIONS)))
 
 
-def chosen(project: Project, keys: Iterable[str]) -> list[Activation]:
-    """The activations of the keys, in their order and each once; of none, all enabled ones.
+def selected_activations(project: Project, keys: Iterable[str]) -> list[Activation]:
+    """The activations with these keys, in their order; without keys, all enabled ones.
 
     Raises:
-        click.UsageError: a key that is not declared.
+        click.UsageError: a key is not declared.
     """
-    wanted = list(dict.fromkeys(keys))
-    unknown = [key for key in wanted if key not in project.activations]
-    if unknown:
-        raise unknown_name("activation", unknown[0], project.activations)
-    if wanted:
-        return [project.activations[key] for key in wanted]
-    return [activation for activation in project.activations.values() if activation.enabled]
+    selected = declared_by_name("activation", keys, project.activations)
+    return selected or [each for each in project.activations.values() if each.enabled]
+
+
+def declared_by_name(
+    kind: str, names: Iterable[str], declared: Mapping[str, Declared]
+) -> list[Declared]:
+    """The declarations with these names, each once, in their order; `kind` is such as `segment`.
+
+    Raises:
+        click.UsageError: a name is not declared.
+    """
+    wanted = list(dict.fromkeys(names))
+    for name in wanted:
+        if name not in declared:
+            raise unknown_name(kind, name, declared)
+    return [declared[name] for name in wanted]
 
 
 def unknown_name(kind: str, name: str, declared: Iterable[str]) -> click.UsageError:
-    """The error for a name that is not declared; `kind` is what it should name, such as `segment`."""
+    """The error for a name that is not declared."""
     known = list(declared)
     hint = suggestion(name, known)
     return click.UsageError(
         f"There is no {kind} {name!r}.{f' {hint}' if hint else ''}"
-        f" Declared are: {', '.join(known) or 'none'}."
+        f" Declared: {', '.join(known) or 'none'}."
     )
 
 
 @contextmanager
 def open_declared_source(project: Project) -> "Iterator[OpenSource]":
-    """The source of the declarations, its secret from the environment.
-
-    Raises:
-        SourceError: it cannot be opened.
-    """
-    from dinmo_pipeline.segments import open_source  # noqa: PLC0415  # slow to import
+    """The declared source, its secret from the environment; raises SourceError."""
+    from dinmo_pipeline.segments import open_source  # noqa: PLC0415  # 0.3 s to import
 
     uri = os.environ.get(project.source.uri.name) if project.source.uri else None
-    with open_source(project.source, uri=uri, on_wait=tell) as source:
+    with open_source(project.source, uri=uri, on_wait=report) as source:
         yield source
 
 
 def declared_state(project: Project) -> "StateDatabase":
-    """The state of the declarations; a wait for another process is told."""
-    from dinmo_pipeline.state.file.database import StateDatabase  # noqa: PLC0415  # slow to import
+    """The declared state; waiting for another process is reported."""
+    from dinmo_pipeline.state.file.database import StateDatabase  # noqa: PLC0415  # 0.1 s to import
 
-    return StateDatabase(project.state.database, on_wait=tell)
-
-
-def tell(message: str) -> None:
-    """A line for the person who watches; standard output belongs to results."""
-    click.echo(message, err=True)
+    return StateDatabase(project.state.database, on_wait=report)
 
 
 def print_json(value: Mapping[str, Any]) -> None:
-    """One JSON object on standard output."""
+    """Print one JSON object on standard output."""
     click.echo(json.dumps(value, ensure_ascii=False, indent=2, default=str))
 
 

@@ -1,4 +1,4 @@
-"""Tables for a person's terminal."""
+"""Tables for the terminal."""
 
 from collections.abc import Iterable, Sequence
 
@@ -6,11 +6,11 @@ from rich.console import Console
 from rich.table import Table
 
 NUMBERS = frozenset({int, float})
-_WIDTH_WITHOUT_TERMINAL = 200  # a file or a pipe has no edge to fold at
+_WIDTH_WITHOUT_TERMINAL = 200  # a file or pipe has no edge to fold at
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Print rows under their columns; numbers to the right, with thousands separators."""
+    """Print rows under their columns, numbers right-aligned with thousands separators."""
     table = Table(box=None, header_style="bold", pad_edge=False)
     listed = [list(row) for row in rows]
     for index, column in enumerate(columns):

@@ -1,4 +1,4 @@
-"""Reads `alerts`: where people are told of an activation in trouble."""
+"""Reads `alerts`: where alert messages go."""
 
 from dinmo_pipeline.config.declarations import Alerts
 from dinmo_pipeline.config.secrets import environment_variable

@@ -5,14 +5,17 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from dinmo_pipeline.config.activation_settings import (
-    DEFAULTABLE_SETTINGS,
-    ActivationSettings,
-    activation_settings,
-)
-from dinmo_pipeline.config.declarations import Destination
+from dinmo_pipeline.config.declarations import Activation, Destination
 from dinmo_pipeline.config.secrets import environment_variable
-from dinmo_pipeline.config.strict_yaml.kinds import LINE, Kind, UnfitError, any_node, one_of, share
+from dinmo_pipeline.config.strict_yaml.declared_fields import Values, read_values, settings_of
+from dinmo_pipeline.config.strict_yaml.kinds import (
+    LINE,
+    InvalidValueError,
+    Kind,
+    any_node,
+    one_of,
+    share,
+)
 from dinmo_pipeline.config.strict_yaml.nodes import Node, Scalar, kind_of
 from dinmo_pipeline.config.strict_yaml.report import Subject
 from dinmo_pipeline.config.strict_yaml.settings import Setting, read_settings, settings_schema
@@ -34,26 +37,32 @@ def _base_url(node: Node) -> str:
         is_sound = False
         parts = urlsplit("")
     if not is_sound or parts.scheme not in {"http", "https"} or re.search(r"\s", text):
-        raise UnfitError("must be an http or https address", allowed=example)
+        raise InvalidValueError("must be an http or https address", allowed=example)
     if parts.username is not None or parts.password is not None or parts.query or parts.fragment:
-        raise UnfitError(
-            "must be a plain address, without user, password, query or fragment", allowed=example
+        raise InvalidValueError(
+            "must be a plain address without user, password, query or fragment", allowed=example
         )
     if parts.scheme == "http" and parts.hostname not in _LOOPBACK:
-        hint = "The access token would travel in clear text."
-        raise UnfitError("must use https, except on this machine", allowed=example, hint=hint)
+        hint = "Otherwise the access token would be sent in clear text."
+        raise InvalidValueError(
+            "must use https, except for this machine", allowed=example, hint=hint
+        )
     return text.rstrip("/")
 
 
 def _api_version(node: Node) -> str:
     # 2.16 without quotes is a number to YAML; as written it is the version.
     if not isinstance(node, Scalar) or node.kind not in {"text", "float", "int"}:
-        raise UnfitError(f"must be a version such as {DEFAULT_API_VERSION}, not {kind_of(node)}")
+        raise InvalidValueError(
+            f"must be a version such as {DEFAULT_API_VERSION}, not {kind_of(node)}"
+        )
     match = _VERSION.fullmatch(node.text.strip())
     if match is None:
-        raise UnfitError(f"must be a version such as {DEFAULT_API_VERSION}")
+        raise InvalidValueError(f"must be a version such as {DEFAULT_API_VERSION}")
     if (int(match[1]), int(match[2])) < _OLDEST_API_VERSION:
-        raise UnfitError("must be 2.13 or later: earlier versions lack what the pipeline needs")
+        raise InvalidValueError(
+            "must be 2.13 or later; earlier versions lack what the pipeline needs"
+        )
     return match[0]
 
 
@@ -78,7 +87,9 @@ REGION = Setting(
     "region", one_of("us", "eu", "au"), "Where Intercom keeps the workspace's data.", default="us"
 )
 BASE_URL_SETTING = Setting(
-    "base_url", BASE_URL, "Another address of the API: a local emulator. Default: the region's."
+    "base_url",
+    BASE_URL,
+    "Another address of the API, such as a local emulator. Default: the region's.",
 )
 API_VERSION_SETTING = Setting(
     "api_version",
@@ -94,7 +105,7 @@ RATE_LIMIT_SHARE = Setting(
 )
 DEFAULT_ACTIVATION = Setting(
     "default_activation",
-    any_node(settings_schema(DEFAULTABLE_SETTINGS)),
+    any_node(settings_schema(settings_of(Activation, inherited_only=True))),
     "Settings of every activation to this destination that does not set them itself.",
 )
 DESTINATION_SETTINGS: tuple[Setting[Any], ...] = (
@@ -109,10 +120,10 @@ DESTINATION_SETTINGS: tuple[Setting[Any], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class DestinationDraft:
-    """A destination and the defaults that its activations take; None where they could not be read."""
+    """A destination and the defaults that its activations take; None if they could not be read."""
 
     destination: Destination | None
-    defaults: ActivationSettings | None
+    defaults: Values | None
 
 
 def read_destination(key: str, node: Node, subject: Subject) -> DestinationDraft:
@@ -136,10 +147,7 @@ def read_destination(key: str, node: Node, subject: Subject) -> DestinationDraft
     return DestinationDraft(destination, defaults)
 
 
-def _read_defaults(node: Node | None, subject: Subject) -> ActivationSettings | None:
+def _read_defaults(node: Node | None, subject: Subject) -> Values | None:
     if node is None:
-        return ActivationSettings()
-    inner = subject.part("default_activation")
-    found = read_settings(node, DEFAULTABLE_SETTINGS, inner)
-    settings = activation_settings(found, inner) if found else None
-    return settings if found and found.is_whole else None
+        return {}
+    return read_values(node, Activation, subject.part(DEFAULT_ACTIVATION.key), inherited_only=True)

@@ -14,9 +14,6 @@ from dinmo_pipeline.config.declarations.conditions import (
     RelatedCondition,
 )
 
-OWN_ASSETS = ("segment_membership", "membership_changes", "intercom_tags")
-"""The pipeline's own Dagster assets, which can be upstream of no segment: they come after it."""
-
 Segments = Mapping[str, Segment | None]
 """Segments by key; None for one that is declared but could not be read."""
 
@@ -32,7 +29,7 @@ class Uses:
 def uses_of(segment: str, segments: Segments, models: Models) -> Uses:
     """What a segment is made from, through relations and `in_segment` to any depth.
 
-    What is not declared, or could not be read, is left out.
+    Whatever is not declared, or could not be read, is left out.
     """
     walk = _Walk(segments, models)
     walk.segment(segment)
@@ -59,7 +56,7 @@ class _Walk:
     used_models: dict[str, None] = field(default_factory=dict)
 
     def segment(self, key: str) -> None:
-        """Visit a segment once, so that a circle of them ends."""
+        """Visit a segment once, so that circles end."""
         segment = self.segments.get(key)
         if segment is None or key in self.used_segments:
             return

@@ -4,33 +4,37 @@ from collections.abc import Mapping
 from typing import Any
 
 from dinmo_pipeline.config.declarations import Join, Model, Relation
-from dinmo_pipeline.config.lineage import OWN_ASSETS
 from dinmo_pipeline.config.strict_yaml.keys import KEY_PATTERN, check_key, named
-from dinmo_pipeline.config.strict_yaml.kinds import LINE, Kind, UnfitError, any_node, list_of
+from dinmo_pipeline.config.strict_yaml.kinds import LINE, InvalidValueError, Kind, any_node, list_of
 from dinmo_pipeline.config.strict_yaml.nodes import MapNode, Node, kind_of
 from dinmo_pipeline.config.strict_yaml.references import check_reference
 from dinmo_pipeline.config.strict_yaml.report import Report, Subject
 from dinmo_pipeline.config.strict_yaml.settings import Setting, read_settings, settings_schema
 from dinmo_pipeline.text.wording import shown
 
-_MOST_TABLE_PARTS = 3
+OWN_ASSETS = ("segment_membership", "membership_changes", "intercom_tags")
+"""The pipeline's own Dagster assets, in order; none of them can be upstream of a segment."""
+
+_MAX_TABLE_PARTS = 3
 
 
 def _table(node: Node) -> str:
     text = LINE.read(node)
     parts = text.split(".")
-    if len(parts) > _MOST_TABLE_PARTS or not all(part.strip() for part in parts):
-        raise UnfitError("must be a table, schema.table, or database.schema.table")
+    if len(parts) > _MAX_TABLE_PARTS or not all(part.strip() for part in parts):
+        raise InvalidValueError("must be a table, schema.table, or database.schema.table")
     return text
 
 
 def _upstream(node: Node) -> str:
     parts = [part.strip() for part in LINE.read(node).split("/")]
     if not all(parts):
-        raise UnfitError("must be an asset key with its parts divided by '/', as in raw/orders")
+        raise InvalidValueError("must be an asset key with '/' between its parts, as in raw/orders")
     key = "/".join(parts)
     if key in OWN_ASSETS:
-        raise UnfitError(f"must be an asset that comes before the segments, which {key} does not")
+        raise InvalidValueError(
+            f"must be an asset upstream of the segments; {key} comes after them"
+        )
     return key
 
 
@@ -39,14 +43,14 @@ def _join(node: Node) -> Join:
         column = LINE.read(node)
         return Join(((column, column),))
     if not node.entries:
-        raise UnfitError("must name at least one pair of columns: {ours: theirs}")
+        raise InvalidValueError("must name at least one pair of columns: {ours: theirs}")
     pairs = []
     for ours, theirs in node.entries:
         try:
             pairs.append((LINE.read(ours), LINE.read(theirs)))
-        except UnfitError as unfit:
-            raise UnfitError(
-                f"holds a column that {unfit.message}", hint=unfit.hint, at=theirs
+        except InvalidValueError as error:
+            raise InvalidValueError(
+                f"contains a column that {error.message}", hint=error.hint, at=theirs
             ) from None
     return Join(tuple(pairs))
 
@@ -63,7 +67,7 @@ JOIN: Kind[Join] = Kind(
     },
 )
 
-RELATED_MODEL = Setting("model", LINE, "The model that the related rows are of.", required=True)
+RELATED_MODEL = Setting("model", LINE, "The model of the related rows.", required=True)
 JOIN_SETTING = Setting(
     "join",
     JOIN,

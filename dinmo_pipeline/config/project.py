@@ -1,4 +1,4 @@
-"""Reads a whole project: all files, all objects, checked against each other."""
+"""Reads a whole project: all files and objects, checked against each other."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -53,7 +53,7 @@ class _Merged:
 
 
 def load_project(path: Path) -> Project:
-    """The project declared in a YAML file, or in all YAML files of a folder.
+    """Load the project declared in a YAML file, or in all YAML files of a folder.
 
     Reads no environment variable and opens no database.
 
@@ -81,7 +81,7 @@ def _merge(documents: list[MapNode], report: Report) -> _Merged:
                 _merge_section(key.text, value, sections[key.text], first_places, report)
             else:
                 report.hide(value)
-                message = f"`{shown(key.text)}` is nothing that can be declared."
+                message = f"`{shown(key.text)}` is not a known section."
                 hint = suggestion(key.text, TOP_LEVEL)
                 report.add(key, "file", message, allowed=TOP_LEVEL, hint=hint)
     return _Merged(singles, sections)
@@ -109,7 +109,9 @@ def _is_first(
     first = first_places.setdefault((section, key.text), key.place)
     if first == key.place:
         return True
-    subject.problem(key, f"This is declared twice: first at {first}.", hint="Delete or rename one.")
+    subject.problem(
+        key, f"This is declared twice. The first is at {first}.", hint="Delete or rename one."
+    )
     return False
 
 
@@ -149,7 +151,7 @@ def _project(
     *,
     alerts: Alerts | None,
 ) -> Project:
-    """All objects, none of which was refused."""
+    """The project, once no object was refused."""
     drafts = declared.destinations.items()
     return Project(
         source=source,
@@ -171,7 +173,7 @@ def _read_source_and_state(
             report.add(
                 Place(str(path), 1, 1),
                 name,
-                f"`{name}` is declared nowhere.",
+                f"`{name}` is missing.",
                 hint=f"For example: {example}",
                 needs_all_files=True,
             )

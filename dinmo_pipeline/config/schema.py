@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from dinmo_pipeline.config.activations import ACTIVATION_SETTINGS
 from dinmo_pipeline.config.alerts import ALERTS_SETTINGS
 from dinmo_pipeline.config.conditions.schema import condition_schema
+from dinmo_pipeline.config.declarations import Activation
 from dinmo_pipeline.config.destinations import DESTINATION_SETTINGS
 from dinmo_pipeline.config.models import MODEL_SETTINGS
 from dinmo_pipeline.config.segments import SEGMENT_SETTINGS
@@ -14,6 +14,7 @@ from dinmo_pipeline.config.sources import (
     STATE_SETTINGS,
     setting_of_type,
 )
+from dinmo_pipeline.config.strict_yaml.declared_fields import settings_of
 from dinmo_pipeline.config.strict_yaml.keys import KEY_PATTERN
 from dinmo_pipeline.config.strict_yaml.settings import settings_schema
 from dinmo_pipeline.config.unit_tests import TEST_SETTINGS
@@ -37,7 +38,7 @@ def json_schema() -> dict[str, Any]:
             "destinations": _section(settings_schema(DESTINATION_SETTINGS)),
             "models": _section(settings_schema(MODEL_SETTINGS)),
             "segments": _section(_segment_schema()),
-            "activations": _section(settings_schema(ACTIVATION_SETTINGS)),
+            "activations": _section(settings_schema(settings_of(Activation))),
             "tests": _section(settings_schema(TEST_SETTINGS)),
         },
         "$defs": {"condition": condition_schema()},

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from dinmo_pipeline.config.declarations import EnvironmentVariable
-from dinmo_pipeline.config.strict_yaml.kinds import Kind, UnfitError
+from dinmo_pipeline.config.strict_yaml.kinds import InvalidValueError, Kind
 from dinmo_pipeline.config.strict_yaml.nodes import MapNode, Node, Scalar
 from dinmo_pipeline.config.strict_yaml.report import is_reference
 
@@ -17,7 +17,7 @@ _SCHEMA: Mapping[str, Any] = {
 
 
 def environment_variable(example: str) -> Kind[EnvironmentVariable]:
-    """`{env: NAME}`; a value written out is refused without repeating it."""
+    """`{env: NAME}`; a literal value is refused without being shown."""
     fix = f"Write {{env: {example}}} and set that variable where the pipeline runs."
 
     def read(node: Node) -> EnvironmentVariable:
@@ -26,9 +26,11 @@ def environment_variable(example: str) -> Kind[EnvironmentVariable]:
                 name = node.get("env")
                 assert isinstance(name, Scalar)  # noqa: S101 - is_reference says so
                 return EnvironmentVariable(name.text)
-            raise UnfitError("must be {env: NAME}, NAME of letters, digits and '_'", hint=fix)
+            raise InvalidValueError(
+                "must be {env: NAME}, NAME of letters, digits and '_'", hint=fix
+            )
         if isinstance(node, Scalar) and node.kind == "null":
-            raise UnfitError("must name an environment variable", hint=fix)
-        raise UnfitError("is a secret and must not be written here", hint=fix)
+            raise InvalidValueError("must name an environment variable", hint=fix)
+        raise InvalidValueError("is a secret and must not be written in the declarations", hint=fix)
 
     return Kind(read, _SCHEMA)

@@ -17,7 +17,7 @@ from dinmo_pipeline.config.strict_yaml.references import check_reference
 from dinmo_pipeline.config.strict_yaml.report import Report, Subject
 from dinmo_pipeline.config.strict_yaml.settings import Found, Setting, read_settings
 
-SEGMENT_NAME = Setting("name", NAME, "What people call it, and the tag's name. Default: the key.")
+SEGMENT_NAME = Setting("name", NAME, "The name that people see, and the tag's. Default: the key.")
 DESCRIPTION_SETTING = Setting("description", DESCRIPTION, "Who is in it, for people.")
 MODEL = Setting("model", LINE, "The model whose rows `where` chooses.")
 WHERE = Setting("where", any_node(CONDITION_REFERENCE), "The condition that members meet.")
@@ -80,26 +80,28 @@ def _read_where(found: Found, model: Model | None, reader: ConditionReader) -> C
 
 
 def _check_one_definition(found: Found, node: Node, subject: Subject) -> bool:
-    """Whether exactly one of where, sql and table says who is a member, `model` beside `where` only."""
+    """Whether exactly one of where, sql and table defines the members, with `model` for `where` only."""
     given = [
         setting for setting in (WHERE, SQL, TABLE_OF_MEMBERS) if found.node(setting) is not None
     ]
     has_model = found.node(MODEL) is not None
     allowed = ("model and where", "sql", "table")
     if len(given) > 1:
-        message = f"`{given[0].key}` and `{given[1].key}` both say who is a member; keep one."
+        message = f"`{given[0].key}` and `{given[1].key}` both define the members. Keep one."
         subject.problem(found.node(given[1]) or node, message, allowed=allowed)
     elif not given:
         hint = "Add the condition that members meet as `where`." if has_model else None
-        subject.problem(node, "Nothing says who is a member.", allowed=allowed, hint=hint)
+        subject.problem(
+            node, "The segment does not define its members.", allowed=allowed, hint=hint
+        )
     elif given[0] is WHERE and not has_model:
         subject.problem(
-            found.node(WHERE) or node, "`where` needs `model`: the rows it chooses from."
+            found.node(WHERE) or node, "`where` needs `model`, the rows to choose from."
         )
     elif given[0] is not WHERE and has_model:
         subject.problem(
             found.node(MODEL) or node,
-            f"`model` goes with `where` only, not with `{given[0].key}`.",
+            f"`model` can only be used with `where`, not with `{given[0].key}`.",
         )
     else:
         return True
@@ -115,16 +117,16 @@ def check_segment_references(drafts: Mapping[str, SegmentDraft], report: Report)
                 _check_key(reference, subject)
     for cycle, at in _cycles(drafts):
         subject = named("segment", cycle[0], report)
-        subject.problem(at, f"Segments contain each other: {' → '.join((*cycle, cycle[0]))}.")
+        subject.problem(
+            at, f"These segments refer to each other in a circle: {' → '.join((*cycle, cycle[0]))}."
+        )
 
 
 def _check_key(reference: SegmentReference, subject: Subject) -> None:
-    """A row is found in another segment by its model's key."""
+    """Check the model's key, by which a row is found in another segment."""
     model = reference.model
     if model is not None and model.primary_key is None:
-        message = (
-            f"`in_segment` needs the `key` of model '{model.key}', by which members are found."
-        )
+        message = f"`in_segment` needs the model '{model.key}' to have a `key`, to find members by."
         subject.problem(reference.node, message, hint=f"Add `key` to the model '{model.key}'.")
 
 

@@ -36,7 +36,7 @@ _MOTHERDUCK = "md:"
 
 
 def setting_of_type(source_type: SourceType) -> Setting[str] | Setting[EnvironmentVariable]:
-    """The setting that says where a source of this type is."""
+    """The setting that locates a source of this type."""
     if source_type == "duckdb":
         return DATABASE
     return FOLDER if source_type in {"parquet", "csv"} else URI
@@ -52,7 +52,7 @@ def read_source(node: Node, report: Report) -> Source | None:
     needed = setting_of_type(source_type)
     is_whole = _refuse_settings_of_other_types(found, needed, source_type, subject)
     if is_whole and found.node(needed) is None:
-        subject.problem(node, f"`{needed.key}` is missing: the type {source_type} needs it.")
+        subject.problem(node, f"`{needed.key}` is missing. Type {source_type} needs it.")
         is_whole = False
     if not is_whole or not found.is_whole:
         return None
@@ -70,7 +70,7 @@ def _refuse_settings_of_other_types(
     for other in (DATABASE, FOLDER, URI):
         at = found.node(other)
         if at is not None and other.key != needed.key:
-            message = f"`{other.key}` does not go with the type {source_type}."
+            message = f"`{other.key}` cannot be used with the type {source_type}."
             subject.problem(at, message, hint=f"Use `{needed.key}`.")
             return False
     return True
@@ -82,7 +82,7 @@ def _local_path(found: Found, subject: Subject) -> Path | None:
         if text is None or at is None:
             continue
         if text.startswith((_MOTHERDUCK, ":")) or "://" in text:
-            subject.problem(at, f"`{setting.key}` must be a path on this machine.")
+            subject.problem(at, f"`{setting.key}` must be a local path.")
             return None
         return Path(absolute(text, at.place.file))
     return None
@@ -105,7 +105,7 @@ def read_state(node: Node, report: Report) -> State | None:
     fault = _fault_in_motherduck(text) if is_motherduck else _fault_in_path(text)
     name = text.removeprefix(_MOTHERDUCK).partition("?")[0] if is_motherduck else Path(text).stem
     if fault is None and name.casefold() == _SCHEMA_NAME:
-        fault = "must not be named dinmo: DuckDB mixes it up with the schema dinmo inside"
+        fault = "must not be named dinmo, which is also the name of the schema inside"
     if fault is not None:
         subject.problem(at, f"`database` {fault}.", hint="For example: state.duckdb.")
         return None
@@ -114,7 +114,7 @@ def read_state(node: Node, report: Report) -> State | None:
 
 def _fault_in_path(text: str) -> str | None:
     if text.startswith(":") or "://" in text:
-        return "must be a file: what was sent to Intercom has to be remembered"
+        return "must be a file, since the state must outlive the process"
     if text.endswith(("/", os.sep)) or Path(text).name in {"", ".", ".."}:
         return "must be a file, not a folder"
     return None
@@ -122,16 +122,16 @@ def _fault_in_path(text: str) -> str | None:
 
 def _fault_in_motherduck(text: str) -> str | None:
     if "token" in text.casefold():
-        return "must not hold a token; set MOTHERDUCK_TOKEN where the pipeline runs"
+        return "must not contain a token. Set MOTHERDUCK_TOKEN where the pipeline runs"
     return None if text.removeprefix(_MOTHERDUCK) else "must name a database after md:"
 
 
 def refuse_one_database(
     source: Source | None, state: State | None, node: Node | None, report: Report
 ) -> None:
-    """Refuse a state in the source's own file: the source is opened read-only, the state is written."""
+    """Refuse a state in the source's file: the source is opened read-only, the state is written."""
     if source is None or state is None or node is None or source.path is None:
         return
     if os.path.realpath(source.path) == os.path.realpath(state.database):
-        message = "The state must be another file than the source: the source is only read."
+        message = "The state cannot be in the source's file, which is opened read-only."
         report.add(node, "state", message)

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from dinmo_pipeline.config.activation_settings import TIMEZONE
 from dinmo_pipeline.config.conditions.moments import parse_iso
 from dinmo_pipeline.config.conditions.operators import read_value
 from dinmo_pipeline.config.conditions.relation_paths import Models
@@ -12,10 +11,11 @@ from dinmo_pipeline.config.declarations import Given, GivenRow, GivenTable, Segm
 from dinmo_pipeline.config.declarations.conditions import Scalar
 from dinmo_pipeline.config.lineage import Segments, uses_of
 from dinmo_pipeline.config.models import TABLE
+from dinmo_pipeline.config.schedules.kinds import TIMEZONE
 from dinmo_pipeline.config.strict_yaml.kinds import (
     LINE,
+    InvalidValueError,
     Kind,
-    UnfitError,
     any_node,
     expect_text,
     list_of,
@@ -33,7 +33,7 @@ def _now(node: Node) -> datetime:
     moment = parse_iso(text)
     if moment is None:
         examples = ("2026-03-01", "2026-03-01 12:00", "2026-03-01T12:00+01:00")
-        raise UnfitError("must be a day or a time", allowed=examples)
+        raise InvalidValueError("must be a day or a time", allowed=examples)
     if isinstance(moment, datetime):
         return moment
     return datetime(moment.year, moment.month, moment.day)  # noqa: DTZ001 - in the test's time zone
@@ -47,16 +47,16 @@ def _given_value(node: Node) -> Given:
 
 def _row(node: Node) -> GivenRow:
     if not isinstance(node, MapNode):
-        raise UnfitError(f"must be a row, {{column: value}}, not {kind_of(node)}", at=node)
+        raise InvalidValueError(f"must be a row, {{column: value}}, not {kind_of(node)}", at=node)
     if not node.entries:
-        raise UnfitError("must name at least one column", at=node)
+        raise InvalidValueError("must name at least one column", at=node)
     values: dict[str, Given] = {}
     for column, value in node.entries:
         try:
             values[LINE.read(column)] = _given_value(value)
-        except UnfitError as unfit:
-            message = f"has '{shown(column.text)}', which {unfit.message}"
-            raise UnfitError(message, at=value) from None
+        except InvalidValueError as error:
+            message = f"has '{shown(column.text)}', which {error.message}"
+            raise InvalidValueError(message, at=value) from None
     return GivenRow(values, node.place)
 
 
@@ -73,12 +73,12 @@ MEMBER: Kind[Scalar] = Kind(read_value, _SCALAR_SCHEMA)
 NOW: Kind[datetime] = Kind(_now, {"type": "string", "pattern": r"^\s*[0-9]{4}-[0-9]{2}-[0-9]{2}"})
 
 COLUMN = Setting("column", LINE, "The column of the segment's rows.", required=True)
-MEMBERS = Setting("members", list_of(MEMBER), "Its values of all members.", required=True)
+MEMBERS = Setting("members", list_of(MEMBER), "Its values for all members.", required=True)
 EXPECT_SETTINGS: tuple[Setting[Any], ...] = (COLUMN, MEMBERS)
 
 SEGMENT = Setting("segment", LINE, "The segment that is tested.", required=True)
 NOW_SETTING = Setting(
-    "now", NOW, "The moment that relative days are told from. Default: the present."
+    "now", NOW, "The moment that relative days are relative to. Default: the present."
 )
 TIMEZONE_SETTING = Setting(
     "timezone", TIMEZONE, "The time zone of `now` and of the days in conditions.", default="UTC"
@@ -112,7 +112,7 @@ class _Expected:
 def read_test(
     key: str, node: Node, subject: Subject, segments: Segments, models: Models
 ) -> SegmentTest | None:
-    """One test; None after a problem. Whether its columns exist is known when it runs."""
+    """One test; None after a problem. Whether its columns exist shows when it runs."""
     found = read_settings(node, TEST_SETTINGS, subject)
     if found is None:
         return None
@@ -147,8 +147,7 @@ class _Tables:
     def __init__(self, segment: str, segments: Segments, models: Models, subject: Subject) -> None:
         used = [segments[key] for key in uses_of(segment, segments, models).segments]
         self._listed = tuple(each.table for each in used if each and each.table)
-        # Which tables a SELECT reads is known only when it is parsed; and nothing is known of what
-        # could not be read.
+        # Which tables a SELECT reads is known only once it is parsed; of what could not be read, nothing.
         self._any_table = any(each.sql for each in used if each) or segments[segment] is None
         self._models = models
         self._subject = subject
@@ -181,11 +180,13 @@ class _Tables:
         if self._any_table:
             try:
                 return TABLE.read(key)
-            except UnfitError as unfit:
-                self._subject.problem(key, f"`{shown(key.text)}` {unfit.message}.")
+            except InvalidValueError as error:
+                self._subject.problem(key, f"`{shown(key.text)}` {error.message}.")
                 return None
         known = (*self._models, *self._listed)
-        message = f"There is no model '{shown(key.text)}', and the segment reads no such table."
+        message = (
+            f"There is no model '{shown(key.text)}', and the segment reads no table of that name."
+        )
         self._subject.problem(
             key,
             message,
@@ -209,17 +210,17 @@ class _Tables:
     def _row(self, node: Node, name: str) -> GivenRow | None:
         try:
             return ROW.read(node)
-        except UnfitError as unfit:
-            message = f"A row of `{shown(name)}` {unfit.message}."
-            self._subject.problem(unfit.at or node, message, hint=unfit.hint)
+        except InvalidValueError as error:
+            message = f"A row of `{shown(name)}` {error.message}."
+            self._subject.problem(error.at or node, message, hint=error.hint)
             return None
 
     def _are_different(self, tables: list[GivenTable]) -> bool:
         first: dict[str, GivenTable] = {}
         for table in tables:
             if first.setdefault(table.table.casefold(), table) is not table:
-                message = f"The rows of the table '{shown(table.table)}' are given twice."
-                self._subject.problem(table.place, message, hint="Join both lists.")
+                message = f"The table '{shown(table.table)}' is given twice."
+                self._subject.problem(table.place, message, hint="Merge the two lists.")
                 return False
         return True
 
@@ -234,9 +235,9 @@ def _read_expected(
         return None if column is None or members is None else _Expected(column, members)
     try:
         members = MEMBERS.kind.read(node)
-    except UnfitError as unfit:
-        message = f"`expect` {unfit.message}."
-        subject.problem(unfit.at or node, message, hint=unfit.hint)
+    except InvalidValueError as error:
+        message = f"`expect` {error.message}."
+        subject.problem(error.at or node, message, hint=error.hint)
         return None
     if segment is None or (segment.model and models.get(segment.model) is None):
         return None
@@ -249,7 +250,7 @@ def _read_expected(
         )
         subject.problem(
             node,
-            f"{what}, so `expect` must name the column that its values are of.",
+            f"{what}, so `expect` must name the column of its values.",
             hint="Write expect: {column: email, members: […]}.",
         )
         return None

@@ -16,9 +16,9 @@ from dinmo_pipeline.demo.proof import contacts_created, prove
 from dinmo_pipeline.demo.warehouse import Day, build_warehouse
 from dinmo_pipeline.demo.workspace import Contact, intercom_contacts, new_contacts_day2
 from dinmo_pipeline.orchestration.build import build_definitions
-from dinmo_pipeline.orchestration.runs.in_process import SyncOutcome, sync_activation
+from dinmo_pipeline.orchestration.runs.in_process import sync_activation
 from dinmo_pipeline.state.file.database import StateDatabase
-from dinmo_pipeline.state.syncs import newest_outcomes
+from dinmo_pipeline.state.syncs import SyncResult, newest_outcomes
 from dinmo_pipeline.text.wording import counted
 
 _TIMEOUT_SECONDS = 60
@@ -104,7 +104,7 @@ class Story:
         self._print_examples()
         return self._prove()
 
-    def _sync(self) -> dict[str, SyncOutcome]:
+    def _sync(self) -> dict[str, SyncResult]:
         definitions = build_definitions(self._project, self.environment)
         with (
             self.folder.making(self.folder.state),
@@ -122,7 +122,7 @@ class Story:
                 for activation in self._activations
             }
 
-    def _print_outcomes(self, outcomes: Mapping[str, SyncOutcome]) -> None:
+    def _print_outcomes(self, outcomes: Mapping[str, SyncResult]) -> None:
         table = _table(
             "Activation", "Members", "Entered", "Left", "Tagged", "Untagged", "Not in Intercom"
         )

@@ -1,4 +1,4 @@
-"""Reading Intercom's answers: status first, code second, message never."""
+"""Reads Intercom's answers: by status first, then by code, never by message."""
 
 import re
 from collections.abc import Mapping
@@ -17,21 +17,22 @@ from dinmo_pipeline.intercom.errors import (
     UnavailableError,
     UnreadableError,
 )
+from dinmo_pipeline.intercom.json_values import read_text
 from dinmo_pipeline.intercom.permissions import needed_permission
 from dinmo_pipeline.intercom.retry import RETRIED_STATUSES
 from dinmo_pipeline.text.masking import MASK, mask_emails
 
-OLDEST_VERSION = (2, 13)
+MIN_VERSION = (2, 13)
 
 _CANONICAL = re.compile(r"<[^<>]*/contacts/([^<>/?#]+)>;\s*rel=\"?canonical\"?")
 _VERSION = re.compile(r"(\d{1,3})\.(\d{1,3})")
-_LONGEST_QUOTE = 200  # characters of Intercom's own words in an error
+_MAX_QUOTE_LENGTH = 200  # characters quoted from an answer in an error
 
-# These exist in every workspace: a 404 comes from another host than Intercom's.
-_ALWAYS_THERE = {"GET /me", "GET /tags", "GET /contacts", "POST /contacts/search"}
+# These exist in every workspace, so a 404 does not come from Intercom.
+_ALWAYS_FOUND = {"GET /me", "GET /tags", "GET /contacts", "POST /contacts/search"}
 
-# A body of errors under status 200 has been reported (intercom-ruby treats it as an error): then the
-# code stands for the status.
+# Status 200 with a body of errors has been reported (intercom-ruby treats it as an error): then the code
+# stands for the status.
 _STATUS_OF_CODE = {
     "unauthorized": 401,
     "missing_authorization": 401,
@@ -64,9 +65,9 @@ class Answer:
 def read_answer(
     method: str, path: str, response: requests.Response, *, token: str = ""
 ) -> Answer | IntercomError:
-    """An HTTP response as an answer or as the error it stands for; accepts any body.
+    """Read any HTTP response, as an answer or as the error it stands for.
 
-    `token` is kept out of the error, also when the answer repeats it.
+    `token` never appears in the error, even if the answer repeats it.
     """
     call = f"{method} {path}"
     status = response.status_code
@@ -76,7 +77,7 @@ def read_answer(
             return _not_json(call, response)
         if body.get("type") != "error.list" and not body.get("errors"):
             return _wrong_version(call, response) or Answer(
-                body, _text(response.headers.get("X-Request-Id"))
+                body, read_text(response.headers.get("X-Request-Id"))
             )
         status = _status_of(_first_error(body)[0])
     return _read_error(call, status, body or {}, response.headers, token)
@@ -87,7 +88,7 @@ def _read_error(
 ) -> IntercomError:
     code, message = (_without_secrets(text, token) for text in _first_error(body))
     request_id = _without_secrets(
-        _text(headers.get("X-Request-Id")) or _text(body.get("request_id")), token
+        read_text(headers.get("X-Request-Id")) or read_text(body.get("request_id")), token
     )
     said = f"{call}: Intercom answered {status}" + (f" {code}" if code else "")
     if message:
@@ -95,7 +96,7 @@ def _read_error(
     if status == 410 and code:  # noqa: PLR2004
         target = _CANONICAL.search(headers.get("Link") or "")
         return MergedError(
-            f"{said}. The contact was merged into another.",
+            f"{said}. The contact was merged into another one.",
             canonical_id=target.group(1) if target else None,
             status=status,
             request_id=request_id,
@@ -105,17 +106,17 @@ def _read_error(
 
 
 def _meaning(call: str, status: int, code: str | None) -> tuple[type[IntercomError], str]:
-    """The error that a status stands for, and what a person can do about it."""
+    """The error that a status stands for, and advice for a person."""
     if status in (401, 403):
         method, _, path = call.partition(" ")
         return AccessError, _access_advice(status, code, needed_permission(method, path))
     if status in RETRIED_STATUSES or status >= 500:  # noqa: PLR2004
-        return UnavailableError, ", also when asked again"
-    if status in (404, 410) and code and call not in _ALWAYS_THERE:
+        return UnavailableError, ", even after retries"
+    if status in (404, 410) and code and call not in _ALWAYS_FOUND:
         return NotFoundError, ""
     if status in (404, 410):
-        # Taking a gateway's page for "no such contact" would drop contacts that are alive.
-        return ConfigurationError, f". That is not Intercom's API speaking. {_WRONG_HOST}"
+        # Reading a gateway's page as "no such contact" would drop contacts that exist.
+        return ConfigurationError, f". This is not an answer of Intercom's API. {_WRONG_HOST}"
     if status in (405, 406) or 300 <= status < 400 or "version" in (code or ""):  # noqa: PLR2004
         return ConfigurationError, f". {_WRONG_HOST}, and its `api_version`"
     return RefusedError, ""
@@ -123,54 +124,54 @@ def _meaning(call: str, status: int, code: str | None) -> tuple[type[IntercomErr
 
 def _access_advice(status: int, code: str | None, permission: str | None) -> str:
     if code is None:
-        return f". The answer is a gateway's, not that of Intercom's API. {_WRONG_HOST}"
-    needs = f" It needs the permission {permission!r}." if permission else ""
+        return f". The answer comes from a gateway, not from Intercom's API. {_WRONG_HOST}"
+    needs = f" The call needs the permission {permission!r}." if permission else ""
     if status == 403:  # noqa: PLR2004
         return f". The token or the workspace's plan does not allow this call.{needs}".rstrip(".")
     return (
-        ". Check the access token: it is not valid for this workspace and `region`, or lacks a"
-        f" permission.{needs} A token must be made anew after its permissions change"
+        ". Check the access token: it is not valid for this workspace and `region`, or it lacks a"
+        f" permission.{needs} Create a new token after you change its permissions"
     )
 
 
 def _not_json(call: str, response: requests.Response) -> IntercomError:
-    said = f"{call}: the answer {response.status_code} holds no JSON object"
+    said = f"{call}: the answer ({response.status_code}) is not a JSON object"
     if "html" in response.headers.get("Content-Type", "").lower():
-        # A website, or the sign-in page of a network: asking again shows it again.
+        # A website, or the sign-in page of a network: a retry would get the same.
         return ConfigurationError(
-            f"{said} but a web page. {_WRONG_HOST}, and whether a proxy stands in between.",
+            f"{said} but a web page. {_WRONG_HOST}, and whether a proxy is in between.",
             status=response.status_code,
         )
-    return UnreadableError(f"{said}, also when asked again.", status=response.status_code)
+    return UnreadableError(f"{said}, even after retries.", status=response.status_code)
 
 
 def _wrong_version(call: str, response: requests.Response) -> ConfigurationError | None:
-    """An error when Intercom served a version that this client does not speak.
+    """An error if Intercom answered in a version that this client does not support.
 
-    Every recorded answer repeats the version in this header. Another one than asked for is no trouble
-    from 2.13 on, since the client goes by what the answers hold.
+    Every recorded answer names its version in this header. From 2.13 on any version will do, since the
+    client goes by what the answers contain.
     """
     served = response.headers.get("Intercom-Version", "")
     numbers = _VERSION.fullmatch(served)
     if numbers is None:
         return None
     major, minor = int(numbers[1]), int(numbers[2])
-    if (major, minor) >= OLDEST_VERSION and major == OLDEST_VERSION[0]:
+    if (major, minor) >= MIN_VERSION and major == MIN_VERSION[0]:
         return None
     return ConfigurationError(
-        f"{call}: Intercom served API version {served}; this client speaks 2.13 and later ones of"
-        " 2. Set `api_version` of the destination to one that Intercom still offers.",
+        f"{call}: Intercom answered in API version {served}; supported are 2.13 and later versions of"
+        " 2. Set the destination's `api_version` to one that Intercom still offers.",
         status=response.status_code,
     )
 
 
 def _json_object(response: requests.Response) -> Mapping[str, Any] | None:
-    """The body as a JSON object; an empty body is an empty one, anything else is None."""
+    """The body as a JSON object: empty for an empty body, None if it is anything else."""
     if not response.content:
         return {}
     try:
         body = response.json()
-    except (ValueError, RecursionError):  # no JSON; JSON nested beyond reason
+    except (ValueError, RecursionError):  # not JSON, or nested too deep
         return None
     return body if isinstance(body, dict) else None
 
@@ -178,7 +179,7 @@ def _json_object(response: requests.Response) -> Mapping[str, Any] | None:
 def _first_error(body: Mapping[str, Any]) -> tuple[str | None, str | None]:
     errors = body.get("errors")
     if isinstance(errors, list) and errors and isinstance(errors[0], dict):
-        return _text(errors[0].get("code")), _text(errors[0].get("message"))
+        return read_text(errors[0].get("code")), read_text(errors[0].get("message"))
     return None, None
 
 
@@ -189,13 +190,9 @@ def _status_of(code: str | None) -> int:
 
 
 def _without_secrets(text: str | None, token: str) -> str | None:
-    """Words of an answer, fit for a log: shortened, without the token and without email addresses."""
+    """Shorten a text of an answer for a log, and mask the token and email addresses in it."""
     if text is None:
         return None
     if token:
         text = text.replace(token, MASK)
-    return mask_emails(text[: 10 * _LONGEST_QUOTE])[:_LONGEST_QUOTE]
-
-
-def _text(value: object) -> str | None:
-    return value if isinstance(value, str) and value else None
+    return mask_emails(text[: 10 * _MAX_QUOTE_LENGTH])[:_MAX_QUOTE_LENGTH]

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from dinmo_pipeline.intercom.contacts import Contacts
+from dinmo_pipeline.intercom.json_values import read_text
 from dinmo_pipeline.intercom.pacing.pacer import Pacer
 from dinmo_pipeline.intercom.retry import RetryPolicy
 from dinmo_pipeline.intercom.tags import Tags
@@ -22,9 +23,14 @@ REGION_HOSTS = {
 
 @dataclass(frozen=True, slots=True)
 class Workspace:
-    """What a token opens: the workspace's short code, its name, and its region where told.
+    """The workspace that a token opens.
 
-    Intercom's description allows each to be null; code and name are empty then.
+    Intercom's description allows each value to be null.
+
+    Attributes:
+        id: its short code; empty if null.
+        name: its name; empty if null.
+        region: where it is hosted; None if null.
     """
 
     id: str
@@ -33,18 +39,20 @@ class Workspace:
 
 
 class IntercomClient:
-    """Calls to one workspace; may be shared between threads, and is closed by `with`.
+    """The client of one workspace: thread-safe, and closed by `with`.
 
-    `access` is a digest of host and token: while it is the same, so is the workspace.
+    `access` is a digest of host and token: as long as it is the same, so is the workspace.
 
     Args:
-        token: an access token of the workspace; empty when there is none, which the first call reports.
-        token_name: what a person calls the token, such as its environment variable; for errors.
+        token: an access token of the workspace. The first call reports an empty one.
         base_url: scheme and host; see REGION_HOSTS.
-        version: the API version to speak, 2.13 or later.
-        rate_limit_share: the part of the workspace's call budget to use, over 0 to 1.
-        budget_folder: where all runs of this machine share that budget; None is this client's own.
-        retry, pacer, sleep: for tests.
+        token_name: the token's name in errors, such as its environment variable.
+        version: the API version to use, 2.13 or later.
+        rate_limit_share: the part of the workspace's call budget to use, above 0 and up to 1.
+        budget_folder: where all runs of this machine share the budget; None for a budget of its own.
+        retry: when to repeat a call; for tests.
+        pacer: when a call may go out; for tests.
+        sleep: waits some seconds; for tests.
 
     Raises:
         ConfigurationError: the folder cannot be used.
@@ -83,27 +91,27 @@ class IntercomClient:
 
     @property
     def calls(self) -> int:
-        """How many requests went out so far, retries included."""
+        """The number of requests so far, including retries."""
         return self._transport.calls
 
     def workspace(self) -> Workspace:
-        """The workspace that the token opens: one call, also when asked again; a token never opens another.
+        """The workspace that the token opens, by one call. Later uses need none: it never changes.
 
         Raises:
             IntercomError: see errors.py.
         """
         if self._workspace is None:
-            self._workspace = self._ask_for_workspace()
+            self._workspace = self._fetch_workspace()
         return self._workspace
 
-    def _ask_for_workspace(self) -> Workspace:
+    def _fetch_workspace(self) -> Workspace:
         app = self._transport.call("GET", "/me").body.get("app")
-        told = app if isinstance(app, dict) else {}
-        id_code, name, region = (
-            value if isinstance(value := told.get(key), str) else None
-            for key in ("id_code", "name", "region")
+        fields = app if isinstance(app, dict) else {}
+        return Workspace(
+            id=read_text(fields.get("id_code")) or "",
+            name=read_text(fields.get("name")) or "",
+            region=read_text(fields.get("region")),
         )
-        return Workspace(id_code or "", name or "", region)
 
     def close(self) -> None:
         """Close the connections."""
@@ -117,5 +125,5 @@ class IntercomClient:
 
 
 def _digest(base_url: str, token: str) -> str:
-    """A name for host and token that tells nothing of the token."""
+    """A name for host and token that does not reveal the token."""
     return hashlib.sha256(f"{base_url}\n{token}".encode()).hexdigest()[:20]

@@ -1,20 +1,22 @@
-"""Contacts: found by batches of identifiers, by creation date, or listed; never created."""
+"""The calls that read contacts: searched by identifiers or creation date, or all of them listed."""
 
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import chain
 from typing import Any, Literal
 from urllib.parse import quote
 
+from dinmo_pipeline.contact import Contact
 from dinmo_pipeline.intercom.answers import Answer
-from dinmo_pipeline.intercom.contact import Contact, ContactPage, read_contact, read_page
 from dinmo_pipeline.intercom.errors import RefusedError, UnavailableError, UnreadableError
+from dinmo_pipeline.intercom.halving import halves, narrow
+from dinmo_pipeline.intercom.pages import ContactPage, read_contact, walk
 from dinmo_pipeline.intercom.transport import Transport
 
-PAGE_SIZE = 150  # the most that Intercom gives; more is refused
+PAGE_SIZE = 150  # Intercom's maximum; it refuses more
 LOOKUP_SIZE = 50  # `IN` has no documented limit; production code has used 100
-GROUP_SIZE = 15  # filters in one AND or OR, as documented
+OR_SIZE = 15  # filters in one AND or OR, as documented
 _SORTED_FROM = (2, 16)  # the version that documents `sort` in a search
 
 LookupField = Literal["email", "external_id"]
@@ -22,12 +24,13 @@ LookupField = Literal["email", "external_id"]
 
 @dataclass
 class Contacts:
-    """The contact calls that a sync needs; may be shared between threads.
+    """The contact calls that a sync needs; thread-safe.
 
     Attributes:
-        lookup_size: identifiers in one search; it shrinks when Intercom refuses long lists.
-        accepts_lists: whether `IN` is used; if Intercom refuses even two values, `=` in an OR is.
-        refused: identifiers that Intercom refuses to search for, and so are no user's.
+        lookup_size: identifiers per search; it shrinks when Intercom refuses long lists.
+        accepts_lists: whether to search with `IN`. If Intercom refuses even two values, searches use
+            `=` within `OR`.
+        refused: identifiers that Intercom refuses to search for, so no user can have them.
     """
 
     transport: Transport
@@ -36,25 +39,28 @@ class Contacts:
     refused: list[str] = field(default_factory=list)
 
     def get(self, contact_id: str) -> Contact:
-        """One contact, as it is now: unlike search and list this never lags.
+        """Read one contact as it is now: unlike search and list, this never lags.
 
         Raises:
-            NotFoundError: it is unknown or archived; MergedError: it lives on elsewhere (API 2.16 on).
+            NotFoundError: the contact is unknown or archived.
+            MergedError: it was merged into another one (from API 2.16 on).
+            IntercomError: see errors.py.
         """
         path = f"/contacts/{quote(contact_id, safe='')}"
         answer = self.transport.call("GET", path)
         contact = read_contact(answer.body)
         if contact is None:
             raise UnreadableError(
-                f"GET {path}: Intercom's answer holds no contact.", request_id=answer.request_id
+                f"GET {path}: Intercom's answer is not a contact.", request_id=answer.request_id
             )
         return contact
 
     def find_users(self, by: LookupField, identifiers: Sequence[str]) -> list[Contact]:
-        """The users with one of the identifiers: one call per `lookup_size` of them, and 150 users.
+        """Find the users that have one of the identifiers.
 
-        A list that Intercom refuses, or fails on while it answers its parts, is halved down to the
-        identifier at fault, which is put into `refused` and no user's.
+        It takes a call per `lookup_size` identifiers, and one more per further 150 users. A list that
+        Intercom refuses or fails on is halved until the identifier at fault is found, and put into
+        `refused`.
 
         Raises:
             IntercomError: see errors.py.
@@ -63,20 +69,19 @@ class Contacts:
         rest = list(identifiers)
         while rest:
             batch, rest = rest[: self.lookup_size], rest[self.lookup_size :]
-            found, _ = self._find(by, batch)
-            users |= {contact.id: contact for contact in found if contact.is_user}
+            users |= {contact.id: contact for contact in self._find(by, batch) if contact.is_user}
         return list(users.values())
 
     def users_created_since(
         self, moment: datetime, *, overlap: timedelta = timedelta(0)
     ) -> Iterator[list[Contact]]:
-        """Pages of users, the newest first, down to the one that reaches back to `moment`.
+        """Pages of users, newest first, until one reaches back to `moment`.
 
-        On those pages the users created within `overlap` before it come, too: Intercom's index may not have
-        shown them at the time. The overlap adds no page, so with nobody new it is one call.
+        The pages include users created up to `overlap` before it, since Intercom's index may not have
+        shown those at the time. The overlap adds no page, so it is one call if nobody is new.
 
-        Intercom compares dates by whole days, in a time zone that documentation and measurement
-        disagree on, so the search begins two days early and stops reading at the moment itself.
+        Intercom compares dates by whole days, in a time zone on which documentation and measurement
+        disagree. So the search starts two days early, and reading stops at the moment itself.
 
         Raises:
             IntercomError: see errors.py.
@@ -104,28 +109,28 @@ class Contacts:
     def search(
         self, query: dict[str, Any], *, sort: dict[str, str] | None = None
     ) -> Iterator[list[Contact]]:
-        """Pages of contacts (users and leads) that match a query, 150 a page.
+        """Pages of contacts (users and leads) that match a query, 150 per page.
 
         Raises:
-            IntercomError: see errors.py; UnreadableError when the walk would never end.
+            IntercomError: see errors.py; UnreadableError if the pages would never end.
         """
 
         def ask(cursor: str | None) -> Answer:
-            # In the query string the cursor is ignored, and the first page comes for ever.
+            # Intercom ignores a cursor in the query string, and would return the first page forever.
             after = {"starting_after": cursor} if cursor else {}
             body: dict[str, Any] = {"query": query, "pagination": {"per_page": PAGE_SIZE, **after}}
             if sort:
                 body["sort"] = sort
             return self.transport.call("POST", "/contacts/search", json=body)
 
-        for page in _walk("POST /contacts/search", ask):
+        for page in walk("POST /contacts/search", ask):
             yield page.contacts
 
     def everyone(self) -> Generator[ContactPage, None, None]:
-        """Pages of all contacts of the workspace, users and leads, 150 a page, one after another.
+        """Pages of all contacts of the workspace, users and leads, 150 per page.
 
         Raises:
-            IntercomError: see errors.py; UnreadableError when the walk would never end.
+            IntercomError: see errors.py; UnreadableError if the pages would never end.
         """
 
         def ask(cursor: str | None) -> Answer:
@@ -134,12 +139,12 @@ class Contacts:
                 "GET", "/contacts", query={"per_page": str(PAGE_SIZE), **after}
             )
 
-        return _walk("GET /contacts", ask)
+        return walk("GET /contacts", ask)
 
     def _newest_first(self, query: dict[str, Any]) -> Iterator[tuple[list[Contact], bool]]:
-        """Pages of a search and whether they are known to come in the order of creation.
+        """Pages of a search, and whether each is known to be sorted by creation.
 
-        Sorting is documented from 2.16 on; before, `sort` may be ignored or refused.
+        Sorting is documented from 2.16 on; earlier versions may ignore or refuse `sort`.
         """
         documented = _number(self.transport.version) >= _SORTED_FROM
         pages = self.search(query, sort={"field": "created_at", "order": "descending"})
@@ -152,107 +157,79 @@ class Contacts:
         for page in chain([first], pages):
             yield page, documented or _descending(page)
 
-    def _find(self, by: LookupField, identifiers: list[str]) -> tuple[list[Contact], int]:
-        """The contacts of a batch, and how many of its identifiers were refused."""
-        as_list = self.accepts_lists
+    def _find(self, by: LookupField, identifiers: Sequence[str]) -> list[Contact]:
+        """Find the contacts of a batch, around an identifier that Intercom fails on.
+
+        Raises:
+            UnavailableError: both halves of a batch fail, so it is Intercom, not an identifier.
+        """
         try:
-            return self._ask(by, identifiers), 0
-        except RefusedError:
-            if len(identifiers) == 1:
-                self.refused.append(identifiers[0])
-                return [], 1
+            return self._find_accepted(by, identifiers)
         except UnavailableError as error:
             if not _may_be_the_query(error) or len(identifiers) == 1:
                 raise
-            return self._find_around(by, identifiers, error)
-        halves = _halves(identifiers)
-        (first, refused_first), (second, refused_second) = (self._find(by, h) for h in halves)
-        if not refused_first and not refused_second and as_list == self.accepts_lists:
-            # Both halves are fine, so it was the length; an identifier at fault would be in one.
-            self._shorten(len(halves[0]))
-        return first + second, refused_first + refused_second
+            narrowed = narrow(
+                identifiers,
+                lambda half: self._find_accepted(by, half),
+                error,
+                blames_items=_may_be_the_query,
+            )
+        if len(narrowed.failing) > 1:
+            raise narrowed.error
+        self.refused.extend(narrowed.failing)
+        return narrowed.results
 
-    def _find_around(
-        self, by: LookupField, identifiers: list[str], error: UnavailableError
-    ) -> tuple[list[Contact], int]:
-        """Halve a batch that Intercom fails on, as long as it answers the other half.
+    def _find_accepted(self, by: LookupField, identifiers: Sequence[str]) -> list[Contact]:
+        """Find the contacts of a batch, halving it while Intercom refuses it, and learn its size."""
+        as_list, refused_before = self.accepts_lists, len(self.refused)
+        try:
+            return self._ask(by, identifiers)
+        except RefusedError:
+            if len(identifiers) == 1:
+                self.refused.append(identifiers[0])
+                return []
+        first, second = halves(identifiers)
+        found = self._find(by, first) + self._find(by, second)
+        if as_list == self.accepts_lists and not (
+            set(identifiers) & set(self.refused[refused_before:])
+        ):
+            # Both halves are fine, so the list was too long; an identifier at fault would be in one.
+            self._shorten(len(first))
+        return found
 
-        Raises:
-            UnavailableError: both halves fail as well, so it is Intercom, not an identifier.
-        """
-        found: list[Contact] = []
-        while len(identifiers) > 1:
-            failing = []
-            for half in _halves(identifiers):
-                try:
-                    found += self._ask(by, half)
-                except UnavailableError as again:
-                    if not _may_be_the_query(again):
-                        raise
-                    failing.append(half)
-            if len(failing) > 1:
-                raise error
-            if not failing:
-                return found, 0
-            identifiers = failing[0]
-        self.refused.append(identifiers[0])
-        return found, 1
-
-    def _ask(self, by: LookupField, identifiers: list[str]) -> list[Contact]:
+    def _ask(self, by: LookupField, identifiers: Sequence[str]) -> list[Contact]:
         single = [{"field": by, "operator": "=", "value": value} for value in identifiers]
         query: dict[str, Any]
         if len(identifiers) == 1:
             query = single[0]
         elif self.accepts_lists:
-            query = {"field": by, "operator": "IN", "value": identifiers}
-        elif len(identifiers) <= GROUP_SIZE:
+            query = {"field": by, "operator": "IN", "value": list(identifiers)}
+        elif len(identifiers) <= OR_SIZE:
             query = {"operator": "OR", "value": single}
         else:
-            # Taken as a batch before another thread learned that lists are refused.
-            parts = [
-                identifiers[i : i + GROUP_SIZE] for i in range(0, len(identifiers), GROUP_SIZE)
-            ]
+            # The batch was cut before another thread learned that Intercom refuses lists.
+            parts = [identifiers[i : i + OR_SIZE] for i in range(0, len(identifiers), OR_SIZE)]
             return [contact for part in parts for contact in self._ask(by, part)]
         return [contact for page in self.search(query) for contact in page]
 
     def _shorten(self, size: int) -> None:
         if size == 1 and self.accepts_lists:
-            self.accepts_lists, self.lookup_size = False, GROUP_SIZE
+            self.accepts_lists, self.lookup_size = False, OR_SIZE
         else:
             self.lookup_size = min(self.lookup_size, size)
 
 
-def _walk(call: str, ask: Callable[[str | None], Answer]) -> Generator[ContactPage, None, None]:
-    """Pages until there is no next one; `ask` gets a page's cursor, None for the first."""
-    cursor: str | None = None
-    seen: set[str] = set()
-    while True:
-        page = read_page(call, ask(cursor))
-        yield page
-        cursor = page.following
-        if cursor is None:
-            return
-        if cursor in seen:
-            raise UnreadableError(f"{call}: Intercom repeated a page cursor.")
-        seen.add(cursor)
-
-
 def _may_be_the_query(error: UnavailableError) -> bool:
-    """Whether it may lie in what was asked: a malformed query was seen to give 500, not 400."""
+    """Whether the query may be at fault: a malformed one was seen to return 500, not 400."""
     return error.status == 500  # noqa: PLR2004
 
 
-def _halves(identifiers: list[str]) -> tuple[list[str], list[str]]:
-    middle = (len(identifiers) + 1) // 2
-    return identifiers[:middle], identifiers[middle:]
-
-
 def _number(version: str) -> tuple[int, ...]:
-    """`(2, 16)` of `2.16`."""
+    """`(2, 16)` for `2.16`."""
     return tuple(int(part) for part in version.split(".") if part.isdigit())
 
 
 def _descending(page: Sequence[Contact]) -> bool:
-    """Whether a page shows that the newest come first; equal dates, as of an import, show nothing."""
+    """Whether a page proves that the newest come first. Equal dates, as after an import, prove nothing."""
     dates = [contact.created_at for contact in page if contact.created_at is not None]
     return dates == sorted(dates, reverse=True) and dates[:1] != dates[-1:]

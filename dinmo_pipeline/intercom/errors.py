@@ -1,19 +1,19 @@
-"""What Intercom can answer instead of doing as asked.
+"""Errors of calls to Intercom.
 
 IntercomError
 ├── AccessError            401, 403: token, scope or plan; nothing will work until a person acts
 ├── ConfigurationError     wrong host, version or tag name; likewise
-├── RefusedError           400, 409, 422 …: this request as it stands will never work
-│   └── NotFoundError      404: the contact or the tag is unknown (or archived)
-│       └── MergedError    410: the contact lives on under another id
-└── UnavailableError       429, 5xx, time-outs, dropped connections, after all retries:
-    │                      whether the request was carried out is unknown
-    └── UnreadableError    an answer came, but not one that Intercom documents
+├── RefusedError           400, 409, 422 …: this request will never work as it is
+│   └── NotFoundError      404: the contact or the tag is unknown or archived
+│       └── MergedError    410: the contact was merged into another one
+└── UnavailableError       429, 5xx, timeouts, dropped connections, after all retries:
+    │                      it is unknown whether Intercom carried out the request
+    └── UnreadableError    the answer is not one that Intercom documents
 """
 
 
 class IntercomError(Exception):
-    """An unsuccessful call; `status` is None where no answer came."""
+    """An unsuccessful call; `status` is None if there was no answer."""
 
     def __init__(
         self,
@@ -30,7 +30,7 @@ class IntercomError(Exception):
 
 
 class AccessError(IntercomError):
-    """The token, its scopes or the workspace's plan do not allow the call."""
+    """The token, its scopes, or the workspace's plan do not allow the call."""
 
 
 class ConfigurationError(IntercomError):
@@ -38,7 +38,7 @@ class ConfigurationError(IntercomError):
 
 
 class RefusedError(IntercomError):
-    """Intercom understood the request and will not do it."""
+    """Intercom understood the request and refused it."""
 
 
 class NotFoundError(RefusedError):
@@ -46,7 +46,7 @@ class NotFoundError(RefusedError):
 
 
 class MergedError(NotFoundError):
-    """The contact was merged into another; `canonical_id` is that one, where the answer names it."""
+    """The contact was merged into `canonical_id`, which is None if the answer does not name it."""
 
     def __init__(
         self,
@@ -61,8 +61,8 @@ class MergedError(NotFoundError):
 
 
 class UnavailableError(IntercomError):
-    """No definite answer after all retries; repeating the call later is safe."""
+    """No definite answer after all retries; it is safe to repeat the call later."""
 
 
 class UnreadableError(UnavailableError):
-    """An answer that is not as Intercom documents it, so what it means is unknown."""
+    """An answer that is not as Intercom documents it, so its meaning is unknown."""

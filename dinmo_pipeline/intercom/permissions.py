@@ -1,6 +1,7 @@
-"""Which permission of the token a call needs, in the words of Intercom's Developer Hub.
+"""The permission that a call needs, in the words of Intercom's Developer Hub.
 
-Intercom documents the permissions, but not per call: the mapping follows from their descriptions.
+Intercom documents the permissions but not which call needs which: the mapping follows from their
+descriptions.
 """
 
 READ_TAGS = "Read tags"
@@ -9,7 +10,7 @@ READ_CONTACTS = "Read and list users and companies"
 
 
 def needed_permission(method: str, path: str) -> str | None:
-    """The permission for a call; None for one that any valid token may make."""
+    """The permission for a call; None if any valid token may make it."""
     if path == "/me":
         return None
     if path.startswith("/tags") or path.partition("?")[0].split("/")[3:4] == ["tags"]:

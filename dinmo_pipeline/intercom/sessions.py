@@ -1,4 +1,4 @@
-"""HTTP sessions with kept connections, lent to one call at a time."""
+"""HTTP sessions that keep their connections, each lent to one call at a time."""
 
 import threading
 from collections.abc import Iterator, Mapping
@@ -9,7 +9,7 @@ from requests.adapters import HTTPAdapter
 
 
 class _Bearer(requests.auth.AuthBase):
-    """Sets the token as the last step, so that no .netrc replaces it; shows nothing of it."""
+    """Sets the token as the last step, so that no .netrc replaces it, and never shows it."""
 
     def __init__(self, token: str) -> None:
         self._token = token
@@ -20,10 +20,10 @@ class _Bearer(requests.auth.AuthBase):
 
 
 class Sessions:
-    """As many sessions as calls are under way at once, each with one connection that is used again.
+    """As many sessions as there are calls in flight, each with one reused connection.
 
-    A session is not made for several threads, and threads come and go with each batch of work: so it
-    belongs to a call, not to a thread.
+    A session is not thread-safe, and threads come and go with each batch of work, so a session belongs to
+    a call and not to a thread.
     """
 
     def __init__(self, token: str, headers: Mapping[str, str]) -> None:
@@ -36,7 +36,7 @@ class Sessions:
 
     @contextmanager
     def lend(self) -> Iterator[requests.Session]:
-        """A session for one call, the last one used first: its connection is the likeliest to live."""
+        """Lend the session that was used last, since its connection is the likeliest to be open."""
         with self._lock:
             session = self._idle.pop() if self._idle else self._make()
         try:
@@ -49,7 +49,7 @@ class Sessions:
                     self._idle.append(session)
 
     def close(self) -> None:
-        """Close all connections; one that is lent, when it comes back."""
+        """Close all connections; those of lent sessions when they come back."""
         with self._lock:
             self._closed = True
             while self._idle:

@@ -1,4 +1,4 @@
-"""Tags: found, named, put on many users in one call, and taken off one by one."""
+"""The tag calls: find, create and rename tags, tag many users in one call, untag one by one."""
 
 import html
 from collections.abc import Sequence
@@ -7,8 +7,8 @@ from typing import Any
 from urllib.parse import quote
 
 from dinmo_pipeline.intercom.answers import Answer
-from dinmo_pipeline.intercom.contact import read_id
 from dinmo_pipeline.intercom.errors import NotFoundError, UnreadableError
+from dinmo_pipeline.intercom.json_values import read_id
 from dinmo_pipeline.intercom.transport import Transport
 
 BULK_SIZE = 50  # users in one tagging call; documented for 1.x, silent since
@@ -16,7 +16,7 @@ BULK_SIZE = 50  # users in one tagging call; documented for 1.x, silent since
 
 @dataclass(frozen=True, slots=True)
 class Tag:
-    """A tag; `id` is decimal digits as text. Names are unique regardless of case."""
+    """A tag; `id` is decimal digits as text. Names are unique, ignoring case."""
 
     id: str
     name: str
@@ -24,9 +24,9 @@ class Tag:
 
 @dataclass(frozen=True, slots=True)
 class BulkTagging:
-    """The answer to a bulk tagging: the tag it went to, and the contacts it confirmed.
+    """The answer to a bulk tagging: the tag, and the contacts that Intercom confirmed.
 
-    `confirmed` is None up to API 2.15, whose 200 means all of them.
+    `confirmed` is None up to API 2.15, where status 200 means all of them.
     """
 
     tag: Tag
@@ -41,33 +41,33 @@ class Tags:
     transport: Transport
 
     def get(self, tag_id: str) -> Tag | None:
-        """The tag, or None when it was deleted."""
+        """Read a tag; None if it was deleted."""
         path = f"/tags/{quote(tag_id, safe='')}"
         try:
-            return _answered_tag(f"GET {path}", self.transport.call("GET", path))
+            return answered_tag(f"GET {path}", self.transport.call("GET", path))
         except NotFoundError:
             return None
 
     def list(self) -> list[Tag]:
-        """All tags of the workspace; Intercom gives them in one answer.
+        """All tags of the workspace, which Intercom returns in one answer.
 
         Raises:
-            UnreadableError: the answer holds no list, or only a part of it.
+            UnreadableError: the answer has no list, or only a part of it.
         """
         answer = self.transport.call("GET", "/tags")
         items = answer.body.get("data")
         pages = answer.body.get("pages")
         if not isinstance(items, list) or (isinstance(pages, dict) and pages.get("next")):
             raise UnreadableError(
-                "GET /tags: Intercom's answer is not the whole list of tags.",
+                "GET /tags: Intercom's answer is not the complete list of tags.",
                 request_id=answer.request_id,
             )
         return [tag for item in items if (tag := _read_tag(item))]
 
     def find(self, name: str) -> Tag | None:
-        """The tag of that name, compared without case as Intercom does.
+        """Find a tag by its name, ignoring case as Intercom does.
 
-        Names of contacts were recorded with `&` escaped as HTML; tag names are compared both ways.
+        Intercom was recorded to escape `&` in names of contacts as HTML, so tag names are compared both ways.
         """
         tags = self.list()
         wanted = _folded(name)
@@ -78,32 +78,30 @@ class Tags:
         return None
 
     def create(self, name: str) -> Tag:
-        """Make a tag; an existing one of that name is returned as it is."""
-        return _answered_tag(
-            "POST /tags", self.transport.call("POST", "/tags", json={"name": name})
-        )
+        """Create a tag; if one has that name, Intercom returns it unchanged."""
+        return answered_tag("POST /tags", self.transport.call("POST", "/tags", json={"name": name}))
 
     def rename(self, tag_id: str, name: str) -> Tag:
-        """Give a tag another name. What happens on another tag's name is undocumented: look first."""
+        """Rename a tag. What Intercom does if another tag has the name is undocumented, so check first."""
         body = {"id": tag_id, "name": name}
-        return _answered_tag("POST /tags", self.transport.call("POST", "/tags", json=body))
+        return answered_tag("POST /tags", self.transport.call("POST", "/tags", json=body))
 
     def tag_users(self, name: str, contact_ids: Sequence[str]) -> BulkTagging:
-        """Put the tag of that name on up to 50 users; tagging twice is harmless.
+        """Tag up to 50 users with the tag of that name; tagging again is harmless.
 
         Raises:
-            NotFoundError: up to API 2.15, one of the ids is unknown, and nobody was tagged.
+            NotFoundError: up to API 2.15: one of the ids is unknown, and nobody was tagged.
         """
         body = {"name": name, "users": [{"id": contact_id} for contact_id in contact_ids]}
         answer = self.transport.call("POST", "/tags", json=body)
         return BulkTagging(
-            _answered_tag("POST /tags", answer),
-            _confirmed(answer.body.get("users")),
+            answered_tag("POST /tags", answer),
+            confirmed_contacts(answer.body.get("users")),
             answer.request_id,
         )
 
     def of_contact(self, contact_id: str) -> Sequence[Tag]:
-        """The tags that a contact carries now: recorded to be right directly after a write.
+        """The tags that a contact carries now; recorded to be right immediately after a write.
 
         Raises:
             NotFoundError: Intercom does not have the contact.
@@ -113,32 +111,34 @@ class Tags:
         items = answer.body.get("data")
         if not isinstance(items, list):
             raise UnreadableError(
-                f"GET {path}: Intercom's answer holds no list.", request_id=answer.request_id
+                f"GET {path}: Intercom's answer has no list.", request_id=answer.request_id
             )
         return [tag for item in items if (tag := _read_tag(item))]
 
     def tag_contact(self, contact_id: str, tag_id: str) -> str | None:
-        """Put a tag on one contact; the request's id.
+        """Tag one contact; returns the request's id.
 
         Raises:
-            NotFoundError: the contact or the tag is unknown; MergedError: it lives on elsewhere.
+            NotFoundError: the contact or the tag is unknown.
+            MergedError: the contact was merged into another one.
         """
         path = f"/contacts/{quote(contact_id, safe='')}/tags"
         answer = self.transport.call("POST", path, json={"id": tag_id})
         return _confirmed_for(f"POST {path}", answer, tag_id)
 
     def untag_contact(self, contact_id: str, tag_id: str) -> str | None:
-        """Take a tag off one contact, also when it does not carry it; the request's id.
+        """Untag one contact, whether or not it carries the tag; returns the request's id.
 
         Raises:
-            NotFoundError: the contact or the tag is unknown; MergedError: it lives on elsewhere.
+            NotFoundError: the contact or the tag is unknown.
+            MergedError: the contact was merged into another one.
         """
         path = f"/contacts/{quote(contact_id, safe='')}/tags/{quote(tag_id, safe='')}"
         return _confirmed_for(f"DELETE {path}", self.transport.call("DELETE", path), tag_id)
 
 
-def _confirmed(users: Any) -> frozenset[str] | None:
-    """The contacts that a bulk answer says were tagged; None where it says nothing of contacts."""
+def confirmed_contacts(users: Any) -> frozenset[str] | None:
+    """The contacts that a bulk answer reports as tagged; None if it does not mention contacts."""
     if not isinstance(users, list):
         return None
     ids = (
@@ -148,28 +148,33 @@ def _confirmed(users: Any) -> frozenset[str] | None:
 
 
 def _confirmed_for(call: str, answer: Answer, tag_id: str) -> str | None:
-    """The request's id, if the answer is the tag that was meant: documented and recorded of both calls.
+    """The request's id, if the answer shows the right tag, as documented and recorded for both calls.
 
-    Any other 200 says nothing of the contact, and taking it for a confirmation would lose the change.
+    Any other answer says nothing about the contact. Reading it as a confirmation would lose the change.
     """
-    if _answered_tag(call, answer).id != tag_id:
+    if answered_tag(call, answer).id != tag_id:
         raise UnreadableError(
-            f"{call}: Intercom's answer is about another tag.", request_id=answer.request_id
+            f"{call}: Intercom's answer shows another tag.", request_id=answer.request_id
         )
     return answer.request_id
 
 
-def _answered_tag(call: str, answer: Answer) -> Tag:
+def answered_tag(call: str, answer: Answer) -> Tag:
+    """The tag that an answer shows; `call` names it in errors.
+
+    Raises:
+        UnreadableError: it shows none.
+    """
     tag = _read_tag(answer.body)
     if tag is None:
         raise UnreadableError(
-            f"{call}: Intercom's answer holds no tag.", request_id=answer.request_id
+            f"{call}: Intercom's answer is not a tag.", request_id=answer.request_id
         )
     return tag
 
 
 def _read_tag(item: Any) -> Tag | None:
-    """A tag from its JSON object; None for what has no id or no name."""
+    """Read a tag from its JSON object; None without an id or a name."""
     if not isinstance(item, dict):
         return None
     tag_id, name = read_id(item.get("id")), item.get("name")

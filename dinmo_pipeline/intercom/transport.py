@@ -1,4 +1,4 @@
-"""One call to Intercom: headers, pacing, retries, and an error that says what to do."""
+"""Makes calls to Intercom: headers, pacing, retries, and errors that say what to do."""
 
 import threading
 import time
@@ -20,7 +20,7 @@ from dinmo_pipeline.intercom.pacing.rate_headers import (
 from dinmo_pipeline.intercom.retry import RetryPolicy
 from dinmo_pipeline.intercom.sessions import Sessions
 
-TIMEOUT_SECONDS = (5.0, 30.0)  # to connect, and between bytes of the answer
+TIMEOUT_SECONDS = (5.0, 30.0)  # to connect, and between bytes of an answer
 USER_AGENT = "dinmo-pipeline"
 
 _TOO_MANY = 429
@@ -28,14 +28,14 @@ _TOO_MANY = 429
 
 @dataclass
 class Transport:
-    """Makes calls to one workspace; may be shared between threads.
+    """Makes calls to one workspace; thread-safe.
 
     Attributes:
         base_url: scheme and host, without a path.
-        token_name: what a person calls the token, for errors.
-        version: the `Intercom-Version` sent with each call; without it the app's own setting would rule.
-        timeout: seconds to connect, and between bytes of the answer.
-        calls: how many requests went out, retries included.
+        token_name: the token's name in errors.
+        version: sent as `Intercom-Version`; without it Intercom uses a setting of the app.
+        timeout: seconds to connect, and between bytes of an answer.
+        calls: the number of requests so far, including retries.
     """
 
     base_url: str
@@ -68,21 +68,21 @@ class Transport:
         json: Mapping[str, Any] | None = None,
         query: Mapping[str, str] | None = None,
     ) -> Answer:
-        """Make a call that is safe to repeat, and repeat it while that may help.
+        """Make a call that is safe to repeat, and retry it as long as that may help.
 
         Raises:
-            IntercomError: see errors.py; UnavailableError when all attempts failed.
+            IntercomError: see errors.py; UnavailableError if all attempts failed.
         """
         self._require_token()
         attempt = 1
         while True:
-            result, asked_wait = self._attempt(method, path, json, query)
+            result, requested_wait = self._attempt(method, path, json, query)
             if isinstance(result, Answer):
                 return result
             if attempt >= self.retry.attempts or not isinstance(result, UnavailableError):
                 raise result
-            wait = self.retry.wait_seconds(attempt, asked_wait)
-            if asked_wait is None:
+            wait = self.retry.wait_seconds(attempt, requested_wait)
+            if requested_wait is None:
                 self.sleep(wait)
             else:
                 self.pacer.close_for(wait)
@@ -94,10 +94,12 @@ class Transport:
 
     def _require_token(self) -> None:
         if not self.token:
-            raise ConfigurationError(f"{self.token_name} is not set, so Intercom cannot be asked.")
+            raise ConfigurationError(f"{self.token_name} is not set. Intercom cannot be called.")
         if not (self.token.isascii() and self.token.isprintable() and " " not in self.token):
-            # The HTTP library would refuse it as well, and print it.
-            raise ConfigurationError(f"{self.token_name} holds characters that no token has.")
+            # The HTTP library would refuse it too, and print it.
+            raise ConfigurationError(
+                f"{self.token_name} has characters that a token cannot have. Copy it again."
+            )
 
     def _attempt(
         self,
@@ -106,7 +108,7 @@ class Transport:
         json: Mapping[str, Any] | None,
         query: Mapping[str, str] | None,
     ) -> tuple[Answer | IntercomError, float | None]:
-        """One request: its answer or error, and the wait in seconds that the answer asks for."""
+        """One request: its answer or error, and the wait in seconds that the answer requests."""
         turn = self.pacer.wait_for_turn()
         with self._count_lock:
             self.calls += 1
@@ -118,7 +120,7 @@ class Transport:
                     json=json,
                     params=query,
                     timeout=self.timeout,
-                    allow_redirects=False,  # the token goes to no other host
+                    allow_redirects=False,  # the token must not go to another host
                 )
         except requests.RequestException as error:
             return self._no_answer(f"{method} {path}", error), None
@@ -126,26 +128,26 @@ class Transport:
         if rate:
             self.pacer.learn(rate, turn)
         result = read_answer(method, path, response, token=self.token)
-        asked_wait = read_retry_after(response.headers)
+        requested_wait = read_retry_after(response.headers)
         if isinstance(result, UnavailableError) and result.status == _TOO_MANY:
-            # Without a usable reset: one whole window. A shorter back-off was seen to fail (PostHog#68832).
+            # Without a usable reset: one whole window. Shorter back-offs were seen to fail (PostHog#68832).
             reset_in = (rate.reset_in if rate else None) or WINDOW_SECONDS
-            asked_wait = max(asked_wait or 0.0, reset_in, 1.0)
-        return result, asked_wait
+            requested_wait = max(requested_wait or 0.0, reset_in, 1.0)
+        return result, requested_wait
 
     def _no_answer(self, call: str, error: requests.RequestException) -> IntercomError:
-        """The error of a request that got no answer; it quotes nothing, for a header may be quoted."""
+        """The error of a request without an answer. It quotes nothing, since that might show a header."""
         reason = type(error).__name__
-        # Requests' errors of what it was given are ValueErrors: a malformed URL, proxy or header.
+        # Requests raises ValueErrors for a malformed URL, proxy, or header.
         if isinstance(error, ValueError):
             return ConfigurationError(
-                f"{call}: the request cannot be made ({reason}). Check `base_url` and `api_version` of"
-                " the destination, and the proxy settings of this machine."
+                f"{call}: the request cannot be sent ({reason}). Check the destination's `base_url` and"
+                " `api_version`, and the proxy settings of this machine."
             )
         host = urlsplit(self.base_url).netloc
         if isinstance(error, requests.exceptions.SSLError) and "VERIFY_FAILED" in str(error):
             return ConfigurationError(
-                f"{call}: the certificate of {host} is not trusted. Behind a proxy that opens"
-                " connections, name its certificate in REQUESTS_CA_BUNDLE."
+                f"{call}: the certificate of {host} is not trusted. If a proxy inspects connections, set"
+                " REQUESTS_CA_BUNDLE to its certificate."
             )
-        return UnavailableError(f"{call}: no answer from {host} ({reason}), also when asked again.")
+        return UnavailableError(f"{call}: no answer from {host} ({reason}), even after retries.")

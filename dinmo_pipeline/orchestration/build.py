@@ -5,7 +5,7 @@ from typing import Any
 
 import dagster as dg
 
-from dinmo_pipeline.config.declarations import Activation, Alerts, Destination, Project
+from dinmo_pipeline.config.declarations import Alerts, Destination, Project
 from dinmo_pipeline.orchestration.alerts.sensor import build_alerts_sensor
 from dinmo_pipeline.orchestration.assets import build_assets
 from dinmo_pipeline.orchestration.jobs import build_jobs
@@ -18,11 +18,11 @@ from dinmo_pipeline.orchestration.naming import (
 )
 from dinmo_pipeline.orchestration.reconcile import build_drift_check, build_reconcile_job
 from dinmo_pipeline.orchestration.resources import (
-    ActivationResource,
     AlertsResource,
     IntercomResource,
     SourceResource,
     StateResource,
+    make_activation_resource,
 )
 from dinmo_pipeline.orchestration.runs.console import console
 from dinmo_pipeline.orchestration.schedules import build_schedules
@@ -35,7 +35,7 @@ from dinmo_pipeline.orchestration.sensors.upstream import build_upstream_sensors
 
 
 def build_definitions(project: Project, environment: Mapping[str, str]) -> dg.Definitions:
-    """The definitions of a project; `environment` tells which secrets are set."""
+    """The definitions of a project; `environment` shows which secrets are set."""
     partitions = dg.StaticPartitionsDefinition(list(project.activations))
     enabled = [a.key for a in project.activations.values() if a.enabled]
     return dg.Definitions(
@@ -73,16 +73,18 @@ def _resources(project: Project, environment: Mapping[str, str]) -> dict[str, An
         **({ALERTS: _alerts(project.alerts, environment)} if project.alerts else {}),
         **{destination_resource(key): resource for key, resource in destinations.items()},
         **{
-            activation_resource(key): _activation(activation, destinations[activation.destination])
+            activation_resource(key): make_activation_resource(
+                activation, destinations[activation.destination]
+            )
             for key, activation in project.activations.items()
         },
     }
 
 
 def _secret(variable: str, environment: Mapping[str, str]) -> str:
-    """A secret by name, resolved in the run; one that is not set is empty, and reported when used.
+    """A secret by name, resolved in the run. One that is not set is empty, and reported when it is used.
 
-    Dagster would refuse every run of every activation for it.
+    Dagster would otherwise refuse every run of every activation.
     """
     return dg.EnvVar(variable) if variable in environment else ""
 
@@ -102,24 +104,4 @@ def _destination(destination: Destination, environment: Mapping[str, str]) -> In
 def _alerts(alerts: Alerts, environment: Mapping[str, str]) -> AlertsResource:
     return AlertsResource(
         webhook=_secret(alerts.webhook.name, environment), webhook_variable=alerts.webhook.name
-    )
-
-
-def _activation(activation: Activation, destination: IntercomResource) -> ActivationResource:
-    return ActivationResource(
-        destination=destination,
-        activation=activation.key,
-        segment=activation.segment,
-        name=activation.name,
-        match_by=activation.match_by,
-        column=activation.column,
-        schedule=activation.schedule,
-        timezone=activation.timezone,
-        enabled=activation.enabled,
-        on_multiple_users=activation.on_multiple_users,
-        max_removed_share=activation.guards.max_removed_share,
-        max_unidentified_share=activation.guards.max_unidentified_share,
-        max_failed_share=activation.guards.max_failed_share,
-        reconcile_schedule=activation.reconciliation.schedule,
-        reconcile_repair=activation.reconciliation.repair,
     )

@@ -1,4 +1,4 @@
-"""Asset checks: what a person should look at, told per activation."""
+"""Asset checks: what a person should look at, per activation."""
 
 import warnings
 from collections.abc import Sequence
@@ -14,18 +14,18 @@ from dinmo_pipeline.orchestration.naming import (
     SEGMENT_MEMBERSHIP,
 )
 from dinmo_pipeline.state.readings import Reading, StoredReading
-from dinmo_pipeline.state.stuck import FAILED_SYNCS
+from dinmo_pipeline.state.stuck import stuck_members
+from dinmo_pipeline.state.syncs import SyncResult
+from dinmo_pipeline.sync.guards.holds import remedy
 from dinmo_pipeline.sync.guards.lost_identifiers import what_changed
-from dinmo_pipeline.sync.operations.apply import SyncResult
 from dinmo_pipeline.sync.operations.compute_changes import ComputedChanges
-from dinmo_pipeline.sync.reviewed_plan import NOT_AS_REVIEWED
 
 # A membership that halves or doubles against the median of its last sizes is worth a look.
-_SIZE_FACTOR = 2.0
-_SMALL_SEGMENT = 20
+MAX_USUAL_FACTOR = 2.0
+SMALL_SEGMENT_SIZE = 20
 SIZES_COMPARED = 10
-# Fewer members than this part found in Intercom points to a wrong column or a wrong `match_by`.
-_EXPECTED_MATCH_SHARE = 0.5
+# A smaller share of members found in Intercom points to a wrong column or a wrong `match_by`.
+MIN_MATCH_SHARE = 0.5
 
 
 def check_specs(asset: str, partitions: dg.PartitionsDefinition[str]) -> list[dg.AssetCheckSpec]:
@@ -48,11 +48,11 @@ def check_keys(asset: str) -> list[dg.AssetCheckKey]:
 _CHECKS = {
     SEGMENT_MEMBERSHIP: {
         "usable_identifiers": (
-            "Rows without identifier, malformed emails and duplicate rows, and whether the identifier's"
-            " type changed. They do no harm, and are often a sign of one upstream; what is new since"
-            " the reading last applied is told."
+            "Rows without an identifier, malformed emails and duplicate rows, and whether the identifier's"
+            " type changed. Harmless, but often a sign of a problem upstream. The description says what is"
+            " new since the reading last applied."
         ),
-        "usual_size": "The number of members against the median of its last ten.",
+        "usual_size": "The number of members, compared with the median of the last ten.",
     },
     MEMBERSHIP_CHANGES: {
         REMOVAL_GUARD: (
@@ -63,13 +63,13 @@ _CHECKS = {
     },
     INTERCOM_TAGS: {
         "changes_carried_out": "Whether Intercom carried out every change.",
-        "match_rate": "How many of the members exist as users in Intercom.",
+        "match_rate": "The share of members that exist as users in Intercom.",
     },
 }
 
 
 def usable_identifiers(rows: Reading, applied: StoredReading | None) -> dg.AssetCheckResult:
-    """Warn of rows that are no members, or that Intercom cannot know, and of another type."""
+    """Warn about rows without a usable identifier of their own, and about a new type of the identifier."""
     counts = identifier_metadata(rows)
     news = " ".join(what_changed(rows, applied))
     return dg.AssetCheckResult(
@@ -82,10 +82,10 @@ def usable_identifiers(rows: Reading, applied: StoredReading | None) -> dg.Asset
 
 
 def usual_size(members: int, earlier: Sequence[int]) -> dg.AssetCheckResult:
-    """Warn when the size is out of line with the sizes before (newest first, without this one)."""
+    """Warn when the size is out of line with the earlier sizes (newest first, without this one)."""
     usual = median(earlier) if earlier else members
-    small = max(members, usual) < _SMALL_SEGMENT
-    in_line = usual / _SIZE_FACTOR <= members <= usual * _SIZE_FACTOR
+    small = max(members, usual) < SMALL_SEGMENT_SIZE
+    in_line = usual / MAX_USUAL_FACTOR <= members <= usual * MAX_USUAL_FACTOR
     return dg.AssetCheckResult(
         check_name="usual_size",
         passed=small or in_line,
@@ -95,33 +95,17 @@ def usual_size(members: int, earlier: Sequence[int]) -> dg.AssetCheckResult:
 
 
 def removal_guard(activation: str, computed: ComputedChanges) -> dg.AssetCheckResult:
-    """Fail when a guard holds the change set, saying why and how to let it go."""
+    """Fail when a guard holds the change set, with the reason and the remedy."""
+    hold = computed.hold
     return dg.AssetCheckResult(
         check_name=REMOVAL_GUARD,
-        passed=computed.held is None,
+        passed=hold is None,
         severity=dg.AssetCheckSeverity.ERROR,
-        description=f"{computed.held} {_how_to_release(activation)}" if computed.held else None,
+        description=f"{hold.sentence} {remedy(hold.reason, activation)}" if hold else None,
         metadata={
             "leaving_contacts": computed.changes.leaving_contacts,
             "tagged_contacts": computed.changes.tagged_contacts,
         },
-    )
-
-
-def how_to_go_on(activation: str, result: SyncResult) -> str:
-    """What a person can do about a sync that is held; empty for any other."""
-    if result.status != "held":
-        return ""
-    if (result.reason or "").startswith(NOT_AS_REVIEWED):
-        return " Nothing was applied. Make a new plan and review it."
-    return f" {_how_to_release(activation)}"
-
-
-def _how_to_release(activation: str) -> str:
-    return (
-        f"Nothing was applied. If the removal is meant, run `dinmo sync {activation}"
-        " --allow-large-removal`, or launch apply_tag_changes with allow_large_removal: true; a smaller"
-        " change set releases itself."
     )
 
 
@@ -130,18 +114,13 @@ def changes_carried_out(result: SyncResult, stuck: int = 0) -> dg.AssetCheckResu
 
     `stuck` members were refused in several syncs in a row.
     """
-    told = [result.reason] if result.reason else []
-    if stuck:
-        told.append(
-            f"{stuck:,} members are stuck: Intercom refused their change in each of the last"
-            f" {FAILED_SYNCS} syncs. `dinmo.change_log` has reason and request_id."
-        )
     succeeded = result.status == "ok"
+    sentences = (result.reason, stuck_members(stuck) if stuck else None)
     return dg.AssetCheckResult(
         check_name="changes_carried_out",
         passed=succeeded and not (result.numbers.failed or result.numbers.pending),
         severity=dg.AssetCheckSeverity.WARN if succeeded else dg.AssetCheckSeverity.ERROR,
-        description=" ".join(told) or None,
+        description=" ".join(filter(None, sentences)) or None,
         metadata={
             "failed": result.numbers.failed,
             "pending": result.numbers.pending,
@@ -156,7 +135,7 @@ def match_rate(result: SyncResult) -> dg.AssetCheckResult:
     share = 1 - result.numbers.not_in_intercom / members if members else 1.0
     return dg.AssetCheckResult(
         check_name="match_rate",
-        passed=share >= _EXPECTED_MATCH_SHARE,
+        passed=share >= MIN_MATCH_SHARE,
         severity=dg.AssetCheckSeverity.WARN,
         metadata={"match_rate": round(share, 4)},
     )

@@ -1,4 +1,4 @@
-"""The two jobs: one that schedules launch, one that the sensor launches."""
+"""The two jobs: schedules launch one, the sensor launches the other."""
 
 from typing import Any
 
@@ -16,23 +16,23 @@ from dinmo_pipeline.orchestration.naming import (
 
 
 def build_jobs() -> list[Any]:
-    """Both jobs; each runs in one process, since most of a run's cost is starting Python."""
+    """Both jobs; each run is one process, since most of its cost is starting Python."""
     return [
         dg.define_asset_job(
             SYNC_MEMBERSHIP,
             selection=dg.AssetSelection.assets(SEGMENT_MEMBERSHIP, MEMBERSHIP_CHANGES),
-            description="Compute who is in the segment, and who entered and left.",
+            description="Compute the members of the segment, and who entered and left.",
             executor_def=dg.in_process_executor,
         ),
         dg.define_asset_job(
             APPLY_TAG_CHANGES,
-            # Not its check `drift`, which makes a call per 150 contacts: that is for another job.
+            # Without its check `drift`, which makes a call per 150 contacts and has a job of its own.
             selection=dg.AssetSelection.assets(INTERCOM_TAGS).without_checks()
             | dg.AssetSelection.checks(
                 *check_keys(INTERCOM_TAGS),
                 dg.AssetCheckKey(dg.AssetKey(INTERCOM_TAGS), UP_TO_DATE),
             ),
-            description="Tag who entered and untag who left, in Intercom.",
+            description="Tag users who entered and untag users who left, in Intercom.",
             executor_def=dg.in_process_executor,
         ),
     ]

@@ -1,21 +1,28 @@
-"""The numbers and tables that an asset shows in the UI: numbers per partition are plotted over time."""
+"""The numbers and tables that assets show in the UI, which plots numbers per partition over time."""
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 import dagster as dg
 
 from dinmo_pipeline.state.membership import Membership
 from dinmo_pipeline.state.readings import Reading
-from dinmo_pipeline.state.syncs import SyncNumbers
-from dinmo_pipeline.sync.operations.apply import SyncResult
+from dinmo_pipeline.state.syncs import SyncResult
+from dinmo_pipeline.sync.guards.holds import Hold
 from dinmo_pipeline.sync.operations.compute_changes import ComputedChanges
 
 Metadata = Mapping[str, Any]
 
-# The sensor reads these two off the materialization of a change set.
+# Sensors read these two from the materialization of a change set.
 CHANGES_TO_APPLY = "changes_to_apply"
 HELD = "held"
+
+
+def number_in(metadata: Mapping[str, dg.MetadataValue], key: str) -> int:
+    """A number or flag of a materialization; 0 when it has none."""
+    value = metadata[key].value if key in metadata else 0
+    return int(value) if isinstance(value, int | float) else 0
 
 
 def table_metadata(table: str, columns: Mapping[str, tuple[str, str]]) -> Metadata:
@@ -32,7 +39,7 @@ def table_metadata(table: str, columns: Mapping[str, tuple[str, str]]) -> Metada
 
 
 def membership_metadata(found: Membership, sql: str, seconds: float) -> Metadata:
-    """What a materialization of the membership shows; all numbers but `seconds` count."""
+    """What a materialization of the membership shows."""
     return {
         "dagster/partition_row_count": found.members,
         "members": found.members,
@@ -59,7 +66,6 @@ def identifier_metadata(rows: Reading) -> Metadata:
 def changes_metadata(computed: ComputedChanges, seconds: float) -> Metadata:
     """What a materialization of the changes shows."""
     changes = computed.changes
-    to_apply = changes.entered + changes.left + computed.rename
     return {
         "dagster/partition_row_count": changes.entered + changes.left,
         "members": changes.members,
@@ -68,22 +74,26 @@ def changes_metadata(computed: ComputedChanges, seconds: float) -> Metadata:
         "not_in_intercom": changes.not_in_intercom,
         "never_looked_up": changes.unknown,
         "tagged_contacts": changes.tagged_contacts,
-        CHANGES_TO_APPLY: to_apply,
-        HELD: computed.held is not None,
+        CHANGES_TO_APPLY: computed.to_apply,
+        HELD: computed.hold is not None,
         "api_calls": computed.api_calls,
         "seconds": round(seconds, 3),
-        **({"held_because": computed.held} if computed.held else {}),
+        **_hold_metadata(computed.hold),
         **({"look_for_sign_ups_failed": computed.look_failed} if computed.look_failed else {}),
     }
 
 
 def sync_metadata(result: SyncResult, tagged_contacts: int) -> Metadata:
     """What a materialization of the tags shows: the numbers of `dinmo sync --json`."""
-    numbers = {name: getattr(result.numbers, name) for name in SyncNumbers.__slots__}
     return {
         "dagster/partition_row_count": tagged_contacts,
         "tagged_contacts": tagged_contacts,
         "status": result.status,
         **({"reason": result.reason} if result.reason else {}),
-        **numbers,
+        **({"hold_reason": result.hold_reason.value} if result.hold_reason else {}),
+        **asdict(result.numbers),
     }
+
+
+def _hold_metadata(hold: Hold | None) -> Metadata:
+    return {"hold_reason": hold.reason.value, "held_because": hold.sentence} if hold else {}

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable
 
-SEGMENT_MEMBERSHIP = "segment_membership"
-MEMBERSHIP_CHANGES = "membership_changes"
-INTERCOM_TAGS = "intercom_tags"
+from dinmo_pipeline.config.models import OWN_ASSETS
+
+SEGMENT_MEMBERSHIP, MEMBERSHIP_CHANGES, INTERCOM_TAGS = OWN_ASSETS
 
 SYNC_MEMBERSHIP = "sync_membership"
 APPLY_TAG_CHANGES = "apply_tag_changes"

@@ -1,24 +1,27 @@
-"""What is declared, as Dagster resources: every setting shows in the UI, secrets by their name only."""
+"""The declarations as Dagster resources: the UI shows every setting, and secrets by name only."""
 
 import logging
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import dagster as dg
 import duckdb
 from dagster_duckdb import DuckDBResource
-from pydantic import Field
+from pydantic import Field, create_model
 
 from dinmo_pipeline.config.declarations import (
     Activation,
     EnvironmentVariable,
-    Guards,
-    MatchBy,
-    Reconciliation,
     Source,
     SourceType,
+)
+from dinmo_pipeline.config.strict_yaml.declared_fields import (
+    build,
+    flat_fields,
+    flat_values,
+    nested_values,
 )
 from dinmo_pipeline.config.strict_yaml.problems import Place
 from dinmo_pipeline.intercom.client import REGION_HOSTS, IntercomClient
@@ -30,7 +33,7 @@ from dinmo_pipeline.state.file.run_marks import run_mark
 if TYPE_CHECKING:
     from dinmo_pipeline.segments import OpenSource
 
-# Where a value stands matters to errors of the declarations only; those were reported before.
+# The place of a value matters only to errors in the declarations, which were reported before.
 _NOWHERE = Place("resource", 0, 0)
 
 
@@ -43,7 +46,7 @@ class SourceResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     uri_variable: str = Field(default="", description="The environment variable of the URI.")
 
     def declared(self) -> Source:
-        """The source as the segments layer takes it."""
+        """The source, as the segments layer takes it."""
         return Source(
             type=self.type,
             path=Path(self.path) if self.path else None,
@@ -52,7 +55,7 @@ class SourceResource(dg.ConfigurableResource):  # type: ignore[type-arg]
         )
 
     def opened_by(self, log: logging.Logger) -> "AbstractContextManager[OpenSource]":
-        """The open source, telling `log` when it has to wait for another program."""
+        """The open source; `log` gets a warning if it waits for another program."""
         from dinmo_pipeline.segments import open_source  # noqa: PLC0415  # slow to import
 
         return open_source(self.declared(), uri=self.uri or None, on_wait=log.warning)
@@ -61,13 +64,13 @@ class SourceResource(dg.ConfigurableResource):  # type: ignore[type-arg]
 class StateResource(DuckDBResource):
     """The DuckDB file of the pipeline.
 
-    Unlike its parent it waits for another process, closes the file also after an error, and brings an
-    older file's schema forward. A run that uses it is marked as alive meanwhile.
+    Unlike its parent it waits for another process, closes the file after an error too, and migrates an older
+    file. A run that uses it is marked as alive.
     """
 
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[Self]:
-        """The state for all steps of a run, which `close_dead_runs` finds if its process is killed."""
+        """The state for all steps of a run; `close_dead_runs` finds the run if its process is killed."""
         if context.run is None:
             yield self
             return
@@ -75,22 +78,22 @@ class StateResource(DuckDBResource):
             yield self
 
     def opened_by(self, log: logging.Logger) -> StateDatabase:
-        """The state, telling `log` when it has to wait for another process."""
+        """The state; `log` gets a warning if it waits for another process."""
         return StateDatabase(self.database, on_wait=log.warning)
 
     @property
     def budgets(self) -> Path:
-        """The folder through which all runs of this machine share Intercom's call budget."""
+        """The folder in which all runs on this machine share Intercom's call budget."""
         return budget_folder(self.database)
 
     @property
     def locks(self) -> Path:
-        """The folder of the activation locks and of the marks of runs."""
+        """The folder of the activation locks and the run marks."""
         return lock_folder(self.database)
 
     @contextmanager
     def get_connection(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """A connection to query the state with; it cannot write."""
+        """A read-only connection to the state."""
         with StateDatabase(self.database).reading() as connection:
             yield connection
 
@@ -102,12 +105,12 @@ class IntercomResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     access_token: str = Field(repr=False, description="From the environment; never shown.")
     access_token_variable: str = Field(description="The environment variable of the token.")
     region: Literal["us", "eu", "au"] = Field(description="Where the workspace is hosted.")
-    base_url: str = Field(default="", description="Another host than the region's.")
-    api_version: str = Field(description="The Intercom-Version sent with each call.")
-    rate_limit_share: float = Field(description="The part of the API budget to use, 0 to 1.")
+    base_url: str = Field(default="", description="An API address other than the region's.")
+    api_version: str = Field(description="The API version sent with each call.")
+    rate_limit_share: float = Field(description="The share of the API budget to use, 0 to 1.")
 
     def client(self, budgets: Path) -> IntercomClient:
-        """A client of the workspace, sharing its call budget in a folder; use it in a `with`."""
+        """A client of the workspace that shares its call budget in a folder; use it in a `with`."""
         return IntercomClient(
             self.access_token,
             self.base_url or REGION_HOSTS[self.region],
@@ -122,72 +125,47 @@ class IntercomResource(dg.ConfigurableResource):  # type: ignore[type-arg]
 
 
 class AlertsResource(dg.ConfigurableResource):  # type: ignore[type-arg]
-    """Where people are told of an activation in trouble: an incoming webhook of their chat."""
+    """Where alert messages go: an incoming webhook of a chat."""
 
     webhook: str = Field(repr=False, description="From the environment; never shown.")
     webhook_variable: str = Field(description="The environment variable of the webhook's URL.")
 
-    def tell(self, text: str) -> None:
-        """Post a text.
+    def post(self, text: str) -> None:
+        """Post a message.
 
         Raises:
-            AlertError: it was not taken.
+            AlertError: the webhook did not accept it.
         """
-        post_text(
-            self.webhook,
-            text,
-            url_name=f"The environment variable {self.webhook_variable} (alerts)",
-        )
+        post_text(self.webhook, text, variable=self.webhook_variable)
 
 
 class ActivationResource(dg.ConfigurableResource):  # type: ignore[type-arg]
-    """A segment sent to a destination, with every setting as it applies."""
+    """A segment sent to a destination, with every setting as it applies; see `make_activation_resource`."""
 
     destination: dg.ResourceDependency[IntercomResource]
     activation: str = Field(description="Key of the activation: the partition key.")
-    segment: str = Field(description="Key of the segment.")
-    name: str = Field(description="Name of the tag in Intercom.")
-    match_by: MatchBy = Field(description="How members are found in Intercom.")
-    column: str = Field(description="Column of the segment with the identifier.")
-    schedule: str = Field(description="Cron expression, manual, or after_upstream.")
-    timezone: str = Field(description="Time zone of the schedule and of days in conditions.")
-    enabled: bool = Field(description="Whether schedule and sensor run it.")
-    on_multiple_users: Literal["all", "skip"] = Field(
-        description="What to do with a member that several users of Intercom share."
-    )
-    max_removed_share: float = Field(
-        description="Hold a change set that takes the tag off more than this part, 0 to 1."
-    )
-    max_unidentified_share: float = Field(
-        description=(
-            "Hold a change set that takes the tag off more than this part, 0 to 1, while rows lost"
-            " their identifier or its type changed."
-        )
-    )
-    max_failed_share: float = Field(
-        description="A sync counts as failed when more than this part of its changes failed."
-    )
-    reconcile_schedule: str = Field(
-        description="When the job reconcile_tags runs: cron expression, or manual."
-    )
-    reconcile_repair: bool = Field(description="Whether that mends what differs.")
 
     def declared(self) -> Activation:
         """The activation as the sync layer takes it."""
-        return Activation(
-            key=self.activation,
-            segment=self.segment,
-            destination=self.destination.destination,
-            name=self.name,
-            match_by=self.match_by,
-            column=self.column,
-            schedule=self.schedule,
-            timezone=self.timezone,
-            enabled=self.enabled,
-            on_multiple_users=self.on_multiple_users,
-            guards=Guards(
-                self.max_removed_share, self.max_unidentified_share, self.max_failed_share
-            ),
-            reconciliation=Reconciliation(self.reconcile_schedule, self.reconcile_repair),
-            place=_NOWHERE,
-        )
+        flat = {
+            **self.model_dump(include=set(_SETTINGS)),
+            "destination": self.destination.destination,
+        }
+        values = nested_values(Activation, flat)
+        return build(Activation, {**values, "key": self.activation, "place": _NOWHERE})
+
+
+_SETTINGS: dict[str, Any] = {
+    name: (type_, Field(description=doc))
+    for name, type_, doc in flat_fields(Activation)
+    if name != "destination"
+}
+_WithSettings = create_model("ActivationResource", __base__=ActivationResource, **_SETTINGS)
+
+
+def make_activation_resource(
+    activation: Activation, destination: IntercomResource
+) -> ActivationResource:
+    """The resource of an activation, with a field for each of its settings."""
+    settings = {**flat_values(activation), "destination": destination}
+    return _WithSettings(activation=activation.key, **settings)

@@ -1,4 +1,4 @@
-"""A schedule per scheduled activation and per scheduled reconciliation; each can be stopped by itself."""
+"""A schedule per scheduled activation and per scheduled reconciliation; each can be stopped on its own."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -16,7 +16,7 @@ from dinmo_pipeline.orchestration.naming import (
 
 
 def build_schedules(activations: Iterable[Activation]) -> Iterator[dg.ScheduleDefinition]:
-    """The schedules of each enabled activation with cron expressions; running unless stopped in the UI."""
+    """The schedules of each enabled activation that has some; they run unless stopped in the UI."""
     for activation in activations:
         if activation.is_scheduled:
             yield _schedule(
@@ -25,20 +25,21 @@ def build_schedules(activations: Iterable[Activation]) -> Iterator[dg.ScheduleDe
                 job=SYNC_MEMBERSHIP,
                 cron=activation.schedule,
                 description=(
-                    f"Syncs segment {activation.segment!r} to tag {activation.name!r} of"
+                    f"Syncs segment {activation.segment!r} to tag {activation.name!r} in"
                     f" {activation.destination!r}."
                 ),
             )
         if activation.is_reconciled:
             repair = activation.reconciliation.repair
+            repairs = ", and repairs differences" if repair else ""
             yield _schedule(
                 activation,
                 name=reconciliation_name(activation.key),
                 job=RECONCILE_TAGS,
                 cron=activation.reconciliation.schedule,
                 description=(
-                    f"Compares who carries tag {activation.name!r} of {activation.destination!r} with what"
-                    f" we put there{', and mends what differs' if repair else ''}."
+                    f"Compares the contacts that carry tag {activation.name!r} in"
+                    f" {activation.destination!r} with the ledger{repairs}."
                 ),
                 run_config={"ops": {RECONCILE: {"config": {"repair": repair}}}},
             )

@@ -1,30 +1,32 @@
-"""A message to a chat, by the incoming webhook that Slack, Mattermost and Google Chat give."""
+"""Messages to a chat through an incoming webhook of Slack, Mattermost or Google Chat."""
 
 import requests
 
-_SECONDS = 10.0
+_TIMEOUT_SECONDS = 10.0
 _SCHEMES = ("https://", "http://")
 
 
 class AlertError(Exception):
-    """A message could not be delivered; the sentence has no part of the URL, which is a secret."""
+    """A message was not delivered. The error never shows the URL, which is a secret."""
 
 
-def post_text(url: str, text: str, *, url_name: str) -> None:
-    """Post `{"text": …}`, the one form that all of them take; `url_name` names the URL in errors.
+def post_text(url: str, text: str, *, variable: str) -> None:
+    """Post `{"text": …}`, the one form that all of them accept; `variable` names the URL in errors.
 
     Raises:
-        AlertError: it was not taken, or may not have been.
+        AlertError: the message was not accepted, or may not have been.
     """
     if not url.startswith(_SCHEMES):
-        raise AlertError(f"{url_name} is not set to a URL (https://…), so nobody can be told.")
+        raise AlertError(f"{variable} is not set to a URL (https://…), so alerts go nowhere.")
     try:
-        # A redirect would make a GET of it, and lose the text.
-        answer = requests.post(url, json={"text": text}, timeout=_SECONDS, allow_redirects=False)
+        # A redirect would turn it into a GET, without the text.
+        answer = requests.post(
+            url, json={"text": text}, timeout=_TIMEOUT_SECONDS, allow_redirects=False
+        )
     except (requests.RequestException, ValueError) as error:
-        # The error's own text has the URL.
+        # The error's own text contains the URL.
         raise AlertError(
-            f"{url_name} leads to nobody who answers ({type(error).__name__})."
+            f"No answer from the webhook in {variable} ({type(error).__name__})."
         ) from None
     if not 200 <= answer.status_code < 300:  # noqa: PLR2004  # any success
-        raise AlertError(f"{url_name} leads to somebody who answers {answer.status_code}.")
+        raise AlertError(f"The webhook in {variable} answered with status {answer.status_code}.")

@@ -1,6 +1,6 @@
-"""Who is in a segment, before anything is sent: its size, a sample, and what it shares with others.
+"""Who is in a segment, before anything is sent: its size, a sample, and its overlap with others.
 
-All is asked of the source in SELECTs; only counts and the few identifiers of a sample leave it.
+The source counts; only numbers and the few identifiers of a sample leave it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,7 +10,7 @@ from datetime import datetime
 import sqlglot
 from sqlglot import exp
 
-from dinmo_pipeline.config.declarations import MatchBy, Project, Segment
+from dinmo_pipeline.config.declarations import Activation, MatchBy, Project, Segment
 from dinmo_pipeline.segments.errors import SourceError
 from dinmo_pipeline.segments.members import IDENTIFIER, select_members
 from dinmo_pipeline.segments.sources.opening import OpenSource
@@ -21,19 +21,26 @@ from dinmo_pipeline.segments.sql.literals import number, text
 from dinmo_pipeline.segments.sql.statements import RefusedSqlError, parse_select
 from dinmo_pipeline.segments.sql.writing import write
 
+_MINE, _THEIRS = "mine", "theirs"
+
 
 @dataclass(frozen=True, slots=True)
-class Identified:
-    """By which column a segment's members are told apart, and how its values are compared."""
+class MemberColumn:
+    """The column that identifies a segment's members, and how its values are compared."""
 
     column: str
     match_by: MatchBy
     timezone: str = "UTC"
 
+    @classmethod
+    def of(cls, activation: Activation) -> "MemberColumn":
+        """The column that an activation sends."""
+        return cls(activation.column, activation.match_by, activation.timezone)
+
 
 @dataclass(frozen=True, slots=True)
 class Audience:
-    """A segment's members: `sql` selects them, `distinct` their usable identifiers, each once."""
+    """A segment's members: `sql` selects them all, `distinct` each usable identifier once."""
 
     sql: str
     distinct: exp.Select
@@ -48,31 +55,33 @@ class Audience:
 
 @dataclass(frozen=True, slots=True)
 class Overlap:
-    """Members of another segment, and how many of them are in both."""
+    """The number of members of another segment, and of those in both."""
 
     members: int
     in_both: int
 
 
-def identified(project: Project, segment: Segment, source: OpenSource) -> Identified:
-    """How a segment's members are told apart.
+def member_column(project: Project, segment: Segment, source: OpenSource) -> MemberColumn:
+    """The column that identifies a segment's members.
 
-    As its first activation does; else by its model's key; else by `email`, `user_id` or the first column.
+    It is its first activation's column; else its model's key; else `email`, `user_id` or the first column.
     """
     for activation in project.activations.values():
         if activation.segment == segment.key:
-            return Identified(activation.column, activation.match_by, activation.timezone)
+            return MemberColumn.of(activation)
     model = project.models.get(segment.model or "")
     if model is not None and model.primary_key is not None:
-        return Identified(model.primary_key, "user_id")
+        return MemberColumn(model.primary_key, "user_id")
     columns = _columns(project, segment, source)
     if not columns or look_up("email", columns):
-        return Identified("email", "email")
-    return Identified("user_id" if look_up("user_id", columns) else next(iter(columns)), "user_id")
+        return MemberColumn("email", "email")
+    return MemberColumn(
+        "user_id" if look_up("user_id", columns) else next(iter(columns)), "user_id"
+    )
 
 
 def _columns(project: Project, segment: Segment, source: OpenSource) -> Mapping[str, ColumnType]:
-    """The columns of a segment's rows; none where they cannot be told, which compiling it explains."""
+    """The columns of a segment's rows; none if they cannot be read: compiling the segment reports why."""
     try:
         if segment.sql is not None:
             query = parse_select(segment.sql, source.dialect)
@@ -84,7 +93,7 @@ def _columns(project: Project, segment: Segment, source: OpenSource) -> Mapping[
 
 
 def audience_of(
-    project: Project, segment_key: str, by: Identified, source: OpenSource, *, now: datetime
+    project: Project, segment_key: str, by: MemberColumn, source: OpenSource, *, now: datetime
 ) -> Audience:
     """The members of a segment by one of its columns.
 
@@ -94,33 +103,33 @@ def audience_of(
     """
     sql = select_members(project, segment_key, by.column, source, now=now, timezone=by.timezone)
     members = derived(parse_select(sql, source.dialect), "members")
-    found = column("members", IDENTIFIER)
-    usable = exp.Trim(this=found)
-    compared = exp.Lower(this=usable) if by.match_by == "email" else found
+    identity = column("members", IDENTIFIER)
+    trimmed = exp.Trim(this=identity)
+    compared = exp.Lower(this=trimmed) if by.match_by == "email" else identity
     distinct = (
         exp.select(exp.alias_(compared, identifier(IDENTIFIER)))
         .distinct()
         .from_(members)
-        .where(exp.NEQ(this=usable.copy(), expression=text("")))
+        .where(exp.NEQ(this=trimmed.copy(), expression=text("")))
     )
     return Audience(sql, distinct, source.dialect)
 
 
 def size_of(audience: Audience, source: OpenSource) -> int:
-    """How many distinct members there are; raises SourceError."""
+    """The number of distinct members; raises SourceError."""
     return source.count(write(audience.distinct, source.dialect))
 
 
 def sample_of(audience: Audience, source: OpenSource, *, limit: int) -> list[str]:
-    """A few identifiers, the same ones each time; raises SourceError.
+    """A few identifiers, always the same ones; raises SourceError.
 
-    They are chosen by their hash: the first of the alphabet have too much in common.
+    They are chosen by hash: the alphabetically first ones are too much alike.
     """
-    found = column(_MINE, IDENTIFIER)
+    identity = column(_MINE, IDENTIFIER)
     query = (
-        exp.select(found)
+        exp.select(identity)
         .from_(derived(audience.distinct.copy(), _MINE))
-        .order_by(exp.MD5(this=found.copy()))
+        .order_by(exp.MD5(this=identity.copy()))
         .limit(limit)
     )
     rows = source.batches(write(query, source.dialect)).read_all()
@@ -130,32 +139,27 @@ def sample_of(audience: Audience, source: OpenSource, *, limit: int) -> list[str
 def overlaps_of(
     audience: Audience, others: Sequence[Audience], source: OpenSource
 ) -> list[Overlap]:
-    """What an audience shares with each of the others, counted by the source in one SELECT.
+    """The overlap of an audience with each of the others, counted by the source in one SELECT.
 
     Raises:
         SourceError: the source does not answer.
     """
     if not others:
         return []
-    counts = [_count_of_both(position, other) for position, other in enumerate(others)]
+    counts = [_count_in_both(position, other) for position, other in enumerate(others)]
     query: exp.Query = counts[0]
     for count in counts[1:]:
         query = exp.union(query, count, distinct=False, copy=False)
     query = query.with_(identifier(_MINE), as_=audience.distinct.copy())
     rows = source.batches(write(query, source.dialect)).read_all()
-    found = {
-        int(position): Overlap(int(members), int(in_both))
-        for position, members, in_both in zip(
-            *(rows.column(index).to_pylist() for index in range(3)), strict=True
-        )
-    }
-    return [found[position] for position in range(len(others))]
+    counted = {row["position"]: row for row in rows.to_pylist()}
+    return [
+        Overlap(int(counted[position]["members"]), int(counted[position]["in_both"]))
+        for position in range(len(others))
+    ]
 
 
-_MINE, _THEIRS = "mine", "theirs"
-
-
-def _count_of_both(position: int, other: Audience) -> exp.Select:
+def _count_in_both(position: int, other: Audience) -> exp.Select:
     """`SELECT 0, COUNT(*), COUNT(mine.identifier) FROM (…) AS theirs LEFT JOIN mine ON …`."""
     mine, theirs = column(_MINE, IDENTIFIER), column(_THEIRS, IDENTIFIER)
     return (

@@ -6,9 +6,13 @@ Exception
 └── SegmentError          a declared segment does not fit the source; all its problems at once
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-from dinmo_pipeline.config.strict_yaml.problems import Problem
+from dinmo_pipeline.config.strict_yaml.problems import Place, Problem
+from dinmo_pipeline.text.wording import suggestion
+
+_MAX_NAMES_LISTED = 30
+_MAX_NAMES_SUGGESTED = 3
 
 
 class SourceError(Exception):
@@ -16,11 +20,11 @@ class SourceError(Exception):
 
 
 class MissingTableError(SourceError):
-    """The source has no table of that name; `nearest` are names it has, the likeliest first."""
+    """The source has no table of that name; `known` are the names it has, if it lists them."""
 
-    def __init__(self, table: str, nearest: Sequence[str]) -> None:
+    def __init__(self, table: str, known: Iterable[str]) -> None:
         self.table = table
-        self.nearest = tuple(nearest)
+        self.known = tuple(known)
         super().__init__(f"The source has no table {table!r}.")
 
 
@@ -30,3 +34,13 @@ class SegmentError(Exception):
     def __init__(self, problems: Sequence[Problem]) -> None:
         self.problems = tuple(problems)
         super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+def unknown_name(
+    place: Place, subject: str, message: str, name: str, known: Iterable[str]
+) -> Problem:
+    """A problem with a name that does not exist: the nearest ones, and all that do if they are few."""
+    names = tuple(known)
+    hint = suggestion(name, names, limit=_MAX_NAMES_SUGGESTED)
+    allowed = names if len(names) <= _MAX_NAMES_LISTED else ()
+    return Problem(place, subject, message, value=name, allowed=allowed, hint=hint)

@@ -27,30 +27,30 @@ def select_members(
     now: datetime,
     timezone: str,
 ) -> str:
-    """The SELECT, in the source's dialect, of one text column `identifier`: the segment's members.
+    """A segment's members as a SELECT of one text column `identifier`, in the source's dialect.
 
-    They come as they are in the source: not normalised, not distinct, NULLs among them.
+    Identifiers are as in the source: not normalised, not distinct, some NULL.
 
     Args:
-        project: What is declared.
-        segment_key: The key of the segment.
+        project: The declarations.
+        segment_key: The segment.
         column: The column that holds the identifier.
-        source: The open source; its real columns are what the declarations are checked against.
-        now: The instant that relative days and times are told from; it must have a time zone.
-        timezone: The IANA name of the time zone whose days count.
+        source: The open source; the declarations are checked against its columns.
+        now: The instant that relative days and times refer to; it must have a time zone.
+        timezone: The IANA name of the time zone that days belong to.
 
     Raises:
-        SegmentError: the segment does not fit the source; it holds every problem.
+        SegmentError: the segment does not fit the source; it has every problem.
         SourceError: the source does not answer.
         KeyError: there is no such segment.
     """
     clock = Clock.at(now, timezone)
-    return _selected(project, project.segments[segment_key], column, source, clock)[0]
+    return _select(project, project.segments[segment_key], column, source, clock)[0]
 
 
 @dataclass(frozen=True, slots=True)
 class ActivatedSelect:
-    """The SELECT of an activation's members; `identifier_type` is the source's word for its column's type."""
+    """The SELECT of an activation's members; `identifier_type` is the source's name for the column's type."""
 
     sql: str
     identifier_type: str
@@ -59,20 +59,20 @@ class ActivatedSelect:
 def select_activated(
     project: Project, activation: Activation, source: OpenSource, *, now: datetime
 ) -> ActivatedSelect:
-    """The SELECT of an activation's members: of its segment, column and time zone; see `select_members`.
+    """The SELECT of an activation's members, by its segment, column and time zone; see `select_members`.
 
     Raises:
-        SegmentError: also where the column's type cannot identify people.
+        SegmentError: also if the column's type cannot identify people.
     """
     segment = project.segments[activation.segment]
     clock = Clock.at(now, activation.timezone)
-    sql, type_ = _selected(project, segment, activation.column, source, clock)
+    sql, type_ = _select(project, segment, activation.column, source, clock)
     if type_.kind not in _IDENTIFYING_KINDS:
         raise SegmentError([_not_identifying(segment, activation.column, type_.type)])
     return ActivatedSelect(sql, type_.type)
 
 
-def _selected(
+def _select(
     project: Project, segment: Segment, column: str, source: OpenSource, clock: Clock
 ) -> tuple[str, ColumnType]:
     compiler = SegmentCompiler(project, source, clock)
@@ -85,7 +85,7 @@ def _selected(
     return write(query, source.dialect), chosen.type
 
 
-# Days, moments and truth values tell nobody apart; lists, JSON and bytes have no one way to be written.
+# Days, moments and booleans identify nobody; lists, JSON and bytes have no single text form.
 _IDENTIFYING_KINDS: tuple[ColumnKind, ...] = ("text", "integer", "decimal", "float")
 
 
@@ -93,7 +93,7 @@ def _not_identifying(segment: Segment, column: str, type_: str) -> Problem:
     return Problem(
         segment.place,
         f"segment {segment.key!r}",
-        f"the column {column!r} is {type_}, which cannot identify people",
+        f"The column {column!r} is {type_}, which cannot identify people.",
         allowed=("text", "a number", "UUID"),
         hint="Choose another `column`, or make it text in a `sql` segment.",
     )

@@ -1,4 +1,4 @@
-"""The declared tests of segments in a pytest of your own, each as one test.
+"""The declared tests of segments in your own pytest, one test each.
 
 from dinmo_pipeline.segments.testing import segment_tests
 test_segments = segment_tests("declarations")
@@ -12,25 +12,25 @@ from dinmo_pipeline.config import load_project
 from dinmo_pipeline.config.declarations import Project
 from dinmo_pipeline.segments.errors import SourceError
 from dinmo_pipeline.segments.sources.opening import open_source
-from dinmo_pipeline.segments.unit_tests.given_columns import Columns, columns_in_source
 from dinmo_pipeline.segments.unit_tests.running import run_segment_test
+from dinmo_pipeline.segments.unit_tests.source_columns import Columns, columns_in_source
 from dinmo_pipeline.segments.unit_tests.tables_read import TableId
 
 _WAIT_SECONDS = 5
 
 
 def segment_tests(declarations: str | Path, *, uri: str | None = None) -> Callable[[str], None]:
-    """A test function for pytest, parametrized by the declared tests.
+    """A test function for pytest, parametrized with the declared tests.
 
     Args:
-        declarations: The YAML file, or the folder of them.
-        uri: The connection URI of a remote source, to take the types of columns from it. Without it, or
-            where a source cannot be opened, types are inferred from the rows.
+        declarations: The YAML file, or a folder of them.
+        uri: The connection URI of a remote source, to read column types from. If it is missing or the source
+            cannot be opened, types are inferred from the rows.
 
     Raises:
         ConfigError: the declarations cannot be used.
     """
-    import pytest  # noqa: PLC0415  # only tests have it
+    import pytest  # noqa: PLC0415  # not a dependency: only tests have it
 
     project = load_project(Path(declarations))
 

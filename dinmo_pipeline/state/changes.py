@@ -1,22 +1,22 @@
-"""Changes: desired membership minus the ledger, on contacts. The heart of the pipeline, in SQL.
+"""Changes: desired membership minus the ledger, by contact. The heart of the pipeline, in SQL.
 
-The full comparison touches members and ledger once, on the identifier; only what differs there, and
-contacts with news since the activation was last settled, is then compared contact by contact:
+Members and ledger are compared once in full, by identifier. Only what differs, and contacts touched since
+the activation was last settled, is then compared contact by contact:
 
     differing    members without a ledger row, and ledger rows without a member
     news         members whose contacts were touched since
     candidates   the identifiers of both
-    reachable    the contacts of members among the candidates
-    desired      those of them that should carry the tag: all but of ambiguous members that are skipped
-    unknown      members among the candidates that nobody looked for yet
+    reachable    the contacts of the members among the candidates
+    desired      those of them that should carry the tag: all, unless ambiguous members are skipped
+    unknown      members among the candidates that were never looked up
     released     ledger rows of candidates that are not desired
     changes      entered: desired contacts without a ledger row, and unknown members;
                  left: released contacts that no other member reaches
 
-The ledger has one row per contact. A contact has one email and one external_id, so with one `match_by` it is
-desired for one member at most; a ledger row of another identifier (the other `match_by`, an email of before)
-is only relabelled. An unconfirmed ledger row (see `mark_unconfirmed`) is tagged again if it is desired, and
-untagged if it is not.
+The ledger has one row per contact. A contact has one email and one external_id, so with one `match_by` at
+most one member desires it. A ledger row under another identifier (of the other `match_by`, or an earlier
+email) is only relabelled. An unconfirmed ledger row (see `mark_unconfirmed`) is tagged again if it is
+desired, and untagged otherwise.
 """
 
 from dataclasses import dataclass
@@ -29,10 +29,16 @@ from dinmo_pipeline.state.sql import contact_key, first_row, literal, members_of
 
 @dataclass(frozen=True, slots=True)
 class ChangeSet:
-    """The size of a change set, in distinct members but for `tagged_contacts` and `leaving_contacts`.
+    """The size of a change set.
 
-    `unknown` of the `entered` have never been looked for in Intercom. `leaving_contacts` of
-    `tagged_contacts` would lose the tag.
+    Attributes:
+        members: members of the segment.
+        entered: members to tag.
+        left: members to untag.
+        unknown: members among `entered` that were never looked up in Intercom.
+        not_in_intercom: members among the candidates that are not in Intercom.
+        tagged_contacts: contacts in the ledger.
+        leaving_contacts: contacts among them that would lose the tag.
     """
 
     members: int
@@ -47,12 +53,11 @@ class ChangeSet:
 def compute_changes(
     connection: duckdb.DuckDBPyConnection, activation: Activation, *, members: str | None = None
 ) -> ChangeSet:
-    """Compare desired membership with the ledger; the changes are in the temporary table `changes`.
+    """Compare desired membership with the ledger, into the temporary table `changes`.
 
-    `changes(position, change, identifier, contact_id)` holds a row per contact to tag or untag, and one
-    without contact per member nobody looked for yet. `position` numbers them from 1, in no order.
-    `members` is another FROM item with a column `identifier` than the stored membership: `dinmo plan`
-    compares without storing.
+    `changes(position, change, identifier, contact_id)` has a row per contact to tag or untag, and one without
+    a contact per member that was never looked up. `position` counts from 1, in no order. `members` replaces
+    the stored membership by another FROM item with a column `identifier`: `dinmo plan` stores nothing.
     """
     scope = _Scope(
         activation, members or members_of(activation.key), _settled(connection, activation)
@@ -72,10 +77,10 @@ def compute_changes(
 
 
 def store_changes(connection: duckdb.DuckDBPyConnection, activation: Activation) -> None:
-    """Make the computed changes the activation's change set, and relabel what is no change.
+    """Store the computed changes as the activation's change set, and relabel ledger rows.
 
-    A contact that stays tagged under another identifier (a changed `match_by`, a changed email) keeps its
-    tag; only the ledger learns for whom.
+    A contact that stays tagged under another identifier (after a change of `match_by` or of its email) keeps
+    its tag; only the identifier in the ledger changes.
     """
     key = {"activation": activation.key}
     settled = _settled(connection, activation)
@@ -111,10 +116,10 @@ def store_changes(connection: duckdb.DuckDBPyConnection, activation: Activation)
 
 
 def settle(connection: duckdb.DuckDBPyConnection, activation: str, touched: int) -> None:
-    """Record that all contacts touched up to `touched` have been compared and dealt with.
+    """Record that all contacts touched up to `touched` are compared and applied.
 
-    Not so while members are unknown (nobody answered when we looked), nor when a later change set was
-    stored than the one that was dealt with: their news are compared again at the next sync.
+    It records nothing while members are unknown (their lookup got no answer), or if a later change set was
+    stored than the one that was applied: the next sync compares them again.
     """
     connection.execute(
         """
@@ -128,10 +133,10 @@ def settle(connection: duckdb.DuckDBPyConnection, activation: str, touched: int)
 
 
 def newest_touch(connection: duckdb.DuckDBPyConnection, destination: str) -> int:
-    """The number of the newest change set of a destination, to `settle` at; 0 for none.
+    """The number of the newest change set of a destination, for `settle`; 0 if there is none.
 
-    Change sets and touches of contacts are numbered in one sequence, so in the transaction that stored a
-    change set this is its number, and no contact known to it was touched later.
+    One sequence numbers change sets and touches of contacts. So in the transaction that stores a change set
+    this is its number, and no contact that it knows was touched later.
     """
     return int(
         one_row(
@@ -143,7 +148,7 @@ def newest_touch(connection: duckdb.DuckDBPyConnection, destination: str) -> int
 
 
 def _settled(connection: duckdb.DuckDBPyConnection, activation: Activation) -> int:
-    """Up to which touch the contacts are compared; with other settings than these, not at all."""
+    """The touch up to which contacts are compared; 0 if they were compared with other settings."""
     found = first_row(
         connection,
         """
@@ -162,7 +167,7 @@ def _settled(connection: duckdb.DuckDBPyConnection, activation: Activation) -> i
 
 @dataclass(frozen=True, slots=True)
 class _Scope:
-    """The statements for one activation; `members` is a FROM item, `settled` a touch."""
+    """The statements for one activation; `members` is a FROM item, `settled` the number of a touch."""
 
     activation: Activation
     members: str
@@ -178,9 +183,9 @@ class _Scope:
 
     @property
     def contacts(self) -> str:
-        """Of each user the identifier, and whether all other users who have it are known as well.
+        """Each user's identifier, and whether all other users who have it are known.
 
-        A user id has one user at most.
+        A user id belongs to one user at most.
         """
         complete = "by_email" if self.activation.match_by == "email" else "true"
         key = contact_key(self.activation.match_by)
@@ -198,7 +203,7 @@ class _Scope:
         )
 
     def differing(self) -> str:
-        """The one join of all members with all of the ledger."""
+        """The only join of all members with the whole ledger."""
         return f"""
             CREATE OR REPLACE TEMP TABLE differing AS
             SELECT members.identifier AS member, ledger.identifier AS tagged, ledger.contact_id
@@ -208,7 +213,7 @@ class _Scope:
         """
 
     def news(self) -> str:
-        """Members with a ledger row whose contacts were touched; those without differ anyway."""
+        """Members with a ledger row whose contacts were touched; those without a row differ anyway."""
         return f"""
             CREATE OR REPLACE TEMP TABLE news AS
             WITH touched AS MATERIALIZED (
@@ -262,7 +267,7 @@ class _Scope:
         """
 
     def released(self) -> str:
-        """Ledger rows of candidates that are desired no longer; `reached`: the contact still is."""
+        """Ledger rows of candidates that are no longer desired; `reached` if another member desires it."""
         return f"""
             CREATE OR REPLACE TEMP TABLE released AS
             SELECT identifier, contact_id, contact_id IN (SELECT contact_id FROM desired) AS reached
@@ -292,11 +297,11 @@ class _Scope:
 
 
 def _measure(connection: duckdb.DuckDBPyConnection, scope: _Scope) -> ChangeSet:
-    # One query each: together, as scalar subqueries, they take DuckDB longer to plan than to run.
+    # One query each: as scalar subqueries of one, they take DuckDB longer to plan than to run.
     def count(rows: str) -> int:
         return int(one_row(connection, f"SELECT count(*) FROM {rows}")[0])
 
-    # Unknown members have one row each and the ledger one per contact: only the rest can repeat.
+    # Unknown members have one row each, and the ledger one per contact: only other rows can repeat.
     unknown = count("unknown")
     entered = count(
         "(SELECT identifier FROM changes WHERE change = 'entered' AND contact_id IS NOT NULL"

@@ -1,11 +1,11 @@
-"""What can go wrong with the state file.
+"""Errors of the state file.
 
 StateError
 ├── StateBusyError       another process kept the file locked for too long
 │   └── ActivationHeldError  another sync of the activation did not end in time
-├── StateMemoryError     the work needs more memory than there is
+├── StateMemoryError     the work needs more memory than is available
 ├── StateVersionError    the file was written by a newer release
-└── StateUnusableError   the file cannot be opened or used: no database, no permission, no room on the disk
+└── StateUnusableError   the file cannot be opened or used: not a database, no permission, disk full
 """
 
 
@@ -22,12 +22,12 @@ class ActivationHeldError(StateBusyError):
 
 
 class StateMemoryError(StateError):
-    """What is done with the state needs more memory than DuckDB may take."""
+    """The work needs more memory than DuckDB may use."""
 
 
 class StateVersionError(StateError):
-    """The state file has a schema that this release does not know."""
+    """This release does not know the schema of the state file."""
 
 
 class StateUnusableError(StateError):
-    """The state file cannot be opened at all."""
+    """The state file cannot be opened or used."""

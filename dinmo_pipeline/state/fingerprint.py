@@ -1,4 +1,4 @@
-"""The fingerprint of a change set: whether two are the same, without a name in it."""
+"""The fingerprint of a change set, to compare two without revealing anybody in them."""
 
 import hashlib
 from dataclasses import dataclass
@@ -11,9 +11,9 @@ from dinmo_pipeline.state.sql import one_row
 
 @dataclass(frozen=True, slots=True)
 class Fingerprint:
-    """Who enters and leaves, as a digest; `entered` and `left` count members.
+    """A digest of the members who entered and left; `entered` and `left` count them.
 
-    `salt` is random, so that fingerprints of different plans cannot be compared or looked up.
+    `salt` is random, so fingerprints of different plans cannot be compared or looked up.
     """
 
     salt: str
@@ -27,9 +27,9 @@ def fingerprint_changes(
 ) -> Fingerprint:
     """The fingerprint of what `compute_changes` found, on the same connection with the state attached.
 
-    Members who are not in Intercom count as entering: whether one of them signs up between a plan and
-    its sync changes nothing about who ought to be tagged. So do members nobody looked for yet. The sum of
-    hashes is the same in any order, and needs no memory.
+    Members who are not in Intercom or were never looked up count as entered: who should be tagged does not
+    depend on whether they sign up between a plan and its sync. The combined hash is the same in any order,
+    and needs no memory.
     """
     row = one_row(
         connection,

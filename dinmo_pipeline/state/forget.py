@@ -1,4 +1,4 @@
-"""Erase a person from the state and its history."""
+"""Erase a person from the state, including its history."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,9 +23,12 @@ class CarriedTag:
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """What the state knows a person by.
+    """Everything by which the state knows a person.
 
-    `identifiers` are emails and user ids, `contacts` pairs of destination and Intercom's contact id.
+    Attributes:
+        identifiers: emails and user ids.
+        contacts: pairs of destination and Intercom's contact id.
+        tags: tags that we put on those contacts.
     """
 
     identifiers: tuple[str, ...]
@@ -34,10 +37,10 @@ class Person:
 
 
 def find_person(connection: duckdb.DuckDBPyConnection, identifier: str) -> Person:
-    """Who an email or user id stands for: its contacts, and by what else these are known now.
+    """The person behind an email or user id: its contacts, and their other identifiers.
 
-    The identifier is taken both ways: as an email, trimmed and in lower case, and as a user id, as it is.
-    Nothing is expanded by the log: an email of before may be another person's by now.
+    The identifier is tried as an email, trimmed and in lower case, and as a user id, unchanged. The log adds
+    nothing, since an earlier email may belong to another person now.
     """
     email, user_id = one_row(
         connection,
@@ -75,10 +78,10 @@ def find_person(connection: duckdb.DuckDBPyConnection, identifier: str) -> Perso
 
 
 def erase(connection: duckdb.DuckDBPyConnection, person: Person) -> dict[str, int]:
-    """Erase a person; how many rows of each table. Call it inside a transaction.
+    """Erase a person; returns the number of rows by table. Call it inside a transaction.
 
-    The log keeps that something was done, not for whom. What is erased stays in the bytes of the file
-    until it is rewritten: see `compacting.py`.
+    The log keeps its rows without the person. Erased rows remain in the bytes of the file until it is
+    rewritten; see `compacting.py`.
     """
     erased = {
         table: _delete(connection, table, person.identifiers)
@@ -144,17 +147,16 @@ def _sizes(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
 
 
 def _mask_log(connection: duckdb.DuckDBPyConnection, person: Person) -> int:
-    # A reason may name the contact that one was merged into, and a request id leads to both.
+    # Intercom's support can trace a request id to the contact, and to the one it was merged into.
     return int(
         one_row(
             connection,
             """
             UPDATE dinmo.change_log
-            SET identifier = $forgotten, contact_id = NULL, request_id = NULL,
-                reason = split_part(reason, ' into ', 1)
+            SET identifier = $forgotten, contact_id = NULL, request_id = NULL, merged_into = NULL
             WHERE identifier IN (SELECT unnest($identifiers))
                OR contact_id IN (SELECT unnest($ids))
-               OR split_part(reason, ' into ', 2) IN (SELECT unnest($ids))
+               OR merged_into IN (SELECT unnest($ids))
             """,
             {
                 "forgotten": FORGOTTEN,

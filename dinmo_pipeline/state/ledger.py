@@ -1,4 +1,4 @@
-"""The ledger of tagged contacts, the tags they carry, and the log of what became of each change."""
+"""The ledger of tagged contacts, the tags of activations, and the log of changes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,19 +6,18 @@ from datetime import datetime
 from typing import Literal, NamedTuple
 
 import duckdb
-import pyarrow as pa
 
 from dinmo_pipeline.state.directory import forget_contacts, touch_contacts
-from dinmo_pipeline.state.sql import first_row, one_row
+from dinmo_pipeline.state.sql import first_row, one_row, rows_as_table
 
 Change = Literal["entered", "left"]
-# applied: Intercom said so. gone: the contact exists no more, so there is nothing to do.
-# failed: Intercom refused it. pending: not tried, or its outcome is unknown.
+# applied: Intercom confirmed it. gone: the contact no longer exists, so there is nothing to do.
+# failed: Intercom refused it. pending: it was not tried, or its outcome is unknown.
 Outcome = Literal["applied", "gone", "failed", "pending"]
 
 
 class PlannedChange(NamedTuple):
-    """One contact to tag (entered) or untag (left), and the member it stands for."""
+    """A contact to tag (entered) or untag (left), and its member."""
 
     position: int
     change: Change
@@ -27,7 +26,13 @@ class PlannedChange(NamedTuple):
 
 
 class AppliedChange(NamedTuple):
-    """What became of a planned change; `reason` and `request_id` where Intercom gave them."""
+    """The outcome of a planned change.
+
+    Attributes:
+        reason: why it was not applied.
+        request_id: Intercom's id of the request, if there is one.
+        merged_into: Intercom's id of the contact that this one was merged into, if Intercom says so.
+    """
 
     change: Change
     identifier: str
@@ -35,23 +40,15 @@ class AppliedChange(NamedTuple):
     outcome: Outcome
     reason: str | None = None
     request_id: str | None = None
+    merged_into: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ActivationTag:
-    """The tag of an activation: Intercom's id (decimal digits as text) and its name there."""
+    """The tag of an activation: Intercom's id, decimal digits as text, and its name in Intercom."""
 
     tag_id: str
     name: str
-
-
-_PLANNED = pa.schema(
-    [
-        ("position", pa.int64()),
-        *((name, pa.string()) for name in ("change", "identifier", "contact_id")),
-    ]
-)
-_APPLIED = pa.schema([(name, pa.string()) for name in AppliedChange._fields])
 
 
 def planned_changes(
@@ -62,7 +59,7 @@ def planned_changes(
     after: int,
     limit: int,
 ) -> list[PlannedChange]:
-    """The next changes of the stored change set whose contact is known, by position."""
+    """The next changes of the stored change set whose contact is known, in order of position."""
     found = connection.execute(
         """
         SELECT position, change, identifier, contact_id FROM dinmo.membership_changes
@@ -80,43 +77,40 @@ def mark_unconfirmed(
     destination: str,
     planned: Sequence[PlannedChange],
 ) -> None:
-    """Note in the ledger, before the calls, that they may change who carries the tag.
+    """Mark contacts in the ledger before the calls that may tag or untag them.
 
-    A call whose answer is lost, or that a crash keeps us from recording, would otherwise be unknown to the
-    next sync if the member moved meanwhile: the tag would stay on who left, or stay off who came back. Until
-    `record_outcomes` such a row has no `tagged_at`. Call it inside a transaction.
+    Otherwise the next sync would not know of a call whose answer was lost or, after a crash, not recorded. If
+    the member moved in between, a contact that left would keep the tag, or one that came back would lack it.
+    A marked row has no `tagged_at` until `record_outcomes`. Call it inside a transaction.
     """
-    connection.register(
-        "planned", pa.Table.from_pylist([row._asdict() for row in planned], _PLANNED)
-    )
     where = {"activation": activation, "destination": destination}
-    connection.execute(
-        """
-        UPDATE dinmo.tagged_contacts SET tagged_at = NULL
-        WHERE activation = $activation AND destination = $destination
-          AND contact_id IN (SELECT contact_id FROM planned)
-        """,
-        where,
-    )
-    connection.execute(
-        """
-        INSERT INTO dinmo.tagged_contacts
-        SELECT $activation, $destination, contact_id, min(identifier), NULL FROM planned
-        WHERE contact_id NOT IN (
-            SELECT contact_id FROM dinmo.tagged_contacts
+    with rows_as_table(connection, "planned", PlannedChange._fields, planned):
+        connection.execute(
+            """
+            UPDATE dinmo.tagged_contacts SET tagged_at = NULL
             WHERE activation = $activation AND destination = $destination
+              AND contact_id IN (SELECT contact_id FROM planned)
+            """,
+            where,
         )
-        GROUP BY contact_id
-        """,
-        where,
-    )
-    connection.unregister("planned")
+        connection.execute(
+            """
+            INSERT INTO dinmo.tagged_contacts
+            SELECT $activation, $destination, contact_id, min(identifier), NULL FROM planned
+            WHERE contact_id NOT IN (
+                SELECT contact_id FROM dinmo.tagged_contacts
+                WHERE activation = $activation AND destination = $destination
+            )
+            GROUP BY contact_id
+            """,
+            where,
+        )
 
 
 def unknown_members(
     connection: duckdb.DuckDBPyConnection, activation: str, *, after: str, limit: int
 ) -> list[str]:
-    """The next identifiers of the stored change set that were never looked for, in order."""
+    """The next identifiers of the stored change set that were never looked up, in order."""
     found = connection.execute(
         """
         SELECT identifier FROM dinmo.membership_changes
@@ -137,25 +131,37 @@ def record_outcomes(
     *,
     now: datetime,
 ) -> None:
-    """Record what became of changes: in the ledger what Intercom confirmed, in the log everything.
+    """Record the outcomes of changes: what Intercom confirmed in the ledger, everything in the log.
 
-    Call it inside a transaction. Recording a change twice is harmless to the ledger.
+    Call it inside a transaction. The ledger stays right if an outcome is recorded twice.
     """
     if not outcomes:
         return
-    connection.register(
-        "outcomes", pa.Table.from_pylist([row._asdict() for row in outcomes], _APPLIED)
+    with rows_as_table(connection, "outcomes", AppliedChange._fields, outcomes):
+        connection.execute(
+            """
+            INSERT INTO dinmo.change_log BY NAME
+            SELECT $activation AS activation, $sync_id AS sync_id, $now AS logged_at, * FROM outcomes
+            """,
+            {"activation": activation, "sync_id": sync_id, "now": now},
+        )
+        _record_confirmed(connection, activation, destination, now=now)
+    forget_contacts(
+        connection, destination, [row.contact_id for row in outcomes if row.outcome == "gone"]
     )
+    # A member with two users, one of them refused, has a ledger row: only the touch brings up the other.
+    touch_contacts(
+        connection,
+        destination,
+        [row.contact_id for row in outcomes if row.outcome in ("failed", "pending")],
+    )
+
+
+def _record_confirmed(
+    connection: duckdb.DuckDBPyConnection, activation: str, destination: str, *, now: datetime
+) -> None:
+    """Bring the ledger up to date with the confirmed changes of the table `outcomes`."""
     where = {"activation": activation, "destination": destination}
-    connection.execute(
-        """
-        INSERT INTO dinmo.change_log
-        SELECT $activation, $sync_id, $now, change, identifier, contact_id,
-               outcome, reason, request_id
-        FROM outcomes
-        """,
-        {"activation": activation, "sync_id": sync_id, "now": now},
-    )
     connection.execute(
         """
         DELETE FROM dinmo.tagged_contacts
@@ -172,22 +178,12 @@ def record_outcomes(
         """,
         {**where, "now": now},
     )
-    connection.unregister("outcomes")
-    forget_contacts(
-        connection, destination, [row.contact_id for row in outcomes if row.outcome == "gone"]
-    )
-    # A member with two users, one refused, has a ledger row: only its touch brings the other back.
-    touch_contacts(
-        connection,
-        destination,
-        [row.contact_id for row in outcomes if row.outcome in ("failed", "pending")],
-    )
 
 
 def activation_tag(
     connection: duckdb.DuckDBPyConnection, activation: str, destination: str
 ) -> ActivationTag | None:
-    """The tag we use for an activation on a destination; None before the first sync."""
+    """The tag of an activation at a destination; None before the first sync."""
     found = first_row(
         connection,
         "SELECT tag_id, name FROM dinmo.activation_tags WHERE activation = ? AND destination = ?",
@@ -199,10 +195,10 @@ def activation_tag(
 def record_tag(
     connection: duckdb.DuckDBPyConnection, activation: str, destination: str, tag: ActivationTag
 ) -> None:
-    """Remember an activation's tag at a destination.
+    """Record an activation's tag at a destination.
 
-    Another tag than before empties its ledger there, since nobody carries it; what other destinations
-    hold stays known. Call it inside a transaction.
+    If it is another tag than before, the ledger at that destination is emptied, since nobody carries it.
+    Other destinations are not affected. Call it inside a transaction.
     """
     where = {"activation": activation, "destination": destination}
     known = activation_tag(connection, activation, destination)
@@ -220,7 +216,7 @@ def record_tag(
 
 
 def count_tagged(connection: duckdb.DuckDBPyConnection, activation: str) -> int:
-    """How many contacts of its present destination carry an activation's tag because we put it there."""
+    """The number of contacts at an activation's current destination that carry its tag because of us."""
     return int(
         one_row(
             connection,
@@ -237,7 +233,7 @@ def count_tagged(connection: duckdb.DuckDBPyConnection, activation: str) -> int:
 def is_tagged(
     connection: duckdb.DuckDBPyConnection, activation: str, destination: str, contact_id: str
 ) -> bool:
-    """Whether a contact carries an activation's tag because we put it there."""
+    """Whether the ledger says that a contact carries an activation's tag."""
     return (
         first_row(
             connection,

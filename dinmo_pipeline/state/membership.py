@@ -1,4 +1,4 @@
-"""Who is in a segment: streamed from the source into the state, with history, in one transaction."""
+"""The members of a segment: streamed from the source into the state, with history."""
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -15,10 +15,13 @@ from dinmo_pipeline.state.sql import literal, normalised, one_row
 
 @dataclass(frozen=True, slots=True)
 class Membership:
-    """What a materialization of a membership found, and the rows it was made of.
+    """The result of materializing a membership.
 
-    `members` are distinct usable identifiers now; `added` and `removed` count against the materialization
-    before.
+    Attributes:
+        members: distinct usable identifiers.
+        added: members that were not in the materialization before.
+        removed: members of the materialization before that are no longer there.
+        rows: the rows that the source delivered.
     """
 
     members: int
@@ -32,8 +35,8 @@ def stage_members(
 ) -> None:
     """Stream one text column `identifier` into the temporary table `incoming`: one row per identifier.
 
-    `incoming(identifier, rows)` is normalised and distinct, with blank and NULL identifiers still in it.
-    An error of the stream leaves nothing behind, and is raised as it is.
+    `incoming(identifier, rows)` has normalised, distinct identifiers, including blank ones and NULL. An
+    error of the stream is raised as it is, and leaves no table.
     """
     failures: list[Exception] = []
     connection.register("member_rows", _watched(rows, failures))
@@ -46,7 +49,7 @@ def stage_members(
             """
         )
     except duckdb.Error:
-        # DuckDB makes a traceback in an error of its own out of what the stream raised.
+        # DuckDB turns an error of the stream into an error of its own, with a traceback as its text.
         if failures:
             raise failures[0] from None
         raise
@@ -55,7 +58,7 @@ def stage_members(
 
 
 def _watched(rows: pa.RecordBatchReader, failures: list[Exception]) -> pa.RecordBatchReader:
-    """The same stream; what it raises is kept."""
+    """The same stream; errors that it raises are added to `failures`."""
 
     def batches() -> Iterator[pa.RecordBatch]:
         try:
@@ -80,10 +83,10 @@ def write_membership(
 ) -> Membership:
     """Make `incoming` (see `stage_members`) the activation's membership. Call it inside a transaction.
 
-    Only differences are written, so an unchanged membership costs one join and no storage; who left
-    goes to the history.
+    Only differences are written, so an unchanged membership takes one join and no storage. Members who left
+    move to the history.
     """
-    # The one look at the membership; who leaves is then removed by row number.
+    # The only scan of the membership; members who left are then deleted by row number.
     connection.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE moves AS
@@ -99,7 +102,7 @@ def write_membership(
     )
     counted = Membership(*_count(connection), count_incoming(connection, match_by, identifier_type))
     if counted.removed:
-        _let_leave(connection, activation, now=now)
+        _move_to_history(connection, activation, now=now)
     if counted.added:
         connection.execute(
             """
@@ -112,9 +115,11 @@ def write_membership(
     return counted
 
 
-def _let_leave(connection: duckdb.DuckDBPyConnection, activation: str, *, now: datetime) -> None:
-    """Move those of `moves` who left from the membership to the history."""
-    # A clock that was put back must not make a stay end before it began.
+def _move_to_history(
+    connection: duckdb.DuckDBPyConnection, activation: str, *, now: datetime
+) -> None:
+    """Move the members of `moves` who left from the membership to the history."""
+    # A stay must not end before it began, even if the clock was set back.
     connection.execute(
         """
         INSERT INTO dinmo.membership_departures
@@ -132,7 +137,7 @@ def _let_leave(connection: duckdb.DuckDBPyConnection, activation: str, *, now: d
 def earlier_sizes(
     connection: duckdb.DuckDBPyConnection, activation: str, *, limit: int
 ) -> list[tuple[datetime, int]]:
-    """When the newest memberships were materialized and how many members they had, newest first."""
+    """The times and sizes of the latest materializations, newest first."""
     return connection.execute(
         "SELECT materialized_at, members FROM dinmo.membership_sizes WHERE activation = ?"
         " ORDER BY materialized_at DESC LIMIT ?",
@@ -157,8 +162,8 @@ def _count(connection: duckdb.DuckDBPyConnection) -> tuple[int, int, int]:
 def _record_reading(
     connection: duckdb.DuckDBPyConnection, activation: str, counted: Membership, *, now: datetime
 ) -> None:
-    # Readings are told from one another, and ordered, by their time: a clock that was put back must not
-    # make an older one the newest.
+    # Readings are identified and ordered by their time, so the newest must have the latest time, even if
+    # the clock was set back.
     connection.execute(
         """
         INSERT INTO dinmo.membership_sizes BY NAME
@@ -193,8 +198,8 @@ def refresh_membership(
 ) -> Membership:
     """Stream a segment's rows (one text column `identifier`) and make them the membership.
 
-    `identifier_type` is what the source calls the column's type. The state is locked for the writing only,
-    not while the source delivers. A source that fails midway changes nothing.
+    `identifier_type` is the column's type in the source. The state is locked only for writing, not while the
+    source delivers. If the source fails midway, nothing changes.
 
     Raises:
         StateError: the state cannot be used.

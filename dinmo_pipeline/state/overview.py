@@ -1,17 +1,31 @@
-"""What the state knows of each activation, in one row: for `dinmo status`."""
+"""What the state knows about each activation, in one row: for `dinmo status`."""
 
-from typing import Any
+from dataclasses import dataclass
+from datetime import datetime
 
 import duckdb
 
 
-def overview(connection: duckdb.DuckDBPyConnection) -> dict[str, dict[str, Any]]:
-    """By activation key: tag, counts of members, tagged contacts and waiting changes, the last sync.
+@dataclass(frozen=True, slots=True)
+class ActivationOverview:
+    """An activation in the state, at its present destination.
 
-    Tag and tagged contacts are those of the activation's present destination. `changes` are those of the
-    newest change set that no successful sync has applied.
+    `members`, `tagged_contacts` and `changes` are counts; `changes` are those of the newest change set that
+    no successful sync has applied. What begins with `last_` is None before the first sync.
     """
-    cursor = connection.execute(
+
+    tag_name: str | None
+    members: int
+    tagged_contacts: int
+    changes: int
+    last_sync_at: datetime | None
+    last_status: str | None
+    last_reason: str | None
+
+
+def overview(connection: duckdb.DuckDBPyConnection) -> dict[str, ActivationOverview]:
+    """The activations in the state by key, in alphabetical order."""
+    rows = connection.execute(
         """
         WITH last_sync AS (
             SELECT activation, started_at, status, reason FROM dinmo.syncs
@@ -38,21 +52,20 @@ def overview(connection: duckdb.DuckDBPyConnection) -> dict[str, dict[str, Any]]
             FROM dinmo.activation_tags SEMI JOIN dinmo.change_sets USING (activation, destination)
         )
         SELECT counts.activation,
-               any_value(tags.name) AS tag_name,
-               sum(members)::BIGINT AS members,
-               sum(tagged)::BIGINT AS tagged_contacts,
+               any_value(tags.name),
+               sum(members)::BIGINT,
+               sum(tagged)::BIGINT,
                CASE WHEN any_value(last_sync.status) = 'ok'
                          AND any_value(last_sync.started_at) > any_value(computed.at)
-                    THEN 0 ELSE sum(changes)::BIGINT END AS changes,
-               any_value(last_sync.started_at) AS last_sync_at,
-               any_value(last_sync.status) AS last_status,
-               any_value(last_sync.reason) AS last_reason
+                    THEN 0 ELSE sum(changes)::BIGINT END,
+               any_value(last_sync.started_at),
+               any_value(last_sync.status),
+               any_value(last_sync.reason)
         FROM counts
         LEFT JOIN last_sync USING (activation)
         LEFT JOIN computed USING (activation)
         LEFT JOIN tags USING (activation)
         GROUP BY counts.activation ORDER BY counts.activation
         """
-    )
-    columns = [column[0] for column in cursor.description or ()][1:]
-    return {row[0]: dict(zip(columns, row[1:], strict=True)) for row in cursor.fetchall()}
+    ).fetchall()
+    return {activation: ActivationOverview(*columns) for activation, *columns in rows}

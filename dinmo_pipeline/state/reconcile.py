@@ -1,49 +1,38 @@
-"""Drift: who carries an activation's tag in Intercom, against the ledger and desired membership.
+"""Drift: the contacts that carry an activation's tag in Intercom, against ledger and desired membership.
 
-All of it happens in temporary tables of a scratch connection, so the state is locked for the comparison
-only. With E the ledger rows whose contact is still desired:
+Everything happens in temporary tables of a scratch connection, so the state is locked only for the
+comparison. Carriers are contacts that carry the tag. Expected are ledger rows whose contact is still desired.
 
-    missing      of E, not among the carriers, and not written lately
-    adoptable    carriers without a ledger row who stand for a member: it is right that they carry the tag
-    removable    other carriers without a ledger row whom our log names: we tagged or untagged them once, or
-                 a contact of ours was merged into them
+    missing      expected, not among the carriers, and not changed recently
+    adoptable    carriers without a ledger row that belong to a member: they should carry the tag
+    removable    other carriers without a ledger row that are in our log: we once tagged or untagged them, or
+                 another contact of ours was merged into them
     foreign      all other carriers: somebody else put the tag on them
 
-Ledger rows of members who left are no drift, whether they carry the tag or not: the next sync untags them.
+Ledger rows of members who left are not drift: the next sync untags them.
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Literal, TypeAlias
 
 import duckdb
-import pyarrow as pa
 
 from dinmo_pipeline.config.declarations import Activation
+from dinmo_pipeline.contact import Contact
 from dinmo_pipeline.state.changes import compute_changes
-from dinmo_pipeline.state.directory import SeenContact, record_contacts
+from dinmo_pipeline.state.directory import record_contact_rows
 from dinmo_pipeline.state.ledger import PlannedChange
 from dinmo_pipeline.state.membership import USABLE_INCOMING
-from dinmo_pipeline.state.sql import contact_key, literal, normalised, one_row
-
-_ADOPTED_A_PAGE = 10_000
+from dinmo_pipeline.state.sql import contact_key, literal, normalised, one_row, rows_as_table
 
 DriftTable: TypeAlias = Literal["drift_missing", "drift_removable"]
 
 
-class Carrier(NamedTuple):
-    """A contact that carries the tag, as search showed it; leads carry tags, too."""
-
-    contact_id: str
-    email: str | None
-    external_id: str | None
-    is_user: bool
-
-
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """What differs, in contacts. `found` carry the tag; see the module for the other words."""
+    """The differences, in contacts. `found` is the number of carriers; see the module for the others."""
 
     expected: int
     found: int
@@ -53,30 +42,22 @@ class Drift:
     foreign: int
 
 
-_CARRIERS = pa.schema(
-    [
-        ("contact_id", pa.string()),
-        ("email", pa.string()),
-        ("external_id", pa.string()),
-        ("is_user", pa.bool_()),
-    ]
-)
+_CARRIER_COLUMNS = ("contact_id", "email", "external_id", "is_user")
 
 
 def stage_carriers(
-    connection: duckdb.DuckDBPyConnection, pages: Iterable[Sequence[Carrier]]
+    connection: duckdb.DuckDBPyConnection, pages: Iterable[Sequence[Contact]]
 ) -> None:
-    """Put carriers into the temporary table `carriers`, each once, page by page as they come."""
+    """Put carriers into the temporary table `carriers`, page by page as they arrive, each once."""
     connection.execute(
         "CREATE OR REPLACE TEMP TABLE carriers_read"
         " (contact_id VARCHAR, email VARCHAR, external_id VARCHAR, is_user BOOLEAN)"
     )
     for page in pages:
-        rows = pa.Table.from_pylist([carrier._asdict() for carrier in page], _CARRIERS)
-        connection.register("carrier_page", rows)
-        connection.execute("INSERT INTO carriers_read FROM carrier_page")
-        connection.unregister("carrier_page")
-    # A contact that changes during the walk may be shown twice.
+        rows = [carrier[: len(_CARRIER_COLUMNS)] for carrier in page]
+        with rows_as_table(connection, "carrier_page", _CARRIER_COLUMNS, rows):
+            connection.execute("INSERT INTO carriers_read FROM carrier_page")
+    # A contact that changes while the pages are read may come twice.
     connection.execute(
         "CREATE OR REPLACE TEMP TABLE carriers AS"
         " SELECT contact_id, any_value(email) AS email, any_value(external_id) AS external_id,"
@@ -87,29 +68,13 @@ def stage_carriers(
 def compare_carriers(
     connection: duckdb.DuckDBPyConnection, activation: Activation, *, recent_since: datetime
 ) -> Drift:
-    """Compare `carriers` with the ledger and with `incoming` (see `stage_members`), the state attached.
+    """Compare `carriers` with the ledger and with `incoming` (see `stage_members`), with the state attached.
 
-    What we wrote from `recent_since` on is left out, since search may not show it yet. The temporary tables
-    `drift_missing`, `drift_removable` and `drift_adoptable` hold who differs; see `drift_page`.
+    Changes since `recent_since` are left out, since search may not show them yet. The differences are in the
+    temporary tables `drift_missing`, `drift_removable`, and `drift_adoptable`; see `drift_page`.
     """
     compute_changes(connection, activation, members=USABLE_INCOMING)
-    where = {"activation": activation.key, "destination": activation.destination}
-    connection.execute(
-        """
-        CREATE OR REPLACE TEMP TABLE ledger_rows AS
-        SELECT contact_id, identifier, tagged_at >= $recent AS recent,
-               contact_id NOT IN (SELECT contact_id FROM changes WHERE change = 'left') AS desired
-        FROM dinmo.tagged_contacts WHERE activation = $activation AND destination = $destination
-        """,
-        {**where, "recent": recent_since},
-    )
-    connection.execute(
-        """
-        CREATE OR REPLACE TEMP TABLE drift_missing AS
-        SELECT row_number() OVER () AS position, identifier, contact_id
-        FROM (FROM ledger_rows WHERE desired AND NOT recent) ANTI JOIN carriers USING (contact_id)
-        """
-    )
+    _stage_missing(connection, activation, recent_since)
     _stage_unclaimed(connection, activation, recent_since)
     _stage_adoptable(connection, activation)
     connection.execute(
@@ -135,10 +100,33 @@ def compare_carriers(
     )
 
 
+def _stage_missing(
+    connection: duckdb.DuckDBPyConnection, activation: Activation, recent_since: datetime
+) -> None:
+    """Put the activation's ledger into `ledger_rows`, and what is missing into `drift_missing`."""
+    where = {"activation": activation.key, "destination": activation.destination}
+    connection.execute(
+        """
+        CREATE OR REPLACE TEMP TABLE ledger_rows AS
+        SELECT contact_id, identifier, tagged_at >= $recent AS recent,
+               contact_id NOT IN (SELECT contact_id FROM changes WHERE change = 'left') AS desired
+        FROM dinmo.tagged_contacts WHERE activation = $activation AND destination = $destination
+        """,
+        {**where, "recent": recent_since},
+    )
+    connection.execute(
+        """
+        CREATE OR REPLACE TEMP TABLE drift_missing AS
+        SELECT row_number() OVER () AS position, identifier, contact_id
+        FROM (FROM ledger_rows WHERE desired AND NOT recent) ANTI JOIN carriers USING (contact_id)
+        """
+    )
+
+
 def _stage_unclaimed(
     connection: duckdb.DuckDBPyConnection, activation: Activation, recent_since: datetime
 ) -> None:
-    """Carriers without a ledger row that we did not change lately, and for whom our log knows them."""
+    """Carriers without a ledger row that we did not change recently, and their members by our log."""
     by_email = normalised("email", "email")
     key = by_email if activation.match_by == "email" else "external_id"
     connection.execute(
@@ -148,9 +136,9 @@ def _stage_unclaimed(
             SELECT contact_id, identifier, logged_at FROM dinmo.change_log
             WHERE activation = $activation AND outcome = 'applied'
             UNION ALL
-            -- How the log says that a contact was merged into another, to which its tag moved.
-            SELECT split_part(reason, ' into ', 2), identifier, logged_at FROM dinmo.change_log
-            WHERE activation = $activation AND outcome = 'gone' AND contains(reason, ' into ')
+            -- A tag moves with a merge.
+            SELECT merged_into, identifier, logged_at FROM dinmo.change_log
+            WHERE activation = $activation AND merged_into IS NOT NULL
         ),
         newest AS (
             SELECT contact_id, arg_max(identifier, logged_at) AS logged_for,
@@ -167,7 +155,7 @@ def _stage_unclaimed(
 
 
 def _stage_adoptable(connection: duckdb.DuckDBPyConnection, activation: Activation) -> None:
-    """Unclaimed users who stand for a member; none of several users of a member that is skipped."""
+    """Unclaimed users that belong to a member, unless ambiguous members are skipped and it is one."""
     alone = "true"
     if activation.on_multiple_users == "skip":
         alone = f"""identifier NOT IN (
@@ -195,7 +183,7 @@ def drift_page(
     after: int,
     limit: int,
 ) -> list[PlannedChange]:
-    """The next contacts to tag again, or to untag, by position; the state need not be attached."""
+    """The next contacts to tag again or to untag, in order of position; needs no attached state."""
     change = literal("entered" if table == "drift_missing" else "left")
     found = connection.execute(
         f"SELECT position, {change}, identifier, contact_id FROM {table}"
@@ -206,7 +194,7 @@ def drift_page(
 
 
 def not_missing(connection: duckdb.DuckDBPyConnection, contact_ids: Sequence[str]) -> None:
-    """Take contacts off the missing: Intercom says that they carry the tag, whatever search shows."""
+    """Remove contacts from the missing ones: Intercom says that they carry the tag, whatever search shows."""
     connection.execute(
         "DELETE FROM drift_missing WHERE contact_id IN (SELECT unnest(?))", [list(contact_ids)]
     )
@@ -215,9 +203,10 @@ def not_missing(connection: duckdb.DuckDBPyConnection, contact_ids: Sequence[str
 def adopt(
     connection: duckdb.DuckDBPyConnection, activation: Activation, sync_id: str, *, now: datetime
 ) -> None:
-    """Put the adoptable carriers into ledger, directory and log. Call it inside a transaction.
+    """Put the adoptable carriers into ledger, directory, and log. Call it inside a transaction.
 
-    The directory makes the next sync look for other users of their emails, which search by tag cannot show.
+    From the directory, the next sync knows to look up other users of their emails, which a search by tag
+    cannot show.
     """
     values = {"activation": activation.key, "now": now}
     connection.execute(
@@ -229,19 +218,14 @@ def adopt(
     )
     connection.execute(
         """
-        INSERT INTO dinmo.change_log
-        SELECT $activation, $sync_id, $now, 'entered', identifier, contact_id, 'applied',
-               'adopted: it carried the tag already', NULL
+        INSERT INTO dinmo.change_log BY NAME
+        SELECT $activation AS activation, $sync_id AS sync_id, $now AS logged_at,
+               'entered' AS change, identifier, contact_id, 'applied' AS outcome,
+               'adopted: it already carried the tag' AS reason
         FROM drift_adoptable
         """,
         {**values, "sync_id": sync_id},
     )
-    after = 0
-    while page := connection.execute(
-        "SELECT position, contact_id, email, external_id FROM drift_adoptable"
-        " WHERE position > ? ORDER BY position LIMIT ?",
-        [after, _ADOPTED_A_PAGE],
-    ).fetchall():
-        seen = [SeenContact(*row[1:]) for row in page]
-        record_contacts(connection, activation.destination, seen, by_email=False, now=now)
-        after = page[-1][0]
+    record_contact_rows(
+        connection, activation.destination, "drift_adoptable", by_email=False, now=now
+    )

@@ -1,4 +1,4 @@
-"""Retire an activation: who still carries its tags because of us, and what is closed in the end."""
+"""Retire an activation: the contacts that still carry its tags because of us, and closing it."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,7 +11,7 @@ from dinmo_pipeline.state.sql import first_row, one_row
 
 @dataclass(frozen=True, slots=True)
 class RetiredTag:
-    """A tag of an activation at a destination; `contacts` carry it because we put it there."""
+    """A tag of an activation at a destination; `contacts` is the number that carry it because of us."""
 
     destination: str
     tag_id: str
@@ -19,7 +19,7 @@ class RetiredTag:
     contacts: int
 
 
-# Another activation of the same tag: its key was changed in the declarations, say. It keeps its contacts.
+# Contacts of another activation with the same tag, for example after its key was changed. It keeps them.
 _SHARED = """
     SELECT others.contact_id FROM dinmo.tagged_contacts AS others
     JOIN dinmo.activation_tags AS tags USING (activation, destination)
@@ -29,7 +29,7 @@ _SHARED = """
 
 
 def retired_tags(connection: duckdb.DuckDBPyConnection, activation: str) -> list[RetiredTag]:
-    """The tags of an activation, at each destination it was ever sent to."""
+    """The tags of an activation at every destination that it was ever sent to."""
     found = connection.execute(
         """
         SELECT destination, tag_id, name, count(ledger.contact_id)
@@ -43,7 +43,7 @@ def retired_tags(connection: duckdb.DuckDBPyConnection, activation: str) -> list
 
 
 def carried_tags(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, RetiredTag]]:
-    """Every activation's tags that contacts carry because of us, at whichever destination."""
+    """The tags of all activations, at all destinations, that contacts carry because of us."""
     found = connection.execute(
         """
         SELECT activation, destination, tag_id, name, count(*)
@@ -55,15 +55,16 @@ def carried_tags(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, Retir
 
 
 def is_known(connection: duckdb.DuckDBPyConnection, activation: str) -> bool:
-    """Whether the state holds anything of an activation that a retirement would close."""
+    """Whether the state has anything of an activation that a retirement would close."""
     query = " UNION ALL ".join(
-        f"(SELECT 1 FROM dinmo.{table} WHERE activation = $activation LIMIT 1)" for table in _CLOSED
+        f"(SELECT 1 FROM dinmo.{table} WHERE activation = $activation LIMIT 1)"
+        for table in _CLOSED_TABLES
     )
     return first_row(connection, query, {"activation": activation}) is not None
 
 
 def stage_removals(connection: duckdb.DuckDBPyConnection, activation: str, tag: RetiredTag) -> int:
-    """Put the contacts to untag into the temporary table `removals`; how many there are."""
+    """Put the contacts to untag into the temporary table `removals`; returns their number."""
     values = {"activation": activation, "destination": tag.destination}
     connection.execute(
         f"""
@@ -81,7 +82,7 @@ def stage_removals(connection: duckdb.DuckDBPyConnection, activation: str, tag: 
 def removals_page(
     connection: duckdb.DuckDBPyConnection, *, after: int, limit: int
 ) -> list[PlannedChange]:
-    """The next of them by position; the state need not be attached."""
+    """The next contacts to untag, in order of position; needs no attached state."""
     found = connection.execute(
         "SELECT position, 'left', identifier, contact_id FROM removals"
         " WHERE position > ? ORDER BY position LIMIT ?",
@@ -91,7 +92,7 @@ def removals_page(
 
 
 def hand_over(connection: duckdb.DuckDBPyConnection, activation: str, tag: RetiredTag) -> int:
-    """Leave contacts to other activations of the same tag, which keep it on them; how many."""
+    """Leave contacts to other activations with the same tag; returns their number."""
     rows = connection.execute(
         f"""
         DELETE FROM dinmo.tagged_contacts
@@ -104,7 +105,7 @@ def hand_over(connection: duckdb.DuckDBPyConnection, activation: str, tag: Retir
 
 
 def drop_ledger(connection: duckdb.DuckDBPyConnection, activation: str, destination: str) -> None:
-    """Forget who carries a tag that is no more."""
+    """Empty the ledger of an activation at a destination."""
     connection.execute(
         "DELETE FROM dinmo.tagged_contacts WHERE activation = ? AND destination = ?",
         [activation, destination],
@@ -114,9 +115,9 @@ def drop_ledger(connection: duckdb.DuckDBPyConnection, activation: str, destinat
 def close_destination(
     connection: duckdb.DuckDBPyConnection, activation: str, destination: str
 ) -> bool:
-    """Forget the activation's tag at a destination that it was moved from; False while it has contacts there.
+    """Drop the activation's tag at a destination that it was moved from. Call it inside a transaction.
 
-    Call it inside a transaction.
+    Returns False, and changes nothing, while contacts carry the tag there.
     """
     where = [activation, destination]
     if first_row(
@@ -131,7 +132,7 @@ def close_destination(
     return True
 
 
-_CLOSED = (
+_CLOSED_TABLES = (
     *("segment_membership", "membership_sizes", "membership_changes"),
     *("change_sets", "activation_tags"),
 )
@@ -140,9 +141,10 @@ _CLOSED = (
 def close_activation(
     connection: duckdb.DuckDBPyConnection, activation: str, *, now: datetime
 ) -> bool:
-    """End every membership, and forget the activation but for its history; False while it has contacts.
+    """End every membership, and drop the activation except for its history. Call it inside a transaction.
 
-    What stays: membership_history, change_log and syncs. Call it inside a transaction.
+    membership_history, change_log, and syncs stay. Returns False, and changes nothing, while contacts carry
+    one of its tags.
     """
     values = {"activation": activation}
     if first_row(
@@ -155,6 +157,6 @@ def close_activation(
         " WHERE activation = $activation",
         {**values, "now": now},
     )
-    for table in _CLOSED:
+    for table in _CLOSED_TABLES:
         connection.execute(f"DELETE FROM dinmo.{table} WHERE activation = $activation", values)
     return True

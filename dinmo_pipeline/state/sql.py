@@ -1,15 +1,17 @@
-"""The few SQL fragments that several state modules share; values become literals only here."""
+"""SQL fragments that several state modules share. Values become literals only here."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 
 from dinmo_pipeline.config.declarations import MatchBy
 
-# What comes along when people paste an identifier: all that Unicode calls white space, and the marks that
-# have no width.
-_WHITESPACE = (
+# What people paste along with an identifier: everything that Unicode calls white space, and marks without
+# width.
+WHITESPACE = (
     " \t\n\r\f\v\x1c\x1d\x1e\x1f\x85\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008"
     "\u2009\u200a\u200b\u200c\u200d\u2028\u2029\u202f\u205f\u2060\u3000\ufeff"
 )
@@ -21,18 +23,19 @@ def literal(text: str) -> str:
 
 
 def normalised(column: str, match_by: MatchBy) -> str:
-    """The identifier in `column` as it is compared: emails trimmed and lower-cased, user ids as they are.
+    """The identifier in `column` as it is compared: emails trimmed and in lower case, user ids unchanged.
 
-    An identifier of white space alone becomes empty.
+    An identifier that is only white space becomes empty.
     """
-    trimmed = f"trim({column}, {literal(_WHITESPACE)})"
+    trimmed = f"trim({column}, {literal(WHITESPACE)})"
     if match_by == "user_id":
         return f"""CASE
             WHEN ord({column}) NOT BETWEEN 33 AND 126 AND {trimmed} = '' THEN ''
             ELSE {column}
         END"""
-    # Trimming a set of characters costs fifty times the lower-casing (10 million on one core: 18 s and
-    # 0.4 s). Most emails need none, which their first and last character tell; most others have spaces.
+    # Trimming a set of characters costs fifty times as much as lower-casing (10 million on one core: 18 s
+    # against 0.4 s). The first and last characters of most emails show that none is needed; most others
+    # have only spaces.
     spaceless = f"trim({column})"
     return f"""CASE
         WHEN {_begins_and_ends_visibly(column)} THEN lower({column})
@@ -46,7 +49,7 @@ def _begins_and_ends_visibly(text: str) -> str:
 
 
 def contact_key(match_by: MatchBy) -> str:
-    """The column of `dinmo.contacts` that a member's identifier is compared with."""
+    """The column of `dinmo.contacts` that has the members' identifiers."""
     return "email" if match_by == "email" else "external_id"
 
 
@@ -63,7 +66,7 @@ def first_row(
     query: str,
     parameters: Sequence[object] | Mapping[str, object] = (),
 ) -> tuple[Any, ...] | None:
-    """The first row of a query, its result read to the end: an unread one would own the connection."""
+    """The first row of a query. The whole result is read, since an unread one would block the connection."""
     rows = connection.execute(query, parameters or None).fetchall()
     return rows[0] if rows else None
 
@@ -73,5 +76,34 @@ def one_row(
     query: str,
     parameters: Sequence[object] | Mapping[str, object] = (),
 ) -> tuple[Any, ...]:
-    """The row of a query that always has one, such as an aggregate without GROUP BY."""
+    """The only row of a query that always has one, such as an aggregate without GROUP BY."""
     return connection.execute(query, parameters or None).fetchall()[0]
+
+
+@contextmanager
+def rows_as_table(
+    connection: duckdb.DuckDBPyConnection,
+    name: str,
+    columns: Sequence[str],
+    rows: Sequence[Sequence[object]],
+) -> Iterator[None]:
+    """Make rows of Python a table that SQL can read, within the block.
+
+    `position` is a number, a column that starts with `is_` a truth value, all others are texts.
+    """
+    values = zip(*rows, strict=True) if rows else ((),) * len(columns)
+    table = {
+        column: pa.array(column_values, _arrow_type(column))
+        for column, column_values in zip(columns, values, strict=True)
+    }
+    connection.register(name, pa.table(table))
+    try:
+        yield
+    finally:
+        connection.unregister(name)
+
+
+def _arrow_type(column: str) -> pa.DataType:
+    if column == "position":
+        return pa.int64()
+    return pa.bool_() if column.startswith("is_") else pa.string()

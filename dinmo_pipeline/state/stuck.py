@@ -1,15 +1,17 @@
-"""Stuck members: those whose change Intercom refused in several syncs in a row, and still would."""
+"""Stuck members: Intercom refused their change in several syncs in a row, and it is still to be made."""
 
 import duckdb
 
-FAILED_SYNCS = 3  # in a row, until a member counts as stuck
+from dinmo_pipeline.text.wording import counted
+
+FAILED_SYNCS = 3  # failed syncs in a row that make a member stuck
 
 
 def count_stuck(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
-    """By activation, how many members are stuck; activations without any are left out.
+    """The number of stuck members by activation; activations without any are left out.
 
-    A member's outcome in a sync is the worst of its contacts'. A sync that got no answer (`pending`) counts
-    neither way. Who is in the newest change set no longer is not stuck either.
+    A member's outcome in a sync is the worst of its contacts'. A sync without an answer (`pending`) does not
+    count. A member who is no longer in the newest change set is not stuck.
     """
     found = connection.execute(
         f"""
@@ -39,3 +41,11 @@ def count_stuck(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
         """
     ).fetchall()
     return dict(found)
+
+
+def stuck_members(number: int) -> str:
+    """What a person should know about stuck members."""
+    return (
+        f"{counted(number, 'member is', 'members are')} stuck: Intercom refused the change in each of the"
+        f" last {FAILED_SYNCS} syncs. `dinmo.change_log` has reason and request_id."
+    )

@@ -2,22 +2,34 @@
 
 from dataclasses import dataclass, fields
 from datetime import datetime
+from enum import StrEnum
 from typing import Literal
 
 import duckdb
 
-from dinmo_pipeline.state.sql import one_row
+from dinmo_pipeline.state.sql import first_row, one_row
 
 SyncStatus = Literal["ok", "held", "failed"]
+
+
+class HoldReason(StrEnum):
+    """Why a change set is held, as the column `hold_reason` stores it."""
+
+    INCONSISTENT_COUNTS = "inconsistent_counts"
+    EMPTY_SEGMENT = "empty_segment"
+    UNANSWERED_MEMBERS = "unanswered_members"
+    REMOVED_SHARE = "max_removed_share"
+    UNIDENTIFIED_SHARE = "max_unidentified_share"
+    NOT_AS_REVIEWED = "not_as_reviewed"
 
 
 @dataclass(frozen=True, slots=True)
 class SyncNumbers:
     """The numbers of a sync, as `dinmo sync --json` prints them.
 
-    All but `api_calls` and `seconds` count members. `tagged` and `untagged` were confirmed by Intercom in
-    this sync, `failed` refused; `pending` was not tried or has an unknown outcome. `members`,
-    `not_in_intercom` and `ambiguous` are about the current members.
+    All but `api_calls` and `seconds` count members. Intercom confirmed `tagged` and `untagged` in this sync,
+    and refused `failed`; `pending` were not tried or have an unknown outcome. `members`, `not_in_intercom`
+    and `ambiguous` count current members.
     """
 
     members: int = 0
@@ -31,6 +43,22 @@ class SyncNumbers:
     pending: int = 0
     api_calls: int = 0
     seconds: float = 0.0
+
+
+_NUMBERS = tuple(field.name for field in fields(SyncNumbers))
+
+
+@dataclass(frozen=True, slots=True)
+class SyncResult:
+    """How a sync ended: a row of `dinmo.syncs`.
+
+    `reason` is a sentence for a person, unless the sync is ok; `hold_reason` is set when it is held.
+    """
+
+    status: SyncStatus
+    reason: str | None = None
+    hold_reason: HoldReason | None = None
+    numbers: SyncNumbers = SyncNumbers()
 
 
 def start_sync(
@@ -61,39 +89,51 @@ def _interrupt(
 ) -> None:
     connection.execute(
         "UPDATE dinmo.syncs SET status = 'interrupted', finished_at = $now,"
-        " reason = 'The process ended before the sync did; the next sync does the rest.'"
+        " reason = 'The process ended before the sync did. The next sync will finish the rest.'"
         f" WHERE {column} = $value AND status = 'running'",
         {"value": value, "now": now},
     )
 
 
 def finish_sync(
-    connection: duckdb.DuckDBPyConnection,
-    sync_id: str,
-    status: SyncStatus,
-    reason: str | None,
-    numbers: SyncNumbers,
-    *,
-    now: datetime,
+    connection: duckdb.DuckDBPyConnection, sync_id: str, result: SyncResult, *, now: datetime
 ) -> None:
-    """Close a sync with its status and numbers."""
-    columns = ", ".join(f'"{field.name}" = ${field.name}' for field in fields(SyncNumbers))
+    """Close a sync with its result."""
+    columns = ", ".join(f'"{name}" = ${name}' for name in _NUMBERS)
     connection.execute(
-        f"UPDATE dinmo.syncs SET status = $status, reason = $reason, finished_at = $now, {columns}"
-        " WHERE sync_id = $sync_id",
+        "UPDATE dinmo.syncs SET status = $status, reason = $reason, hold_reason = $hold_reason,"
+        f" finished_at = $now, {columns} WHERE sync_id = $sync_id",
         {
-            "status": status,
-            "reason": reason,
+            "status": result.status,
+            "reason": result.reason,
+            "hold_reason": result.hold_reason,
             "now": now,
             "sync_id": sync_id,
-            **{field.name: getattr(numbers, field.name) for field in fields(SyncNumbers)},
+            **{name: getattr(result.numbers, name) for name in _NUMBERS},
         },
+    )
+
+
+def finished_sync(connection: duckdb.DuckDBPyConnection, sync_id: str) -> SyncResult | None:
+    """The result of a sync; None when it never started, still runs, or was interrupted."""
+    columns = ", ".join(f'"{name}"' for name in _NUMBERS)
+    row = first_row(
+        connection,
+        f"SELECT status, reason, hold_reason, {columns} FROM dinmo.syncs"
+        " WHERE sync_id = ? AND status IN ('ok', 'held', 'failed')",
+        [sync_id],
+    )
+    if row is None:
+        return None
+    status, reason, hold_reason, *numbers = row
+    return SyncResult(
+        status, reason, HoldReason(hold_reason) if hold_reason else None, SyncNumbers(*numbers)
     )
 
 
 @dataclass(frozen=True, slots=True)
 class LoggedOutcomes:
-    """What a sync logged, in members: a member with several contacts counts once, by the worst."""
+    """Members by the outcome of their changes in a sync; one with several contacts counts by the worst."""
 
     tagged: int
     untagged: int
@@ -102,7 +142,7 @@ class LoggedOutcomes:
 
 
 def count_outcomes(connection: duckdb.DuckDBPyConnection, sync_id: str) -> LoggedOutcomes:
-    """Count the members by what became of their changes in a sync."""
+    """Count the members of a sync by the outcome of their changes."""
     row = one_row(
         connection,
         """
@@ -123,21 +163,10 @@ def count_outcomes(connection: duckdb.DuckDBPyConnection, sync_id: str) -> Logge
     return LoggedOutcomes(*row)
 
 
-def last_sync(connection: duckdb.DuckDBPyConnection, activation: str) -> dict[str, object] | None:
-    """The newest sync of an activation as a mapping of its columns; None before the first."""
-    cursor = connection.execute(
-        "SELECT * FROM dinmo.syncs WHERE activation = ? ORDER BY started_at DESC LIMIT 1",
-        [activation],
-    )
-    columns = [column[0] for column in cursor.description or ()]
-    rows = cursor.fetchall()
-    return dict(zip(columns, rows[0], strict=True)) if rows else None
-
-
 def newest_outcomes(
     connection: duckdb.DuckDBPyConnection, activation: str, change: str, *, limit: int
 ) -> list[str]:
-    """Some identifiers whose change the newest sync of an activation applied."""
+    """Some identifiers whose change the newest sync of an activation applied, in alphabetical order."""
     found = connection.execute(
         """
         SELECT DISTINCT identifier FROM dinmo.change_log

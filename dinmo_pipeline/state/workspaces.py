@@ -1,4 +1,4 @@
-"""Which Intercom workspace each destination leads to: what the state says of it belongs to that one alone."""
+"""The Intercom workspace of each destination, to which everything known of the destination belongs."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from dinmo_pipeline.state.sql import first_row
 
 @dataclass(frozen=True, slots=True)
 class RecordedWorkspace:
-    """The workspace of a destination; `access` is the digest of host and token that it was seen with."""
+    """The workspace of a destination, and the digest of the host and token with which it was seen."""
 
     workspace_id: str
     name: str
@@ -19,7 +19,7 @@ class RecordedWorkspace:
 def recorded_workspace(
     connection: duckdb.DuckDBPyConnection, destination: str
 ) -> RecordedWorkspace | None:
-    """The workspace of a destination; None before a sync saw it."""
+    """The workspace of a destination; None before the first sync."""
     found = first_row(
         connection,
         "SELECT workspace_id, name, access FROM dinmo.workspaces WHERE destination = ?",
@@ -31,7 +31,7 @@ def recorded_workspace(
 def record_workspace(
     connection: duckdb.DuckDBPyConnection, destination: str, workspace: RecordedWorkspace
 ) -> None:
-    """Remember the workspace of a destination. Call it inside a transaction."""
+    """Record the workspace of a destination. Call it inside a transaction."""
     connection.execute(
         "INSERT OR REPLACE INTO dinmo.workspaces VALUES (?, ?, ?, ?)",
         [destination, workspace.workspace_id, workspace.name, workspace.access],
@@ -40,14 +40,14 @@ def record_workspace(
 
 @dataclass(frozen=True, slots=True)
 class Landmarks:
-    """Some of Intercom's ids that the state has of a destination: its workspace is known by them."""
+    """Some ids of tags and contacts of a destination, by which its workspace can be recognised."""
 
     tags: tuple[str, ...]
     contacts: tuple[str, ...]
 
 
 def landmarks(connection: duckdb.DuckDBPyConnection, destination: str, *, limit: int) -> Landmarks:
-    """A few tags, and a few contacts, those that carry a tag of ours first."""
+    """A few tags and contacts; contacts that carry a tag of ours come first."""
     tags = connection.execute(
         "SELECT DISTINCT tag_id FROM dinmo.activation_tags WHERE destination = ? LIMIT ?",
         [destination, limit],

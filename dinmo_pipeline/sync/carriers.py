@@ -1,20 +1,20 @@
-"""Who carries a tag: all of them by search, which lags, or one contact by itself, which does not."""
+"""The contacts that carry a tag: all of them by search, which lags, or one by itself, which does not."""
 
 import html
 from collections.abc import Iterator
 
+from dinmo_pipeline.contact import Contact
 from dinmo_pipeline.intercom.errors import NotFoundError
 from dinmo_pipeline.intercom.tags import Tag
 from dinmo_pipeline.state.ledger import activation_tag
-from dinmo_pipeline.state.reconcile import Carrier
 from dinmo_pipeline.sync.session import Session
+from dinmo_pipeline.sync.tag import existing_tag
 
 
 def tag_as_it_is(session: Session) -> Tag | None:
-    """The activation's tag by its id, or by its name before the first sync; one call, nothing is written.
+    """The activation's tag by its id, or by its name before the first sync, without writing anything.
 
-    A new name in the declarations does not rename it here: that is for a sync. None when Intercom has no
-    such tag.
+    A new name in the declarations does not rename it: the next sync does. None if Intercom has no such tag.
 
     Raises:
         IntercomError: see the intercom layer.
@@ -22,14 +22,17 @@ def tag_as_it_is(session: Session) -> Tag | None:
     activation = session.activation
     with session.state.reading() as connection:
         known = activation_tag(connection, activation.key, activation.destination)
-    tags = session.intercom.tags
-    found = tags.get(known.tag_id) if known else tags.find(activation.name)
-    # Tagging in bulk goes by name, so it must be the one that Intercom has now; some answers escape `&`.
+    found = (
+        existing_tag(session, known.tag_id)
+        if known
+        else session.intercom.tags.find(activation.name)
+    )
+    # Bulk tagging goes by name, so it must be the name in Intercom; some answers escape `&`.
     return Tag(found.id, html.unescape(found.name)) if found else None
 
 
-def carriers_of(session: Session, tag: Tag) -> Iterator[list[Carrier]]:
-    """Pages of the contacts that carry a tag: 150 a call, as of some minutes ago.
+def carriers_of(session: Session, tag: Tag) -> Iterator[list[Contact]]:
+    """Pages of the contacts that carry a tag: 150 per call, as of some minutes ago.
 
     Raises:
         IntercomError: see the intercom layer.
@@ -38,14 +41,14 @@ def carriers_of(session: Session, tag: Tag) -> Iterator[list[Carrier]]:
     read = 0
     for page in session.intercom.contacts.search(query):
         read += len(page)
-        session.progress("reading who carries the tag", read, read)
-        yield [Carrier(c.id, c.email, c.external_id, c.is_user) for c in page]
+        session.progress("reading tagged contacts", read, read)
+        yield page
 
 
 def carries(session: Session, tag: Tag, contact_id: str) -> bool:
-    """Whether a contact carries a tag now: read directly after a write this was never wrong. One call.
+    """Whether a contact carries a tag now, by one call: never seen wrong right after a write.
 
-    A contact that Intercom does not have carries none.
+    A contact that is not in Intercom carries no tag.
 
     Raises:
         IntercomError: see the intercom layer.

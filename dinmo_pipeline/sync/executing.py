@@ -1,35 +1,66 @@
-"""Make the calls of many changes side by side, and record what became of each, whatever happens."""
+"""Make the calls of many changes in parallel, and record each outcome, whatever happens."""
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 
 from dinmo_pipeline.intercom.errors import UnavailableError
+from dinmo_pipeline.intercom.tags import BULK_SIZE
 from dinmo_pipeline.state.ledger import AppliedChange, Outcome, PlannedChange, record_outcomes
-from dinmo_pipeline.sync.parallel import in_parallel
+from dinmo_pipeline.sync.paging import rows_by_page
+from dinmo_pipeline.sync.parallel import batches, in_parallel
 from dinmo_pipeline.sync.session import Session
+from dinmo_pipeline.sync.tagging import Tagger
 
-# Outcomes are recorded together, but none waits longer than this for its record.
-_OUTCOMES_A_RECORD = 2_000
-_SECONDS_A_RECORD = 2.0
-# After so many calls in a row without a definite answer the sync stops: Intercom is down.
-_FAILURES_IN_A_ROW = 5
+# Outcomes are recorded together, up to so many, and none is kept for longer than so many seconds.
+_OUTCOMES_PER_RECORD = 2_000
+_MAX_SECONDS_UNRECORDED = 2.0
+# This many calls in a row without a definite answer mean that Intercom is down.
+_MAX_FAILURES_IN_A_ROW = 5
 
 
-def work_off(
+def tag_all(
+    session: Session, tagger: Tagger, label: str, total: int, changes: Iterable[PlannedChange]
+) -> Counter[Outcome]:
+    """Tag the contacts of changes, 50 per call, and count the outcomes. See `_make_calls`."""
+    return _make_calls(session, label, total, batches(changes, BULK_SIZE), tagger.tag_users)
+
+
+def untag_all(
+    session: Session, tagger: Tagger, total: int, changes: Iterable[PlannedChange]
+) -> Counter[Outcome]:
+    """Untag the contacts of changes, one per call, and count the outcomes. See `_make_calls`."""
+    return _make_calls(
+        session,
+        "untagging",
+        total,
+        batches(changes, 1),
+        lambda batch: [tagger.untag(change) for change in batch],
+    )
+
+
+def pages_of(
+    read: Callable[[int, int], list[PlannedChange]], limit: int
+) -> Iterator[PlannedChange]:
+    """All changes, read page by page: those after a position, at most `limit` at a time."""
+    return rows_by_page(read, lambda change: change.position, start=0, limit=limit)
+
+
+def _make_calls(
     session: Session,
     label: str,
     total: int,
     work: Iterator[list[PlannedChange]],
     call: Callable[[list[PlannedChange]], list[AppliedChange]],
 ) -> Counter[Outcome]:
-    """Make the calls side by side, and record their outcomes in batches; how many of each there were.
+    """Make the calls in parallel, record their outcomes in batches, and count them.
 
-    `label` and `total` are for who watches the progress, in contacts.
+    `label` and `total` are for the progress, in contacts.
 
     Raises:
-        IntercomError: see the intercom layer; what was answered before is recorded.
+        IntercomError: see the intercom layer; earlier outcomes are recorded.
+        TagVanishedError: the tag was deleted meanwhile; earlier outcomes are recorded.
     """
     recorder = _Recorder(session)
     counted: Counter[Outcome] = Counter()
@@ -40,26 +71,18 @@ def work_off(
             counted.update(outcome.outcome for outcome in outcomes)
             session.progress(label, counted.total(), total)
             failures = failures + 1 if all(o.outcome == "pending" for o in outcomes) else 0
-            if failures >= _FAILURES_IN_A_ROW:
+            if failures >= _MAX_FAILURES_IN_A_ROW:
                 raise UnavailableError(
                     f"Intercom gave no answer to {failures} calls in a row"
-                    f" ({outcomes[0].reason}); the next sync does the rest."
+                    f" ({outcomes[0].reason}). The next sync will do the rest."
                 )
     finally:
         recorder.flush()
     return counted
 
 
-def pages_of(read: Callable[[int], list[PlannedChange]]) -> Iterator[PlannedChange]:
-    """All changes that `read` gives page by page; it gets the position to go on after, first 0."""
-    after = 0
-    while page := read(after):
-        yield from page
-        after = page[-1].position
-
-
 class _Recorder:
-    """Keeps outcomes until there are many or the oldest has waited long enough."""
+    """Collects outcomes, and records them when there are many or the oldest has waited too long."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
@@ -68,8 +91,8 @@ class _Recorder:
 
     def add(self, outcomes: list[AppliedChange]) -> None:
         self._waiting.extend(outcomes)
-        due = time.monotonic() - self._flushed >= _SECONDS_A_RECORD
-        if due or len(self._waiting) >= _OUTCOMES_A_RECORD:
+        due = time.monotonic() - self._flushed >= _MAX_SECONDS_UNRECORDED
+        if due or len(self._waiting) >= _OUTCOMES_PER_RECORD:
             self.flush()
 
     def flush(self) -> None:

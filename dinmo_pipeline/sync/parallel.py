@@ -1,13 +1,13 @@
-"""Many calls at once: as many in flight as the round trip asks for, few queued behind them."""
+"""Make many calls in parallel, as many as the round-trip time needs, with few queued behind them."""
 
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
 from itertools import islice
 from typing import Generic, TypeVar
 
-# The pacer lets out at most 133 calls a second (0.8 of 1,667 in 10 s), and those whose answers have not come
-# are in flight: 20 at the recorded median of 0.15 s, 47 at the 95th percentile of 0.35 s. More workers than
-# that wait for their turn and cost nothing; fewer would waste turns.
+# The pacer lets out at most 133 calls per second (0.8 of 1,667 in 10 s). So 20 calls are in flight at the
+# recorded median of 0.15 s, and 47 at the 95th percentile of 0.35 s. More workers only wait for their turn;
+# fewer would waste turns.
 WORKERS = 64
 
 Item = TypeVar("Item")
@@ -17,17 +17,17 @@ Result = TypeVar("Result")
 def in_parallel(
     call: Callable[[Item], Result], items: Iterable[Item], *, workers: int = WORKERS
 ) -> Generator[Result, None, None]:
-    """Results of `call` in the order of their completion; items are taken as workers come free.
+    """The results of `call` for all items, in the order of completion; items are taken as needed.
 
-    When a call, or taking an item, raises, no other call begins; the results of those under way are still
-    given, and then it is raised: what Intercom carried out can be recorded. Who stops reading early waits
-    for the calls under way.
+    If a call raises, or taking an item does, no other call starts. The results of the calls in flight are
+    yielded before the error is raised, so that what Intercom did can be recorded. Closing the generator
+    waits for the calls in flight.
     """
     work = _Work(call, iter(items))
     with ThreadPoolExecutor(max_workers=workers, thread_name_prefix="intercom") as pool:
         try:
-            # As many again wait in line, so that nobody idles while results are recorded.
-            while work.go_on(pool, 2 * workers):
+            # As many again are queued, so that no worker idles while results are recorded.
+            while work.start_calls(pool, 2 * workers):
                 yield from work.completed()
         finally:
             work.cancel()
@@ -43,27 +43,27 @@ def batches(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
 
 
 class _Work(Generic[Item, Result]):
-    """Calls under way, and the first failure of any."""
+    """The calls in flight, and the first failure of any."""
 
     def __init__(self, call: Callable[[Item], Result], remaining: Iterator[Item]) -> None:
         self._call = call
         self._remaining = remaining
-        self._under_way: set[Future[Result]] = set()
+        self._in_flight: set[Future[Result]] = set()
         self.failure: BaseException | None = None
 
-    def go_on(self, pool: Executor, most: int) -> bool:
-        """Begin calls until `most` are under way, but none after a failure; whether any are."""
+    def start_calls(self, pool: Executor, limit: int) -> bool:
+        """Start calls until `limit` are in flight, but none after a failure; returns whether any are."""
         if self.failure is None:
             try:
-                for item in islice(self._remaining, most - len(self._under_way)):
-                    self._under_way.add(pool.submit(self._call, item))
-            except Exception as error:  # noqa: BLE001  # raised when the calls under way have ended
+                for item in islice(self._remaining, limit - len(self._in_flight)):
+                    self._in_flight.add(pool.submit(self._call, item))
+            except Exception as error:  # noqa: BLE001  # raised when the calls in flight have ended
                 self.failure = error
-        return bool(self._under_way)
+        return bool(self._in_flight)
 
     def completed(self) -> list[Result]:
-        """Wait for at least one call; the results of those that have ended well."""
-        done, self._under_way = wait(self._under_way, return_when=FIRST_COMPLETED)
+        """Wait for at least one call; returns the results of the successful ones."""
+        done, self._in_flight = wait(self._in_flight, return_when=FIRST_COMPLETED)
         results = []
         for future in done:
             error = future.exception()
@@ -76,5 +76,5 @@ class _Work(Generic[Item, Result]):
         return results
 
     def cancel(self) -> None:
-        """Take back the calls that have not begun."""
-        self._under_way = {future for future in self._under_way if not future.cancel()}
+        """Cancel the calls that have not started."""
+        self._in_flight = {future for future in self._in_flight if not future.cancel()}

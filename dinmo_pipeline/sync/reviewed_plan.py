@@ -3,14 +3,12 @@
 import re
 import secrets
 
-import duckdb
-
 from dinmo_pipeline.config.declarations import Activation
 from dinmo_pipeline.state.changes import compute_changes
 from dinmo_pipeline.state.file.database import StateDatabase
 from dinmo_pipeline.state.fingerprint import Fingerprint, fingerprint_changes
+from dinmo_pipeline.sync.guards.holds import Hold, OtherChanges, UnreadableFingerprint
 
-NOT_AS_REVIEWED = "The changes are not those that were reviewed"
 _WRITTEN = re.compile(r"1:([0-9a-f]{16}):([0-9a-f]{32}):(\d{1,18}):(\d{1,18})")
 
 
@@ -20,7 +18,7 @@ def new_salt() -> str:
 
 
 def written(fingerprint: Fingerprint) -> str:
-    """As it stands in a plan file and in a run's config: `1:salt:digest:entered:left`."""
+    """A fingerprint as plan files and run configs hold it: `1:salt:digest:entered:left`."""
     values = (fingerprint.salt, fingerprint.digest, fingerprint.entered, fingerprint.left)
     return ":".join(("1", *(str(value) for value in values)))
 
@@ -36,33 +34,18 @@ def read_fingerprint(text: str) -> Fingerprint | None:
 
 def difference_from_reviewed(
     state: StateDatabase, activation: Activation, expected: str
-) -> str | None:
-    """Why the change set of now is not the expected one (as `written`), in words; None when it is.
+) -> Hold | None:
+    """How the current change set differs from the expected one (as `written`); None when it does not.
 
-    The caller holds the activation's lock, so that nothing comes between this and applying it.
+    The caller holds the activation's lock, so nothing changes between this and applying it.
 
     Raises:
         StateError: the state cannot be read.
     """
-    then = read_fingerprint(expected)
-    if then is None:
-        return f"{NOT_AS_REVIEWED}: {expected!r} is no fingerprint of a plan."
+    planned = read_fingerprint(expected)
+    if planned is None:
+        return Hold(UnreadableFingerprint(expected))
     with state.reading() as connection:
-        now = _fingerprint_of_now(connection, activation, then.salt)
-    if now == then:
-        return None
-    if (now.entered, now.left) == (then.entered, then.left):
-        what = f"still {now.entered:,} enter and {now.left:,} leave, but not the same members"
-    else:
-        what = (
-            f"{then.entered:,} entered and {then.left:,} left then,"
-            f" {now.entered:,} enter and {now.left:,} leave now"
-        )
-    return f"{NOT_AS_REVIEWED}: {what}."
-
-
-def _fingerprint_of_now(
-    connection: duckdb.DuckDBPyConnection, activation: Activation, salt: str
-) -> Fingerprint:
-    compute_changes(connection, activation)
-    return fingerprint_changes(connection, activation, salt)
+        compute_changes(connection, activation)
+        now = fingerprint_changes(connection, activation, planned.salt)
+    return None if now == planned else Hold(OtherChanges(planned, now))

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from dinmo_pipeline.config.declarations import Activation
 from dinmo_pipeline.intercom.client import IntercomClient
 from dinmo_pipeline.state.file.database import StateDatabase
+from dinmo_pipeline.sync.workspace import OpenedWorkspace
 
 
 def utc_now() -> datetime:
@@ -17,30 +18,46 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-def _nobody_listens(_label: str, _done: int, _total: int) -> None:
+def _ignore_progress(_label: str, _done: int, _total: int) -> None:
     pass
 
 
-# Who watches the syncs of this process: called with a label, the items done and the items in all.
+# Called with a label, the number of items done, and the number of items in all.
 progress_listener: ContextVar[Callable[[str, int, int], None]] = ContextVar(
-    "progress_listener", default=_nobody_listens
+    "progress_listener", default=_ignore_progress
 )
 
 
 @dataclass(frozen=True)
 class Session:
-    """One activation being synced: its settings, the state, the workspace, and who hears of progress.
+    """One activation being synced.
 
-    `log` gets sentences without personal data. `sync_id` is the Dagster run's id where there is one.
+    Attributes:
+        activation: its settings.
+        state: the state database.
+        client: calls the destination's workspace; every step uses `intercom` instead.
+        log: takes sentences without personal data.
+        clock: the current time.
+        sync_id: the id of the Dagster run, if there is one.
+        records_workspace: whether a newly seen workspace is recorded in the state.
+        intercom: the destination's workspace, verified on first use: no command can forget to.
     """
 
     activation: Activation
     state: StateDatabase
-    intercom: IntercomClient
+    client: IntercomClient
     log: logging.Logger
     clock: Callable[[], datetime] = utc_now
     sync_id: str = field(default_factory=lambda: uuid.uuid4().hex)
+    records_workspace: bool = True
+    intercom: OpenedWorkspace = field(init=False)
+
+    def __post_init__(self) -> None:
+        opened = OpenedWorkspace(
+            self.state, self.activation.destination, self.client, records=self.records_workspace
+        )
+        object.__setattr__(self, "intercom", opened)
 
     def progress(self, label: str, done: int, total: int) -> None:
-        """Tell whoever watches how far long work is, in items."""
+        """Report the progress of long work, in items."""
         progress_listener.get()(label, done, total)

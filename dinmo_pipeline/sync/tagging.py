@@ -1,4 +1,4 @@
-"""Tag and untag contacts, and turn each answer of Intercom into what became of the change."""
+"""Tag and untag contacts, and turn each of Intercom's answers into an outcome."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,26 +12,27 @@ from dinmo_pipeline.intercom.errors import (
     RefusedError,
     UnavailableError,
 )
+from dinmo_pipeline.intercom.halving import halves, narrow
 from dinmo_pipeline.intercom.tags import Tag, Tags
 from dinmo_pipeline.state.ledger import AppliedChange, Outcome, PlannedChange
 
-# Refusals of a list that may be meant for one of its contacts, or for its length: then it is halved.
+# Refusals that may be about one contact of a list, or about its length: the list is halved.
 _HALVED_STATUSES = frozenset({400, 404, 413, 422})
-# Intercom follows a chain of merges for 3 hops, as documented; so do we.
-_MOST_MERGES = 3
+# Intercom follows at most 3 merges in a row, as documented; so do we.
+_MAX_MERGES = 3
 
 
 class TagVanishedError(Exception):
-    """The tag was deleted in Intercom while the sync was under way."""
+    """The tag was deleted in Intercom during the sync."""
 
 
 @dataclass(frozen=True)
 class Tagger:
-    """Puts one tag on contacts and takes it off; each method gives one outcome per change.
+    """Puts one tag on contacts and takes it off; each method returns one outcome per change.
 
     Attributes:
-        is_tagged: whether our ledger says that a contact carries the tag. With it, the tag of a contact
-            that left is also taken off the one it was merged into; without, that one is left alone.
+        is_tagged: whether the ledger says that a contact carries the tag. If given, a contact that another
+            one was merged into is untagged for it, unless the ledger has it; otherwise it is left alone.
 
     Raises:
         AccessError, ConfigurationError: nothing will work until a person acts.
@@ -43,7 +44,7 @@ class Tagger:
     is_tagged: Callable[[str], bool] | None = None
 
     def tag_users(self, changes: Sequence[PlannedChange]) -> list[AppliedChange]:
-        """Tag up to 50 contacts in one call, and in more where the answer leaves a doubt."""
+        """Tag up to 50 contacts in one call, and in more if the answer does not confirm all of them."""
         try:
             return self._tag_together(changes)
         except UnavailableError as error:
@@ -55,16 +56,16 @@ class Tagger:
                 return [self._tag_alone(changes[0])]
             if error.status not in _HALVED_STATUSES:
                 return [_outcome(change, "failed", error) for change in changes]
-            # Up to 2.15 one unknown contact refuses the whole call, and nobody was tagged.
-            first, second = _halves(changes)
+            # Up to 2.15, one unknown contact makes Intercom refuse the whole call, and nobody is tagged.
+            first, second = halves(changes)
             return self.tag_users(first) + self.tag_users(second)
 
     def untag(self, change: PlannedChange) -> AppliedChange:
-        """Take the tag off one contact; one that is gone, or does not carry it, needs it no more."""
+        """Untag one contact; one that is gone or does not carry the tag needs nothing more."""
         try:
             request_id = self.tags.untag_contact(change.contact_id, self.tag.id)
         except NotFoundError as error:
-            return self._untagged_nobody(change, error)
+            return self._outcome_of_404(change, error)
         except UnavailableError as error:
             return _outcome(change, "pending", error)
         except RefusedError as error:
@@ -79,7 +80,7 @@ class Tagger:
         return [
             _applied(change, answer.request_id)
             if confirmed is None or change.contact_id in confirmed
-            # From 2.16 on a contact that is not listed was skipped, or so we must think.
+            # From 2.16 on, a contact that the answer does not list was probably skipped.
             else self._tag_alone(change)
             for change in changes
         ]
@@ -87,24 +88,17 @@ class Tagger:
     def _tag_around(
         self, changes: Sequence[PlannedChange], error: UnavailableError
     ) -> list[AppliedChange]:
-        """Halve a list that Intercom fails on, as long as it takes the other half."""
-        done: list[AppliedChange] = []
-        while len(changes) > 1:
-            failing = []
-            for half in _halves(changes):
-                try:
-                    done += self._tag_together(half)
-                except UnavailableError as again:
-                    error = again
-                    failing.append(half)
-                except RefusedError:
-                    done += self.tag_users(half)
-            if not failing:
-                return done
-            if len(failing) > 1:
-                break
-            changes = failing[0]
-        return done + [_outcome(change, "pending", error) for change in changes]
+        """Tag a list that Intercom fails on by halves, as long as it accepts the other half."""
+
+        def tag(half: Sequence[PlannedChange]) -> list[AppliedChange]:
+            try:
+                return self._tag_together(half)
+            except RefusedError:
+                return self.tag_users(half)
+
+        narrowed = narrow(changes, tag, error)
+        pending = [_outcome(change, "pending", narrowed.error) for change in narrowed.failing]
+        return narrowed.results + pending
 
     def _tag_alone(self, change: PlannedChange) -> AppliedChange:
         try:
@@ -121,8 +115,8 @@ class Tagger:
             return _outcome(change, "failed", error)
         return _applied(change, request_id)
 
-    def _untagged_nobody(self, change: PlannedChange, error: NotFoundError) -> AppliedChange:
-        """What a 404 on untagging means: the contact is gone, or merely does not carry the tag."""
+    def _outcome_of_404(self, change: PlannedChange, error: NotFoundError) -> AppliedChange:
+        """The meaning of a 404 on untagging: the contact is gone, or only does not carry the tag."""
         try:
             missing = self._why_not_found(change.contact_id)
             if missing is None:
@@ -138,9 +132,9 @@ class Tagger:
         return _outcome(change, "gone", missing)
 
     def _why_not_found(self, contact_id: str) -> NotFoundError | None:
-        """Intercom's answer that there is no such contact; None when there is one.
+        """Intercom's answer that a contact does not exist; None if it does.
 
-        An unknown contact and an unknown tag get the same answer on a write, so both are asked for.
+        A write gets the same answer for an unknown contact and for an unknown tag, so both are read.
 
         Raises:
             TagVanishedError: it is the tag that is missing.
@@ -154,11 +148,11 @@ class Tagger:
         return None
 
     def _untag_survivor(self, merged: MergedError) -> None:
-        """Take the tag, which moves with a merge, off the contact that was merged into.
+        """Untag the contact that another one was merged into, since a tag moves with a merge.
 
-        Not off one that has it for a member of its own: our ledger knows those.
+        A contact that carries the tag for another member keeps it: those are in the ledger.
         """
-        for _ in range(_MOST_MERGES):
+        for _ in range(_MAX_MERGES):
             survivor = merged.canonical_id
             if survivor is None or self.is_tagged is None or self.is_tagged(survivor):
                 return
@@ -171,26 +165,19 @@ class Tagger:
                 return
 
     def _report_other_tag(self, other: Tag) -> None:
-        """The bulk call goes by name: with our tag deleted or renamed, Intercom made another."""
+        """Report that our tag was deleted or renamed, so that bulk tagging, by name, created another."""
         ours = self.tags.get(self.tag.id)
         if ours is None:
             raise TagVanishedError
         raise ConfigurationError(
-            f"The tag {self.tag.name!r} was renamed in Intercom to {ours.name!r} during the sync, which"
-            f" made a second tag {other.name!r} (id {other.id}). Delete that one in Intercom; the next"
-            " sync goes on with the renamed one."
+            f"The tag {self.tag.name!r} was renamed in Intercom to {ours.name!r} during the sync, so"
+            f" Intercom created a second tag {other.name!r} (id {other.id}). Delete that one in Intercom."
+            " The next sync will use the renamed one."
         )
 
     @property
     def _contacts(self) -> Contacts:
         return Contacts(self.tags.transport)
-
-
-def _halves(
-    changes: Sequence[PlannedChange],
-) -> tuple[Sequence[PlannedChange], Sequence[PlannedChange]]:
-    middle = len(changes) // 2
-    return changes[:middle], changes[middle:]
 
 
 def _applied(change: PlannedChange, request_id: str | None) -> AppliedChange:
@@ -200,9 +187,12 @@ def _applied(change: PlannedChange, request_id: str | None) -> AppliedChange:
 
 
 def _outcome(change: PlannedChange, outcome: Outcome, error: IntercomError) -> AppliedChange:
-    reason = f"{error.status or 'no answer'} {error.code or ''}".strip()
-    if isinstance(error, MergedError) and error.canonical_id:
-        reason += f" into {error.canonical_id}"
     return AppliedChange(
-        change.change, change.identifier, change.contact_id, outcome, reason, error.request_id
+        change.change,
+        change.identifier,
+        change.contact_id,
+        outcome,
+        reason=f"{error.status or 'no answer'} {error.code or ''}".strip(),
+        request_id=error.request_id,
+        merged_into=error.canonical_id if isinstance(error, MergedError) else None,
     )

@@ -1,107 +1,145 @@
-"""Whether a destination still leads to the workspace that its tags and contacts in the state belong to.
+"""The workspace of a destination, opened only while it is the one that the state knows.
 
-A token tells nothing of its workspace, so Intercom is asked, by one call of `GET /me`. That is worth a call
-only when something may have changed: the token or the host is another than before, or, which a token of
-Intercom cannot do but an emulator can, a tag is not where we put it.
+The state holds Intercom's ids of tags and contacts, which mean nothing in another workspace. A token does
+not say which workspace it opens, so Intercom is asked, by one call of `GET /me`. That call is made only when
+something may have changed: the token or the host differs from last time, or a tag is not where we put it
+(which cannot happen with one token of Intercom, but can with an emulator).
 """
 
 from dinmo_pipeline.intercom.client import IntercomClient, Workspace
+from dinmo_pipeline.intercom.contacts import Contacts
 from dinmo_pipeline.intercom.errors import ConfigurationError, MergedError, NotFoundError
+from dinmo_pipeline.intercom.tags import Tags
 from dinmo_pipeline.state.file.database import StateDatabase
 from dinmo_pipeline.state.workspaces import (
-    Landmarks,
     RecordedWorkspace,
     landmarks,
     record_workspace,
     recorded_workspace,
 )
-from dinmo_pipeline.sync.session import Session
 
-# A tag or a contact may be deleted; that all of some are is told from another workspace by a person.
+# Single tags and contacts may be deleted. When this many of each are missing, it is another workspace.
 _LANDMARKS = 3
 
 
-def ensure_same_workspace(
-    state: StateDatabase,
-    destination: str,
-    intercom: IntercomClient,
-    *,
-    doubtful: bool = False,
-    record: bool = True,
-) -> None:
-    """Refuse a workspace that is not the one of the destination so far; remember the first one.
+class OpenedWorkspace:
+    """The calls to a destination's workspace, given out once it is known to be the same as before.
 
-    No call while the token and the host are those of the last time, unless it is `doubtful`; else one. A
-    state that holds tags or contacts but no workspace, as those of the first release do, is recognised by
-    some of them, which takes up to 6 calls more, once. With `record` false the state is only read.
+    The first use verifies the workspace: without a call while token and host are those of last time, else
+    by one. A state that has tags or contacts but no workspace, as those of the first release do, is
+    recognised by some of them, which takes up to 6 more calls, once.
+
+    Args:
+        state: where the workspace of the destination is recorded.
+        destination: key of the destination.
+        client: calls the workspace that the destination leads to now.
+        records: whether a newly seen workspace is recorded; if false, the state is only read.
 
     Raises:
-        ConfigurationError: it is another workspace, or cannot be recognised.
-        IntercomError: Intercom does not tell.
+        ConfigurationError: on first use, if it is another workspace or cannot be recognised.
+        IntercomError: on first use, if Intercom does not say which workspace it is.
     """
-    with state.reading() as connection:
-        known = recorded_workspace(connection, destination)
-    if known and known.access == intercom.access and not doubtful:
-        return
-    found = intercom.workspace()
-    if not found.id:
-        # Intercom's description allows it to be null: then nothing can be compared.
-        return
-    if known is None:
-        _recognise(state, destination, intercom, found)
-    elif known.workspace_id != found.id:
-        raise _other_workspace(destination, known, found, intercom)
-    if record:
-        _remember(state, destination, intercom, found)
 
+    def __init__(
+        self,
+        state: StateDatabase,
+        destination: str,
+        client: IntercomClient,
+        *,
+        records: bool = True,
+    ) -> None:
+        self._state = state
+        self._destination = destination
+        self._client = client
+        self._records = records
+        self._is_verified = False
 
-def ensure_workspace_of(session: Session, *, doubtful: bool = False, record: bool = True) -> None:
-    """The same for the destination of a session."""
-    ensure_same_workspace(
-        session.state,
-        session.activation.destination,
-        session.intercom,
-        doubtful=doubtful,
-        record=record,
-    )
+    @property
+    def tags(self) -> Tags:
+        """The tag calls."""
+        self._verify_once()
+        return self._client.tags
 
+    @property
+    def contacts(self) -> Contacts:
+        """The contact calls."""
+        self._verify_once()
+        return self._client.contacts
 
-def _remember(
-    state: StateDatabase, destination: str, intercom: IntercomClient, found: Workspace
-) -> None:
-    seen = RecordedWorkspace(found.id, found.name, intercom.access)
-    with state.transaction() as connection:
-        known = recorded_workspace(connection, destination)
-        # Another run may have come first, with another token.
-        if known and known.workspace_id != found.id:
-            raise _other_workspace(destination, known, found, intercom)
-        if known != seen:
-            record_workspace(connection, destination, seen)
+    @property
+    def calls(self) -> int:
+        """How many requests went out so far, retries included."""
+        return self._client.calls
 
+    def verify_again(self) -> None:
+        """Ask Intercom whether it is the same workspace: a tag or contact is not where we put it.
 
-def _recognise(
-    state: StateDatabase, destination: str, intercom: IntercomClient, found: Workspace
-) -> None:
-    with state.reading() as connection:
-        marks = landmarks(connection, destination, limit=_LANDMARKS)
-    if (marks.tags or marks.contacts) and not _any_exists(intercom, marks):
+        At most one call, also when it is used again.
+        """
+        self._verify(self._recorded())
+
+    def _verify_once(self) -> None:
+        if self._is_verified:
+            return
+        known = self._recorded()
+        if known is None or known.access != self._client.access:
+            self._verify(known)
+        self._is_verified = True
+
+    def _recorded(self) -> RecordedWorkspace | None:
+        with self._state.reading() as connection:
+            return recorded_workspace(connection, self._destination)
+
+    def _verify(self, known: RecordedWorkspace | None) -> None:
+        found = self._client.workspace()
+        if not found.id:
+            # Intercom's description allows a null id: then nothing can be compared.
+            return
+        if known is None:
+            self._recognise(found)
+        elif known.workspace_id != found.id:
+            raise self._other_workspace(known, found)
+        if self._records:
+            self._record(found)
+
+    def _record(self, found: Workspace) -> None:
+        seen = RecordedWorkspace(found.id, found.name, self._client.access)
+        with self._state.transaction() as connection:
+            known = recorded_workspace(connection, self._destination)
+            # Another run may have come first, with another token.
+            if known and known.workspace_id != found.id:
+                raise self._other_workspace(known, found)
+            if known != seen:
+                record_workspace(connection, self._destination, seen)
+
+    def _recognise(self, found: Workspace) -> None:
+        with self._state.reading() as connection:
+            marks = landmarks(connection, self._destination, limit=_LANDMARKS)
+        if not (marks.tags or marks.contacts):
+            return
+        if any(self._client.tags.get(tag) for tag in marks.tags):
+            return
+        if any(_existed(self._client, contact) for contact in marks.contacts):
+            return
         raise ConfigurationError(
-            f"Destination {destination!r} leads to the Intercom workspace {_named(found)}, and none of the"
-            " tags and contacts that the state has of this destination exist there: it seems to be another"
-            f" workspace than before. {_way_out('the workspace of before', intercom)}"
+            f"Destination {self._destination!r} leads to the Intercom workspace {_named(found)}. It has"
+            " none of the tags and contacts that the state knows of this destination, so it seems to be"
+            f" another workspace than before. {_way_out('the earlier workspace', self._client)}"
+        )
+
+    def _other_workspace(self, known: RecordedWorkspace, found: Workspace) -> ConfigurationError:
+        before = f"{known.name!r} ({known.workspace_id})"
+        return ConfigurationError(
+            f"Destination {self._destination!r} now leads to the Intercom workspace {_named(found)}, but"
+            f" its tags and contacts in the state belong to the workspace {before}."
+            f" {_way_out(before, self._client)}"
         )
 
 
-def _any_exists(intercom: IntercomClient, marks: Landmarks) -> bool:
-    return any(intercom.tags.get(tag) for tag in marks.tags) or any(
-        _contact_exists(intercom, contact) for contact in marks.contacts
-    )
-
-
-def _contact_exists(intercom: IntercomClient, contact_id: str) -> bool:
-    """Whether Intercom ever had the contact in this workspace: one that was merged counts."""
+def _existed(client: IntercomClient, contact_id: str) -> bool:
+    """Whether the workspace ever had the contact: a merged one counts."""
     try:
-        intercom.contacts.get(contact_id)
+        client.contacts.get(contact_id)
     except MergedError:
         return True
     except NotFoundError:
@@ -109,28 +147,14 @@ def _contact_exists(intercom: IntercomClient, contact_id: str) -> bool:
     return True
 
 
-def _other_workspace(
-    destination: str, known: RecordedWorkspace, found: Workspace, intercom: IntercomClient
-) -> ConfigurationError:
-    before = _name_and_id(known.name, known.workspace_id)
-    return ConfigurationError(
-        f"Destination {destination!r} leads to the Intercom workspace {_named(found)} now, but its tags and"
-        f" contacts in the state belong to the workspace {before}. {_way_out(before, intercom)}"
-    )
-
-
-def _way_out(before: str, intercom: IntercomClient) -> str:
-    token = intercom.token_name[:1].lower() + intercom.token_name[1:]
+def _way_out(before: str, client: IntercomClient) -> str:
+    token = client.token_name[:1].lower() + client.token_name[1:]
     return (
-        f"Nothing was written. To go on in {before}, put right what leads there: {token}, `region` or"
-        " `base_url`. If the move is meant, declare the new workspace as another destination, under a key"
-        " of its own (docs/guides/operate.md)."
+        f"Nothing was written. To stay in {before}, correct {token}, `region`, or `base_url`. If you"
+        " mean to move, declare the new workspace as another destination, under a key of its own"
+        " (docs/guides/operate.md)."
     )
 
 
 def _named(workspace: Workspace) -> str:
-    return _name_and_id(workspace.name, workspace.id)
-
-
-def _name_and_id(name: str, workspace_id: str) -> str:
-    return f"{name!r} ({workspace_id})"
+    return f"{workspace.name!r} ({workspace.id})"

@@ -11,10 +11,11 @@ from typing import Any
 import pyarrow as pa
 import requests
 
+from dinmo_pipeline.contact import Contact
 from dinmo_pipeline.emulator import EmulatorSettings
 from dinmo_pipeline.intercom.client import IntercomClient
 from dinmo_pipeline.state.changes import compute_changes, store_changes
-from dinmo_pipeline.state.directory import SeenContact, record_contacts
+from dinmo_pipeline.state.directory import record_contacts
 from dinmo_pipeline.state.file.database import StateDatabase
 from dinmo_pipeline.state.ledger import (
     ActivationTag,
@@ -131,7 +132,7 @@ def apply(session: Session, folder: Path, *, calls: int = 0) -> SyncNumbers:
 
 def know(session: Session, contacts: Iterable[tuple[str, str]]) -> None:
     """Record that an earlier sync found these contacts, given as (contact id, email)."""
-    seen = [SeenContact(contact_id, address, None) for contact_id, address in contacts]
+    seen = [Contact(contact_id, address, None) for contact_id, address in contacts]
     with session.state.transaction() as connection:
         record_contacts(connection, "main", seen, by_email=True, now=utc_now())
 

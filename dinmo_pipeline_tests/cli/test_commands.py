@@ -1,4 +1,4 @@
-"""Each command as a person or a program uses it: what it prints where, and its exit code."""
+"""Each command as a person or a program uses it: its output, its errors and its exit code."""
 
 import json
 import os
@@ -40,7 +40,7 @@ def test_sync_json_prints_one_object_with_the_documented_keys(company, dinmo):
 
 
 def test_plan_shows_what_a_sync_would_do_and_writes_nothing(company, dinmo):
-    """Neither to Intercom nor to the state; the estimate of calls holds."""
+    """It writes neither to Intercom nor to the state, and its estimate of calls holds."""
     company.people(ANA, BEN)
     company.members([ANA, BEN, CLEO])
     company.calls()
@@ -56,7 +56,7 @@ def test_plan_shows_what_a_sync_would_do_and_writes_nothing(company, dinmo):
 
 
 def test_plan_does_not_touch_an_existing_state(company, dinmo):
-    """Byte for byte."""
+    """The file stays the same byte for byte."""
     company.people(ANA)
     company.members([ANA])
     dinmo("sync", "vip")
@@ -68,7 +68,7 @@ def test_plan_does_not_touch_an_existing_state(company, dinmo):
 
 
 def test_held_changes_exit_with_three(company, dinmo):
-    """Both in plan and in sync, with the way out in words."""
+    """In plan and in sync, with the command that releases them."""
     company.people(ANA)
     company.members([ANA])
     dinmo("sync", "vip")
@@ -77,16 +77,17 @@ def test_held_changes_exit_with_three(company, dinmo):
     held = dinmo("sync", "vip")
     assert held.code == 3
     assert held.err == (
-        "vip: held, nothing was applied. The segment became empty: all 1 tagged contacts would lose the"
-        " tag. If that is meant: dinmo sync vip --allow-large-removal\n"
+        "vip: held. The segment became empty: the only tagged contact would lose the tag. Nothing was"
+        " applied. If the removal is intended, run `dinmo sync vip --allow-large-removal`, or launch"
+        " apply_tag_changes with allow_large_removal: true. A smaller change set is released by itself.\n"
     )
     assert json.loads(dinmo("sync", "vip", "--json").out)["vip"]["status"] == "held"
     assert dinmo("sync", "vip", "--allow-large-removal").code == 0
     assert company.tagged() == set()
 
 
-def test_what_a_run_warns_of_is_told_in_a_sentence(company, dinmo):
-    """Without the date, run and step that Dagster puts before it."""
+def test_a_warning_of_a_run_is_printed_as_a_sentence(company, dinmo):
+    """The date, run and step that Dagster puts before it are left out."""
     company.people(ANA)
     company.members([ANA])
     dinmo("sync", "vip")
@@ -95,12 +96,12 @@ def test_what_a_run_warns_of_is_told_in_a_sentence(company, dinmo):
     printed = dinmo("sync", "vip")
     assert printed.code == 0
     assert printed.err == (
-        "The tag of vip was renamed in Intercom to 'Our best'; it is kept by its id.\n"
+        "The tag of vip was renamed in Intercom to 'Our best'. The sync goes on with it under that name.\n"
     )
 
 
 def test_the_worst_of_several_syncs_is_the_exit_code(company, dinmo):
-    """One failed over one held over one ok."""
+    """Failed outranks held, and held outranks ok."""
     company.people(ANA, BEN)
     for key in ("empty", "broken"):
         company.activate(key)
@@ -117,7 +118,7 @@ def test_the_worst_of_several_syncs_is_the_exit_code(company, dinmo):
 
 
 def test_sync_all_leaves_out_what_is_disabled(company, dinmo):
-    """It can be named, though."""
+    """It can still be named."""
     company.activate("paused", enabled=False)
     company.members([ANA], "paused")
     company.members([ANA])
@@ -128,15 +129,15 @@ def test_sync_all_leaves_out_what_is_disabled(company, dinmo):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("sync",), "Name the activations to sync, or say --all."),
+        (("sync",), "Name the activations to sync, or use --all."),
         (("sync", "vpi"), "There is no activation 'vpi'. Perhaps you meant 'vip'."),
-        (("sync", "vip", "--all"), "Name the activations to sync, or say --all."),
-        (("plan", "nobody"), "There is no activation 'nobody'. Declared are: vip."),
+        (("sync", "vip", "--all"), "Name the activations to sync, or use --all."),
+        (("plan", "nobody"), "There is no activation 'nobody'. Declared: vip."),
         (("frobnicate",), "No such command 'frobnicate'."),
     ],
 )
 def test_wrong_usage_exits_with_two_and_says_what_is_right(dinmo, words, said):
-    """Nothing is synced."""
+    """The message says what is right, and nothing is synced."""
     printed = dinmo(*words)
     assert printed.code == 2
     assert said in printed.err
@@ -144,7 +145,7 @@ def test_wrong_usage_exits_with_two_and_says_what_is_right(dinmo, words, said):
 
 
 def test_wrong_declarations_exit_with_two_and_name_file_and_line(company, dinmo):
-    """Every command that reads them."""
+    """In every command that reads them."""
     company.declared["activations"]["vip"] = {"shedule": "0 * * * *"}
     for words in (("check",), ("plan",), ("sync", "--all"), ("status",)):
         printed = dinmo(*words)
@@ -155,10 +156,10 @@ def test_wrong_declarations_exit_with_two_and_name_file_and_line(company, dinmo)
 
 
 def test_check_counts_and_check_online_asks_source_and_destination(company, dinmo):
-    """An unknown column is an error of the declarations, with the nearest name."""
+    """An unknown column is an error in the declarations, with the nearest name."""
     company.members([ANA, BEN])
     assert dinmo("check").out == (
-        "The declarations are right: 1 segments, 1 activations, 1 destinations.\n"
+        "The declarations are valid: 1 segment, 1 activation, 1 destination.\n"
     )
     online = json.loads(dinmo("check", "--online", "--json").out)
     assert online["members"] == {"vip": 2}
@@ -170,22 +171,21 @@ def test_check_counts_and_check_online_asks_source_and_destination(company, dinm
     assert "email" in printed.err
 
 
-def test_check_online_tells_that_alerts_go_nowhere(company, dinmo, monkeypatch):
-    """Before the first of them is due; nothing is posted."""
+def test_check_online_reports_that_alerts_go_nowhere(company, dinmo, monkeypatch):
+    """The webhook's variable is not set; nothing is posted to find out."""
     company.members([ANA, BEN])
     company.declared["alerts"] = {"webhook": {"env": "TEST_ALERTS_WEBHOOK"}}
     printed = dinmo("check", "--online")
     assert printed.code == 2
     assert printed.err == (
-        "alerts: the environment variable TEST_ALERTS_WEBHOOK (webhook) is not set, so nobody would be"
-        " told.\n"
+        "alerts: the environment variable TEST_ALERTS_WEBHOOK is not set, so alerts go nowhere.\n"
     )
     monkeypatch.setenv("TEST_ALERTS_WEBHOOK", "http://127.0.0.1:1/")
     assert dinmo("check", "--online").code == 0
 
 
 def test_status_shows_each_activation_and_what_is_orphaned(company, dinmo):
-    """Before the first sync, after it, and after the activation left the declarations."""
+    """Before the first sync, after it, and after the activation was removed from the declarations."""
     company.people(ANA)
     company.members([ANA, BEN])
     assert "never synced" in dinmo("status").out
@@ -234,7 +234,7 @@ sys.stdin.read()
 
 
 def test_a_missing_source_says_which_file_and_exits_with_one(dinmo):
-    """No traceback, and nothing is written."""
+    """There is no traceback, and nothing is written."""
     printed = dinmo("plan")
     assert printed.code == 1
     assert "warehouse.duckdb" in printed.err
@@ -242,12 +242,12 @@ def test_a_missing_source_says_which_file_and_exits_with_one(dinmo):
 
 
 def test_schema_is_a_json_schema(dinmo):
-    """For editors."""
+    """Editors complete and validate YAML with it."""
     assert json.loads(dinmo("schema").out)["type"] == "object"
 
 
 def test_every_command_explains_itself(dinmo):
-    """`--help` of each exits with 0 and has a sentence."""
+    """`--help` of each exits with 0 and prints more than its usage."""
     for command in commands.commands:
         printed = dinmo(command, "--help")
         assert printed.code == 0
@@ -255,7 +255,7 @@ def test_every_command_explains_itself(dinmo):
 
 
 def test_without_dagster_home_a_folder_of_the_project_is_used(company, tmp_path):
-    """The one that git ignores, with the project's dagster.yaml in it."""
+    """It is the one that git ignores, with a link to the project's dagster.yaml."""
     company.people(ANA)
     company.members([ANA])
     project = tmp_path / "project"
@@ -278,7 +278,7 @@ def test_without_dagster_home_a_folder_of_the_project_is_used(company, tmp_path)
 
 
 def test_the_state_can_be_queried_with_plain_duckdb(company, dinmo):
-    """Its tables are for people, too."""
+    """Its tables and views are for people too."""
     company.people(ANA)
     company.members([ANA])
     dinmo("sync", "vip")

@@ -36,12 +36,12 @@ def shop(company):
 
 
 def test_the_list_has_every_segment_with_its_size_and_use(shop, dinmo):
-    """Distinct usable identifiers, of the column that is sent, or else of the model's key."""
+    """The size counts distinct usable identifiers of the column that is sent, or else of the model's key."""
     printed = dinmo("segments", "--json")
     assert printed.code == 0
     rows = json.loads(printed.out)
-    told = {key: (row["kind"], row["column"], row["members"]) for key, row in rows.items()}
-    assert told == {
+    sizes = {key: (row["kind"], row["column"], row["members"]) for key, row in rows.items()}
+    assert sizes == {
         "french": ("where", "email", 2),
         "everybody": ("sql", "email", 3),
         "trial": ("table", "email", 1),
@@ -55,8 +55,8 @@ def test_the_list_has_every_segment_with_its_size_and_use(shop, dinmo):
 
 
 @pytest.mark.usefixtures("shop")
-def test_one_segment_is_told_with_sample_sql_and_overlaps(dinmo):
-    """No identifier is shown whole, neither to a person nor in JSON."""
+def test_one_segment_is_shown_with_sample_sql_and_overlaps(dinmo):
+    """No identifier is shown in full, neither in the terminal nor in JSON."""
     found = json.loads(dinmo("segments", "french", "--json").out)
     assert found["members"] == 2
     assert sorted(found["sample"]) == ["a***@e***.com", "c***@s***.org"]
@@ -76,15 +76,15 @@ def test_one_segment_is_told_with_sample_sql_and_overlaps(dinmo):
 
 @pytest.mark.usefixtures("shop")
 def test_segments_of_another_identifier_are_left_out_of_the_overlaps(dinmo):
-    """The table of trialists has emails only, and says so."""
+    """The table of trialists has only emails, so it is left out, with a message."""
     printed = dinmo("segments", "belgian", "--json")
     assert printed.code == 0
     assert set(json.loads(printed.out)["overlap"]) == {"french", "everybody"}
-    assert "trial: no overlap is told" in printed.err
+    assert printed.err == ("trial: no overlap; it has no such column, or does not compile.\n")
 
 
-def test_the_sizes_of_the_last_syncs_are_told(shop, dinmo):
-    """For each activation of the segment, the oldest first."""
+def test_the_sizes_of_the_last_syncs_are_shown(shop, dinmo):
+    """They are listed by activation of the segment, the oldest first."""
     with shop.state.transaction() as connection:
         for hour in range(12):
             connection.execute(
@@ -98,8 +98,8 @@ def test_the_sizes_of_the_last_syncs_are_told(shop, dinmo):
     assert "2026-03-01 11:00 UTC" in dinmo("segments", "french").out
 
 
-def test_a_segment_that_does_not_fit_is_told_and_the_others_are_listed(shop, dinmo):
-    """As an error of the declarations, with its place."""
+def test_a_segment_that_does_not_fit_is_reported_and_the_others_are_listed(shop, dinmo):
+    """The report is the same as for any error in the declarations."""
     shop.declared["segments"]["wrong"] = {
         "model": "customers",
         "where": {"field": "contry", "equals": "FR"},
@@ -118,14 +118,14 @@ def test_a_segment_that_does_not_fit_is_told_and_the_others_are_listed(shop, din
 
 @pytest.mark.usefixtures("shop")
 def test_an_unknown_segment_is_wrong_usage(dinmo):
-    """With the nearest one."""
+    """The message names the nearest one."""
     printed = dinmo("segments", "frensh")
     assert printed.code == 2
     assert "There is no segment 'frensh'. Perhaps you meant 'french'." in printed.err
 
 
 def test_without_a_source_the_error_is_the_usual_one(dinmo):
-    """One sentence, exit code 1."""
+    """It is one sentence, and the exit code is 1."""
     printed = dinmo("segments")
     assert printed.code == 1
     assert "warehouse.duckdb" in printed.err

@@ -1,4 +1,4 @@
-"""`dinmo test`, and the same tests in pytest: given these rows, exactly these are members."""
+"""`dinmo test`, and the same tests in the user's own pytest."""
 
 import json
 import subprocess
@@ -79,18 +79,18 @@ def declare(shop, key, **test):
 
 @pytest.mark.parametrize("has_warehouse", [True, False])
 def test_tests_pass_with_and_without_the_source(shop, dinmo, has_warehouse):
-    """Without it the types of columns are inferred, and that is told."""
+    """Without it, column types are inferred, and a message says so."""
     if has_warehouse:
         with_warehouse(shop)
     printed = dinmo("test")
     assert printed.code == 0, printed.err
-    assert printed.out == ("ok      vip_needs_two_recent_orders\n1 of 1 tests passed.\n")
+    assert printed.out == ("ok      vip_needs_two_recent_orders\n1 of 1 test passed.\n")
     assert ("inferred" in printed.err) != has_warehouse
     assert not (shop.folder / "state.duckdb").exists()
 
 
 def test_a_failed_test_says_who_is_missing_and_who_is_unexpected(shop, dinmo):
-    """Exit code 1; in JSON, too."""
+    """The exit code is 1, and JSON has the same."""
     declare(shop, "wrong", **{**VIP, "expect": [2, 3]})
     printed = dinmo("test")
     assert printed.code == 1
@@ -130,7 +130,7 @@ def test_sql_segments_run_at_the_moment_of_the_test(shop, dinmo, has_warehouse):
 
 
 def test_times_without_an_offset_are_on_the_clock_of_the_test(shop, dinmo):
-    """Those of the rows as well as `now`."""
+    """That holds for the times of rows and for `now`."""
     with_warehouse(shop)
     shop.declared["segments"]["today"] = {
         "model": "customers",
@@ -188,8 +188,8 @@ def test_tables_are_given_by_name_and_segments_of_segments_run(shop, dinmo, has_
     assert printed.code == 0, printed.out + printed.err
 
 
-def test_what_does_not_fit_the_tables_is_an_error_of_the_declarations(shop, dinmo):
-    """Each with its place; the other tests run."""
+def test_what_does_not_fit_the_tables_is_an_error_in_the_declarations(shop, dinmo):
+    """Each error has its place, and the other tests run."""
     with_warehouse(shop)
     declare(shop, "misspelt", **{**VIP, "given": {"customers": [{"custmer_id": 1}]}})
     declare(shop, "no_date", **{**VIP, "given": {"orders": [{"ordered_at": "soon"}]}})
@@ -205,8 +205,8 @@ def test_what_does_not_fit_the_tables_is_an_error_of_the_declarations(shop, dinm
     assert "1 of 4 tests passed." in printed.out
     assert "test 'misspelt': The table 'shop.customers' has no column 'custmer_id'." in printed.err
     assert "Perhaps you meant 'customer_id'." in printed.err
-    assert "test 'no_date': The rows of 'orders' do not fit it: Conversion Error" in printed.err
-    assert "test 'no_such_table': The segment reads no table 'shop.custmers'." in printed.err
+    assert "test 'no_date': A row does not fit the table 'orders': Conversion Error" in printed.err
+    assert "test 'no_such_table': The segment does not read a table 'shop.custmers'." in printed.err
     assert "dinmo.yaml:" in printed.err
     statuses = {key: row["status"] for key, row in json.loads(dinmo("test", "--json").out).items()}
     assert statuses["misspelt"] == "wrong"
@@ -223,12 +223,12 @@ def test_without_the_source_nothing_may_be_known_of_a_table(shop, dinmo):
     shop.declared["segments"]["quiet"]["sql"] = "select email from anywhere"
     printed = dinmo("test", "empty")
     assert printed.code == 2
-    assert "Nothing is known of the columns of the table 'anywhere'." in printed.err
-    assert "give at least one row of it" in printed.err
+    assert "The columns of the table 'anywhere' are unknown." in printed.err
+    assert "Give at least one row of it, in this or another test." in printed.err
 
 
 def test_a_dialect_of_another_warehouse_is_understood(shop, dinmo):
-    """The source is Snowflake, which is not reached; the test runs on DuckDB."""
+    """The source is Snowflake, which cannot be reached; the test runs on DuckDB."""
     shop.declared["source"] = {"type": "snowflake", "uri": {"env": "NO_SUCH_WAREHOUSE"}}
     shop.declared["segments"]["quiet"]["sql"] = (
         "select email from shop.customers where seen_at < dateadd(day, -30, current_date())"
@@ -252,17 +252,17 @@ def test_a_dialect_of_another_warehouse_is_understood(shop, dinmo):
 
 
 def test_an_unknown_test_is_wrong_usage_and_no_test_is_fine(shop, dinmo):
-    """The nearest name is told."""
+    """The message names the nearest test."""
     printed = dinmo("test", "vip_needs_two_recent_order")
     assert printed.code == 2
     assert "Perhaps you meant 'vip_needs_two_recent_orders'." in printed.err
     shop.declared["tests"] = {}
-    assert dinmo("test").out == "No tests are declared. Declare some under `tests`.\n"
+    assert dinmo("test").out == "No tests are declared. Add some under `tests`.\n"
 
 
 @pytest.mark.parametrize("has_warehouse", [True, False])
 def test_pytest_runs_each_declared_test_as_one(shop, own_pytest, has_warehouse):
-    """In a pytest of the user's own, in a process of its own."""
+    """They run in the user's own pytest, in a separate process."""
     if has_warehouse:
         with_warehouse(shop)
     declare(shop, "wrong", **{**VIP, "expect": [2]})
@@ -273,7 +273,7 @@ def test_pytest_runs_each_declared_test_as_one(shop, own_pytest, has_warehouse):
 
 @pytest.fixture
 def own_pytest(tmp_path):
-    """Run the two lines of the docs with pytest on some declarations; what it prints."""
+    """Run the two lines of the docs with pytest on some declarations; returns what pytest prints."""
 
     def run(declarations):
         folder = tmp_path / "own_tests"
@@ -290,6 +290,6 @@ def own_pytest(tmp_path):
 
 
 def test_the_pytest_function_has_one_case_for_each_test(shop):
-    """By its key."""
+    """The case is named by the key of the test."""
     (mark,) = segment_tests(shop.declarations).pytestmark
     assert mark.args == ("name", ["vip_needs_two_recent_orders"])

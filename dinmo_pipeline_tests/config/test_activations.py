@@ -125,7 +125,7 @@ def test_a_default_column_is_not_taken_for_the_other_identifier():
 
 @pytest.mark.parametrize("other", ["VIP", " vip ", "Vip"])
 def test_one_tag_has_one_activation(other):
-    """Intercom does not tell names apart by case: two activations would undo each other's work."""
+    """Intercom ignores case in names: two activations would undo each other's work."""
     text = (
         SOURCE_AND_STATE
         + DESTINATION
@@ -138,8 +138,8 @@ def test_one_tag_has_one_activation(other):
     )
     (message,) = messages(text)
     assert message == (
-        f"The tag '{other.strip()}' on 'main' is already that of activation 'a' at "
-        "project.yaml:6:25; names that differ in case are one tag."
+        f"The tag '{other.strip()}' in 'main' already belongs to activation 'a' at"
+        " project.yaml:6:25. Names that differ only in case are the same tag."
     )
 
 
@@ -166,5 +166,5 @@ def test_one_name_on_two_destinations_is_two_tags():
     assert [each.name for each in load(text).activations.values()] == ["s", "s"]
     without = text.replace(", destination: y", "")
     assert messages(without) == [
-        "`destination` is missing, and there is not exactly one to choose."
+        "`destination` is missing, and there is not exactly one destination to use by default."
     ]

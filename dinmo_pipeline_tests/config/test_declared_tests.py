@@ -1,4 +1,4 @@
-"""`tests`: given these rows, exactly these are a segment's members; read as strictly as all else."""
+"""`tests`: given these rows, exactly these are a segment's members; read as strictly as everything else."""
 
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
@@ -66,7 +66,7 @@ def test_now_is_a_day_or_a_time(written, now):
 
 
 def test_without_now_it_is_the_present_in_utc():
-    """None stands for it."""
+    """Represented by None."""
     test = _test("{segment: vip, given: {}, expect: []}")
     assert (test.now, test.timezone) == (None, "UTC")
 
@@ -108,7 +108,7 @@ def test_tables_go_by_name_where_a_segment_names_them():
         ),
         (
             "{segment: vip, given: {custmers: []}, expect: []}",
-            "There is no model 'custmers', and the segment reads no such table.",
+            "There is no model 'custmers', and the segment reads no table of that name.",
         ),
         (
             "{segment: lines, given: {order_lines: [], customers: []}, expect: [1]}",
@@ -117,20 +117,20 @@ def test_tables_go_by_name_where_a_segment_names_them():
         ("{segment: asked, given: {}, expect: [1]}", "Segment 'asked' has no model, so `expect`"),
         (
             "{segment: asked, given: {customers: [], CUSTOMERS: []}, expect: {column: a, members: []}}",
-            "The rows of the table 'CUSTOMERS' are given twice.",
+            "The table 'CUSTOMERS' is given twice.",
         ),
         ("{segment: vip, given: {}, expect: {members: [1]}}", "`column` is missing."),
         ("{segment: vip, given: {}, expect: 1}", "`expect` must be a list"),
         (
             "{segment: vip, given: {}, expect: [null]}",
-            "`expect` holds a value that must be a value",
+            "`expect` contains a value that must be a value",
         ),
         ("{segment: vip, now: soon, given: {}, expect: []}", "`now` must be a day or a time."),
-        ("{segment: vip, timezone: Here, given: {}, expect: []}", "`timezone` is no time zone"),
+        ("{segment: vip, timezone: Here, given: {}, expect: []}", "`timezone` is not a time zone"),
     ],
 )
-def test_what_is_wrong_is_told(written, message):
-    """One problem each, that says what is right."""
+def test_each_mistake_is_reported(written, message):
+    """As one problem, with what is right instead."""
     (found,) = messages(f"{_BASE}  t: {written}\n")
     assert found.startswith(message)
 
@@ -139,7 +139,8 @@ def test_a_misspelt_model_is_shown_with_its_place():
     """With the nearest name."""
     text = f"{_BASE}  t:\n    segment: vip\n    given:\n      custmers: []\n    expect: []\n"
     assert str(refusal(text)) == (
-        "project.yaml:17:7: test 't': There is no model 'custmers', and the segment reads no such table.\n"
+        "project.yaml:17:7: test 't': "
+        "There is no model 'custmers', and the segment reads no table of that name.\n"
         "  15 |     segment: vip\n"
         "  16 |     given:\n"
         "  17 |       custmers: []\n"

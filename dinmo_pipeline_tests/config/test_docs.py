@@ -1,4 +1,4 @@
-"""Every example of the reference is read; every setting and operator is in it."""
+"""Every example in the reference loads, and every setting and operator is in it."""
 
 import re
 from pathlib import Path
@@ -10,6 +10,7 @@ from dinmo_pipeline.config.conditions.forms import FORM_WORDS
 from dinmo_pipeline.config.conditions.operators import OPERATORS
 from dinmo_pipeline.segments.unit_tests.running import run_segment_test
 from dinmo_pipeline_tests.config.reading import DESTINATION, SOURCE_AND_STATE, load
+from dinmo_pipeline_tests.config.reference_page import PAGE, with_table
 
 _DOCS = Path(__file__).parents[2] / "docs"
 _REFERENCE = _DOCS / "reference"
@@ -65,10 +66,16 @@ def test_examples_of_conditions_load(block):
 
 
 def test_every_operator_and_form_is_in_the_reference():
-    """A word that is not there cannot be found."""
+    """Otherwise it could not be found."""
     text = (_REFERENCE / "conditions.md").read_text()
     missing = [word for word in (*OPERATORS, *FORM_WORDS) if not re.search(rf"[`{{]{word}\b", text)]
     assert missing == []
+
+
+def test_the_table_of_activation_settings_is_current():
+    """Generated from their declarations; run the module `reference_page` to write it."""
+    page = PAGE.read_text("utf-8")
+    assert with_table(page) == page
 
 
 def _keys(schema):

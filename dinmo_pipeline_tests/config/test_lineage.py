@@ -89,12 +89,12 @@ def test_a_destination_can_have_all_of_its_activations_follow():
     assert problem.subject == "activation 'bare'"
 
 
-def test_to_follow_nothing_is_refused_with_the_fix():
+def test_following_nothing_is_refused_with_the_fix():
     """Such an activation would never be synced."""
     text = _BASE + "activations:\n  bare: {schedule: {after: upstream}}\n"
     assert str(refusal(text)) == (
-        "project.yaml:21:20: activation 'bare': `schedule` is {after: upstream}, but segment 'bare' has no"
-        " `upstream`, nor has a model that it uses.\n"
+        "project.yaml:21:20: activation 'bare': `schedule` is {after: upstream}, but neither segment"
+        " 'bare' nor a model that it uses has an `upstream`.\n"
         "  19 |   bare: {sql: select 1}\n"
         "  20 | activations:\n"
         "  21 |   bare: {schedule: {after: upstream}}\n"
@@ -106,23 +106,21 @@ def test_to_follow_nothing_is_refused_with_the_fix():
 @pytest.mark.parametrize(
     "schedule", ["{after: orders}", "{before: upstream}", "{after: upstream, at: 1}", "{}"]
 )
-def test_other_mappings_are_no_schedule(schedule):
+def test_other_mappings_are_not_schedules(schedule):
     """The allowed forms are listed."""
     text = f"{_BASE}activations: {{plain: {{schedule: {schedule}}}}}"
     assert messages(text) == ["`schedule` must be one of the allowed forms."]
 
 
-def test_the_word_for_it_inside_is_no_schedule():
+def test_the_internal_word_for_it_is_not_a_schedule():
     """There is one way to write it."""
     text = f"{_BASE}activations: {{plain: {{schedule: after_upstream}}}}"
     assert "{after: upstream}" in refusal(text).problems[0].allowed
 
 
 @pytest.mark.parametrize("key", ["segment_membership", "intercom_tags"])
-def test_what_comes_after_the_segments_is_no_upstream(key):
+def test_what_comes_after_the_segments_cannot_be_upstream(key):
     """It would depend on itself."""
     text = f"{SOURCE_AND_STATE}segments: {{s: {{table: t, upstream: [a/b, {key}]}}}}"
     (message,) = messages(text)
-    assert message.endswith(
-        f"must be an asset that comes before the segments, which {key} does not."
-    )
+    assert message.endswith(f"must be an asset upstream of the segments; {key} comes after them.")

@@ -1,4 +1,4 @@
-"""Whole messages, as a person reads them."""
+"""Whole messages, as people see them."""
 
 import pytest
 
@@ -17,7 +17,7 @@ def _rendered(text):
 
 
 def test_an_unknown_setting_and_a_wrong_word():
-    """Sorted by place, with what is allowed and what was perhaps meant."""
+    """Sorted by place, with what is allowed and a suggestion."""
     text = SOURCE_AND_STATE + (
         "destinations:\n"
         "  main:\n"
@@ -35,7 +35,7 @@ def test_an_unknown_setting_and_a_wrong_word():
         "  Perhaps you meant 'region'.\n"
         "\n"
         "project.yaml:7:36: destination 'main', default_activation: "
-        "`match_by` must be one of the allowed words.\n"
+        "`match_by` must be one of the allowed values.\n"
         "  5 |     access_token: {env: INTERCOM_ACCESS_TOKEN}\n"
         "  6 |     regoin: eu\n"
         "  7 |     default_activation: {match_by: e-mail}\n"
@@ -45,21 +45,21 @@ def test_an_unknown_setting_and_a_wrong_word():
     )
 
 
-def test_a_secret_written_out():
-    """It is not repeated, and the fix is shown."""
+def test_a_literal_secret():
+    """The error does not repeat it, and shows the fix."""
     text = (
         SOURCE_AND_STATE + "destinations:\n  main: {access_token: dG9rOnNlY3JldA==, region: uk}\n"
     )
     assert _rendered(text) == (
         "project.yaml:4:24: destination 'main': "
-        "`access_token` is a secret and must not be written here.\n"
+        "`access_token` is a secret and must not be written in the declarations.\n"
         "  2 | state: {database: state.duckdb}\n"
         "  3 | destinations:\n"
         "  4 |   main: {access_token: ***, region: uk}\n"
         "    |                        ^\n"
         "  Write {env: INTERCOM_ACCESS_TOKEN} and set that variable where the pipeline runs.\n"
         "\n"
-        "project.yaml:4:50: destination 'main': `region` must be one of the allowed words.\n"
+        "project.yaml:4:50: destination 'main': `region` must be one of the allowed values.\n"
         "  2 | state: {database: state.duckdb}\n"
         "  3 | destinations:\n"
         "  4 |   main: {access_token: ***, region: uk}\n"
@@ -89,10 +89,10 @@ def test_a_wrong_schedule_and_time_zone():
         "`schedule` has a wrong minute, '61': 0 to 59, as in 1,3-5 or */2.\n"
         f"{shown}"
         "    |                 ^\n"
-        "  Allowed: manual, {after: upstream}, @hourly, @daily, @weekly, @monthly,"
-        ' "0 * * * *", "30 7 * * mon-fri"\n'
+        "  Allowed: manual, {after: upstream}, every 15 minutes, every 2 hours, daily at 07:30,"
+        ' weekdays at 7:30, "30 7 * * mon-fri"\n'
         "\n"
-        "project.yaml:6:41: activation 's': `timezone` is no time zone: 'Europe/Pariss'.\n"
+        "project.yaml:6:41: activation 's': `timezone` is not a time zone: 'Europe/Pariss'.\n"
         f"{shown}"
         "    |                                         ^\n"
         "  Allowed: UTC, Europe/Paris, America/New_York\n"
@@ -130,7 +130,7 @@ def test_references_to_what_is_not_declared():
     )
 
 
-def test_the_caret_stands_under_wide_characters_and_long_lines_are_cut():
+def test_the_caret_is_under_wide_characters_and_long_lines_are_cut():
     """As a terminal shows them."""
     text = SOURCE_AND_STATE + "segments: {s: {description: 東京é, tabel: t}}\n"
     lines = _rendered(text).split("\n")
@@ -148,11 +148,11 @@ def test_the_caret_stands_under_wide_characters_and_long_lines_are_cut():
     [
         (
             "source: {type: duckdb}\n",
-            "`database` is missing: the type duckdb needs it.",
+            "`database` is missing. Type duckdb needs it.",
         ),
-        ("source: {type: oracle}\n", "`type` must be one of the allowed words."),
-        ("source: {type: csv, database: x}\n", "`database` does not go with the type csv."),
-        ("source: {type: duckdb, database: md:x}\n", "`database` must be a path on this machine."),
+        ("source: {type: oracle}\n", "`type` must be one of the allowed values."),
+        ("source: {type: csv, database: x}\n", "`database` cannot be used with the type csv."),
+        ("source: {type: duckdb, database: md:x}\n", "`database` must be a local path."),
         (
             "source: {type: postgres, uri: {env: 1X}}\n",
             "`uri` must be {env: NAME}, NAME of letters, digits and '_'.",
@@ -161,46 +161,46 @@ def test_the_caret_stands_under_wide_characters_and_long_lines_are_cut():
         ("source: duckdb\n", "This must be a mapping of settings, not text."),
         (
             "state: {database: Dinmo.duckdb}\n",
-            "`database` must not be named dinmo: DuckDB mixes it up with the schema dinmo inside.",
+            "`database` must not be named dinmo, which is also the name of the schema inside.",
         ),
         (
             "state: {database: 'md:dinmo?x=1'}\n",
-            "`database` must not be named dinmo: DuckDB mixes it up with the schema dinmo inside.",
+            "`database` must not be named dinmo, which is also the name of the schema inside.",
         ),
         (
             "state: {database: ':memory:'}\n",
-            "`database` must be a file: what was sent to Intercom has to be remembered.",
+            "`database` must be a file, since the state must outlive the process.",
         ),
         (
             "state: {database: 'md:x?motherduck_token=abc'}\n",
-            "`database` must not hold a token; set MOTHERDUCK_TOKEN where the pipeline runs.",
+            "`database` must not contain a token. Set MOTHERDUCK_TOKEN where the pipeline runs.",
         ),
         ("state: {database: data/}\n", "`database` must be a file, not a folder."),
         (
             "state: {database: ./x/../warehouse.duckdb}\n",
-            "The state must be another file than the source: the source is only read.",
+            "The state cannot be in the source's file, which is opened read-only.",
         ),
         (
             "destinations: {a-b: {access_token: {env: X}}}\n",
-            "A key must start with a letter and hold only letters, digits and '_'.",
+            "A key must start with a letter and contain only letters, digits and '_'.",
         ),
         (
             f"segments: {{{'a' * 61}: {{table: t}}}}\n",
-            "A key must be at most 60 characters long, and this has 61.",
+            "A key must be at most 60 characters long; this one has 61.",
         ),
         ("segments: [a]\n", "This must be a mapping, not a list."),
-        ("segments: {s: {}}\n", "Nothing says who is a member."),
+        ("segments: {s: {}}\n", "The segment does not define its members."),
         (
             "segments: {s: {table: t, sql: select 1}}\n",
-            "`sql` and `table` both say who is a member; keep one.",
+            "`sql` and `table` both define the members. Keep one.",
         ),
         (
             "segments: {s: {where: {field: a, is: set}}}\n",
-            "`where` needs `model`: the rows it chooses from.",
+            "`where` needs `model`, the rows to choose from.",
         ),
         (
             "models: {m: }\nsegments: {s: {table: t, model: m}}\n",
-            "`model` goes with `where` only, not with `table`.",
+            "`model` can only be used with `where`, not with `table`.",
         ),
         ("segments: {s: {sql: ' '}}\n", "`sql` must not be empty."),
         (
@@ -210,18 +210,18 @@ def test_the_caret_stands_under_wide_characters_and_long_lines_are_cut():
         ("segments: {s: {table: t, name: 2024}}\n", "`name` must be text, not a number."),
         (
             'segments: {s: {table: t, name: "a\\nb"}}\n',
-            "`name` must be one line without control characters.",
+            "`name` must be a single line without control characters.",
         ),
         (
             f"segments: {{s: {{table: t, name: {'n' * 192}}}}}\n",
-            "`name` must be at most 191 characters long, and is 192.",
+            "`name` must be at most 191 characters long; this one has 192.",
         ),
         ("segments: {s: {table: t, upstream: raw}}\n", "`upstream` must be a list, not text."),
         (
             "segments: {s: {table: t, upstream: [a/]}}\n",
             (
-                "`upstream` holds a value that must be an asset key with its parts divided by '/', "
-                "as in raw/orders."
+                "`upstream` contains a value that must be an asset key with '/' between its parts,"
+                " as in raw/orders."
             ),
         ),
         ("models: {m: {relations: {r: {model: x, join: y}}}}\n", "There is no model 'x'."),
@@ -229,7 +229,7 @@ def test_the_caret_stands_under_wide_characters_and_long_lines_are_cut():
             "models: {m: {relations: {r: {model: m, join: {}}}}}\n",
             "`join` must name at least one pair of columns: {ours: theirs}.",
         ),
-        ("segment: {}\n", "`segment` is nothing that can be declared."),
+        ("segment: {}\n", "`segment` is not a known section."),
     ],
 )
 def test_one_sentence_for_each_mistake(declared, message):
@@ -246,19 +246,22 @@ def test_one_sentence_for_each_mistake(declared, message):
     [
         ("base_url: ftp://x", "`base_url` must be an http or https address."),
         ("base_url: 'https://x:99999'", "`base_url` must be an http or https address."),
-        ("base_url: http://intercom.example", "`base_url` must use https, except on this machine."),
+        (
+            "base_url: http://intercom.example",
+            "`base_url` must use https, except for this machine.",
+        ),
         (
             "base_url: https://me:pass@x",
-            "`base_url` must be a plain address, without user, password, query or fragment.",
+            "`base_url` must be a plain address without user, password, query or fragment.",
         ),
         (
             "api_version: 2.9",
-            "`api_version` must be 2.13 or later: earlier versions lack what the pipeline needs.",
+            "`api_version` must be 2.13 or later; earlier versions lack what the pipeline needs.",
         ),
         ("api_version: v2", "`api_version` must be a version such as 2.16."),
         ("api_version: [2.16]", "`api_version` must be a version such as 2.16, not a list."),
-        ("rate_limit_share: 0", "`rate_limit_share` must be above 0 and at most 1."),
-        ("rate_limit_share: 80", "`rate_limit_share` must be above 0 and at most 1."),
+        ("rate_limit_share: 0", "`rate_limit_share` must be greater than 0 and at most 1."),
+        ("rate_limit_share: 80", "`rate_limit_share` must be greater than 0 and at most 1."),
         ("rate_limit_share: high", "`rate_limit_share` must be a number, not text."),
         ("default_activation: {name: x}", "There is no setting `name` here."),
         (
@@ -272,8 +275,8 @@ def test_one_sentence_for_each_mistake(declared, message):
         (
             "default_activation: {reconcile: {schedule: '@yearly'}}",
             (
-                "`schedule` must be `manual` or five cron fields: minute, hour, day of the month, month,"
-                " day of the week."
+                "`schedule` must be `manual`, words such as `daily at 07:30`, or five cron fields: minute,"
+                " hour, day of the month, month, day of the week."
             ),
         ),
         (
@@ -307,7 +310,7 @@ def test_a_duplicate_across_files_names_both():
         "b.yaml": "models:\n  m: {table: x}\n",
     }
     assert str(refusal_of_files(files)) == (
-        "b.yaml:2:3: model 'm': This is declared twice: first at a.yaml:3:10.\n"
+        "b.yaml:2:3: model 'm': This is declared twice. The first is at a.yaml:3:10.\n"
         "  1 | models:\n"
         "  2 |   m: {table: x}\n"
         "    |   ^\n"

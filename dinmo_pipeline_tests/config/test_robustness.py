@@ -1,4 +1,4 @@
-"""Whatever stands in a file, reading it gives a project or a ConfigError."""
+"""Whatever a file contains, reading it gives a project or a ConfigError."""
 
 import time
 
@@ -58,7 +58,7 @@ def _read(content):
 @settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_any_bytes(content):
-    """Also what is no text."""
+    """Text or not."""
     assert _read(content)
 
 

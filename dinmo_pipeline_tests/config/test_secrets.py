@@ -1,4 +1,4 @@
-"""A secret that stands in the declarations by mistake is never shown."""
+"""A secret that was written in the declarations by mistake is never shown."""
 
 import pytest
 from hypothesis import given
@@ -68,7 +68,7 @@ def test_it_is_not_in_the_message_nor_in_the_problems(declared):
     st.sampled_from(["", "]", "region: uk\n", "\t"]),
 )
 def test_no_secret_is_shown_whatever_else_is_wrong(key, secret, form, rest):
-    """Also in a file that is no YAML."""
+    """Also in a file that is not YAML."""
     secret = f"SECRET{secret}"
     text = f"{SOURCE_AND_STATE}destinations:\n  d:\n    {key}: {form.format(secret)}\n    {rest}\n"
     error = refusal(text)
@@ -76,7 +76,7 @@ def test_no_secret_is_shown_whatever_else_is_wrong(key, secret, form, rest):
     assert secret not in repr(error.problems)
 
 
-def test_the_name_of_a_variable_is_no_secret():
+def test_the_name_of_a_variable_is_not_secret():
     """It helps to find the line."""
     text = SOURCE_AND_STATE + "destinations: {d: {access_token: {env: MY_TOKEN}, region: uk}}\n"
     assert "{env: MY_TOKEN}" in str(refusal(text))

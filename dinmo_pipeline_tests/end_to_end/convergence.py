@@ -1,4 +1,4 @@
-"""A world that changes at random, with faults and deaths, and syncs that make Intercom right in the end."""
+"""A world that changes at random, with faults and deaths, and syncs that put Intercom right in the end."""
 
 from collections import Counter
 from dataclasses import replace
@@ -37,7 +37,7 @@ FAULTS = [
     Fault(kind="html"),
     Fault(kind="drop_before"),
     Fault(kind="drop_after"),
-    # Where a 404 is no lie about what a contact carries.
+    # Where a 404 is true about what a contact carries.
     Fault(kind="status", status=404, method="POST", route="/tags"),
     Fault(kind="status", status=404, method="POST", route="/contacts/{id}/tags"),
     Fault(kind="status", status=404, method="GET", route="/tags/{id}"),
@@ -50,7 +50,7 @@ picks = st.integers(0, 11)
 
 
 def convergence(pipeline: MortalPipeline) -> type[RuleBasedStateMachine]:
-    """The machine on a pipeline, which it empties at each start."""
+    """The state machine on a pipeline, which it empties at each start."""
 
     class Convergence(World):
         def __init__(self) -> None:
@@ -69,7 +69,7 @@ class World(RuleBasedStateMachine):
         pipeline.state.lose()
         self.named = 0
         self.doubtful: set[str] = set()
-        # Who had an identifier since the state began to know anything: it may know it still.
+        # All contacts that had an identifier since the state was new, which it may still know.
         self.had: dict[str, set[str]] = {}
         self.expected = {
             "by_email": Expectations(activation("by_email", name="By email")),
@@ -80,7 +80,7 @@ class World(RuleBasedStateMachine):
 
     @initialize(people=groups, members=groups)
     def start(self, people: set[int], members: set[int]) -> None:
-        """Some users are there already, and some of them are members."""
+        """Create some users, some of them members."""
         for person in sorted(people):
             self.user_signs_up(person, with_id=True)
         for expected in self.expected.values():
@@ -105,7 +105,7 @@ class World(RuleBasedStateMachine):
 
     @rule(person=persons)
     def lead_writes(self, person: int) -> None:
-        """A visitor left an email."""
+        """A visitor leaves an email."""
         self.store.create(NewContact(identifier_of(person, "email"), role="lead"))
 
     @rule(pick=picks)
@@ -116,14 +116,14 @@ class World(RuleBasedStateMachine):
 
     @rule(pick=picks)
     def user_is_archived(self, pick: int) -> None:
-        """Or deleted."""
+        """A user is archived or deleted."""
         if user := self.pick(pick):
             self.store.replace(user, state="archived")
             self.identity_left(user)
 
     @rule(pick=picks)
     def user_is_restored(self, pick: int) -> None:
-        """With the tags of before."""
+        """A user comes back with the earlier tags."""
         archived = [c for c in self.contacts(state="archived") if c.role == "user"]
         if archived:
             user = self.store.replace(archived[pick % len(archived)], state="live")
@@ -143,7 +143,7 @@ class World(RuleBasedStateMachine):
 
     @rule(pick=picks, into=picks)
     def user_is_merged_into_user(self, pick: int, into: int) -> None:
-        """The other one gets our tags."""
+        """The survivor gets our tags."""
         source, target = self.pick(pick), self.pick(into)
         if source and target and source.id != target.id:
             self.store.merge(source, target)
@@ -152,7 +152,7 @@ class World(RuleBasedStateMachine):
 
     @rule(pick=picks, person=persons)
     def user_changes_email(self, pick: int, person: int) -> None:
-        """Which nobody who knows the user will look for."""
+        """Nothing makes a sync look up a user whom it knows."""
         user = self.pick(pick)
         if user and user.email != identifier_of(person, "email"):
             self.identity_left(user)
@@ -164,7 +164,7 @@ class World(RuleBasedStateMachine):
 
     @rule(key=keys, pick=picks, role=st.sampled_from(["user", "lead"]))
     def tag_is_put_on_by_hand(self, key: str, pick: int, role: str) -> None:
-        """On whoever does not carry it."""
+        """On a contact that does not carry it."""
         contact = self.pick(pick, role)
         if contact and not self.carries(contact, key):
             tag = self.tag(key) or self.store.ensure_tag(self.expected[key].activation.name)
@@ -173,7 +173,7 @@ class World(RuleBasedStateMachine):
 
     @rule(key=keys, pick=picks)
     def tag_is_taken_off_by_hand(self, key: str, pick: int) -> None:
-        """Off whoever carries it."""
+        """Off a contact that carries it."""
         tag = self.tag(key)
         if tag and (carriers := self.store.tagged(tag)):
             contact = carriers[pick % len(carriers)]
@@ -182,14 +182,14 @@ class World(RuleBasedStateMachine):
 
     @rule(key=keys)
     def tag_is_deleted(self, key: str) -> None:
-        """In Intercom."""
+        """The tag is deleted in Intercom."""
         if tag := self.tag(key):
             self.store.delete_tag(tag)
             self.expected[key].tag_deleted()
 
     @rule(key=keys)
     def tag_is_renamed_by_hand(self, key: str) -> None:
-        """In Intercom; one that we know by its id."""
+        """A tag that we know by its id is renamed in Intercom."""
         if self.known_tag_id(key) and (tag := self.tag(key)):
             self.named += 1
             self.store.rename_tag(tag, f"renamed by hand {self.named}")
@@ -198,17 +198,17 @@ class World(RuleBasedStateMachine):
 
     @rule(key=keys, people=groups)
     def members_move(self, key: str, people: set[int]) -> None:
-        """The segment has other members."""
+        """The segment gets other members."""
         self.expected[key].people = people
 
     @rule(key=keys, person=persons)
     def member_moves(self, key: str, person: int) -> None:
-        """One enters, or leaves."""
+        """One member enters or leaves."""
         self.expected[key].people ^= {person}
 
     @rule(key=keys, setting=st.sampled_from(["name", "match_by", "on_multiple_users"]))
     def setting_is_changed(self, key: str, setting: str) -> None:
-        """In the declarations."""
+        """A setting changes in the declarations."""
         expected = self.expected[key]
         self.named += 1
         others = {
@@ -222,21 +222,21 @@ class World(RuleBasedStateMachine):
         after = others.get(before, f"name {self.named}")
         expected.activation = replace(expected.activation, **{setting: after})  # type: ignore[arg-type]
         if self.tag(key) != tag:
-            # No sync knew the tag of the old name, so it is none of ours.
+            # No sync knew the tag with the old name, so it is not ours.
             expected.tag_deleted()
 
     # What goes wrong.
 
     @rule(fault=st.sampled_from(FAULTS), times=st.integers(1, 8), after=st.integers(0, 5))
     def calls_fail(self, fault: Fault, times: int, after: int) -> None:
-        """Some of the next calls."""
+        """Some of the next calls fail."""
         fault = replace(fault, times=times, after=after)
         self.pipeline.server.emulator.faults = Faults([fault])
 
     @precondition(lambda self: any(e.ours for e in self.expected.values()))
     @rule(share=st.integers(0, 3))
     def state_is_lost(self, share: int) -> None:
-        """Seldom: what is known of doubtful contacts is lost with it."""
+        """Rarely, since what is known of doubtful contacts is lost with it."""
         if share:
             return
         self.pipeline.state.lose()
@@ -251,13 +251,13 @@ class World(RuleBasedStateMachine):
 
     @rule(key=keys)
     def sync(self, key: str) -> None:
-        """It ends as it ends."""
+        """A sync with any result."""
         self.begin(key)
         self.pipeline.sync(self.expected[key].activation, self.expected[key].identifiers)
 
     @rule(key=keys, ticks=st.integers(0, 24))
     def sync_dies(self, key: str, ticks: int) -> None:
-        """Somewhere on the way."""
+        """A sync is killed at any point."""
         self.begin(key)
         with self.pipeline.dying_after(ticks):
             self.pipeline.sync(self.expected[key].activation, self.expected[key].identifiers)
@@ -266,7 +266,7 @@ class World(RuleBasedStateMachine):
     def reconcile(self, key: str) -> None:
         """Repair what people did to members' tags."""
         self.no_faults()
-        # What was written at this very instant would count as too recent to judge.
+        # Changes of this very instant would count as too recent.
         self.pipeline.clock.sleep(1)
         self.begin(key)
         done = self.pipeline.repair(self.expected[key].activation, self.expected[key].identifiers)
@@ -275,12 +275,12 @@ class World(RuleBasedStateMachine):
 
     @rule(key=keys, often=st.integers(0, 2))
     def quiet(self, key: str, often: int) -> None:
-        """Sometimes nothing goes wrong for a while."""
+        """For a while nothing goes wrong."""
         if not often:
             self.comes_right(key)
 
     def comes_right(self, key: str) -> None:
-        """A sync without faults makes everything right, or a second one that follows up what it found."""
+        """A sync without faults puts everything right, or a second one that follows up what it found."""
         self.no_faults()
         self.pipeline.clock.sleep(QUIET_SECONDS)
         self.quiet_sync(key)
@@ -296,15 +296,15 @@ class World(RuleBasedStateMachine):
 
     @invariant()
     def nobody_is_created(self) -> None:
-        """And no call is made that is not safe to make twice."""
+        """No contact is created, and no call is made that is not safe to repeat."""
         stats = self.pipeline.server.emulator.stats
         assert stats.contacts_created == 0
         assert set(stats.calls) <= HARMLESS_CALLS
 
-    # How it is done.
+    # Implementation.
 
     def quiet_sync(self, key: str) -> None:
-        """A sync of which every change of Intercom is logged as applied, once."""
+        """A sync that logs each change of Intercom as applied, once."""
         before = self.carriers(key)
         tag_before = self.tag(key)
         self.begin(key)
@@ -329,15 +329,15 @@ class World(RuleBasedStateMachine):
         assert not left & after
 
     def wrong(self, key: str) -> dict[str, set[str]]:
-        """Where the tag is not membership ∩ users, but for what people did by hand."""
+        """Where the tag differs from membership ∩ users, except for what people did by hand."""
         return self.expected[key].wrong(self.contacts(), self.carriers(key), self.doubtful)
 
     def begin(self, key: str) -> None:
-        """A sync begins."""
+        """Record that a sync begins."""
         self.expected[key].sync_begins(self.contacts(), self.doubtful)
 
     def no_faults(self) -> None:
-        """Intercom works."""
+        """Make Intercom work."""
         self.pipeline.server.emulator.faults = Faults([])
 
     @property
@@ -346,11 +346,11 @@ class World(RuleBasedStateMachine):
         return self.pipeline.server.store
 
     def create(self, new: NewContact) -> None:
-        """A user is there."""
+        """Create a user."""
         self.identified(self.store.create(new))
 
     def identified(self, contact: Contact, *, doubt: bool = False) -> None:
-        """A user has identifiers now; those who had one of them before are doubtful with it."""
+        """Record a user's identifiers; contacts that had one of them before are doubtful with it."""
         for identifier in filter(None, (contact.email, contact.external_id)):
             sharing = self.had.setdefault(identifier, set())
             sharing.add(contact.id)
@@ -358,12 +358,12 @@ class World(RuleBasedStateMachine):
                 self.doubtful |= sharing
 
     def identity_left(self, user: Contact) -> None:
-        """A user has its identifiers no more; others may be known to share them."""
+        """Record that a user lost its identifiers; others may be known to share them."""
         for identifier in filter(None, (user.email, user.external_id)):
             self.doubtful |= self.had[identifier]
 
     def contacts(self, state: str = "live") -> list[Contact]:
-        """Contacts in the order of their creation."""
+        """Contacts in order of creation."""
         found = self.store.live.created(None, None)
         return [c for c in map(self.store.live.at, sorted(found)) if c.state == state]
 
@@ -382,7 +382,7 @@ class World(RuleBasedStateMachine):
         return found[0][0] if found else None
 
     def tag(self, key: str) -> Tag | None:
-        """The activation's tag: the known one while it exists, else the one of its name."""
+        """The activation's tag: the known one while it exists, else the one with its name."""
         known = self.store.get_tag(self.known_tag_id(key) or "")
         return known or self.store.tag_named(self.expected[key].activation.name)
 

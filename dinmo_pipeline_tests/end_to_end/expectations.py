@@ -1,8 +1,8 @@
-"""Who should carry a tag, told from the contacts as Intercom has them and from what people did by hand.
+"""The contacts that should carry a tag, derived from Intercom's contacts and from changes by hand.
 
-Written from the contract: it knows neither directory nor ledger. Some things nobody can notice without a
-look that the contract does not promise: that a user who is known has another email by now, or shares it
-with one who signed up later. Those contacts are `doubtful`: they may carry the tag, or not.
+Written from the contract, without directory or ledger. Some changes cannot be noticed without a lookup that
+the contract does not promise: a known user has another email now, or shares it with a user who signed up
+later. Those contacts are `doubtful`: they may carry the tag or not.
 """
 
 from collections import Counter
@@ -15,13 +15,13 @@ from dinmo_pipeline.emulator.workspace.records import Contact
 
 @dataclass
 class Expectations:
-    """What is expected of one activation's tag; the sets hold contact ids.
+    """The expectations for one activation's tag; the sets contain contact ids.
 
     Attributes:
-        by_hand: carry the tag because somebody put it there, and were no member since.
-        taken_off: were members' and lost the tag by hand, which only reconciling notices.
-        unclear: were tagged by hand and may have been members since; they are ours, or not.
-        ours: were members' at some sync, so that we may have tagged them.
+        by_hand: tagged by hand, and not a member's since.
+        taken_off: a member's, and untagged by hand, which only reconciling notices.
+        unclear: tagged by hand, and perhaps a member's since, so perhaps ours.
+        ours: a member's at some sync, so we may have tagged them.
     """
 
     activation: Activation
@@ -37,7 +37,7 @@ class Expectations:
         return {identifier_of(person, self.activation.match_by) for person in self.people}
 
     def reached(self, contacts: Iterable[Contact]) -> set[str]:
-        """Users that stand for a member, ambiguous ones included."""
+        """Users that belong to a member, including those of ambiguous members."""
         return {contact.id for contact in self._members(contacts)}
 
     def desired(self, contacts: Iterable[Contact]) -> set[str]:
@@ -49,7 +49,7 @@ class Expectations:
         return {contact.id for contact in members if users[self._key(contact)] == 1}
 
     def sync_begins(self, contacts: list[Contact], doubtful: set[str]) -> None:
-        """Whoever stands for a member now may become ours, also if the sync does not get far."""
+        """Users that belong to a member may become ours, even if the sync does not get far."""
         touched = self.reached(contacts) | doubtful
         self.ours |= touched
         self.unclear |= self.by_hand & touched
@@ -68,17 +68,17 @@ class Expectations:
             self.taken_off.add(contact_id)
 
     def tag_deleted(self) -> None:
-        """Nobody carries it, and a sync makes it again for all members."""
+        """Nobody carries it, and a sync creates it again for all members."""
         self.by_hand, self.unclear, self.taken_off = set(), set(), set()
 
     def reconciled(self) -> None:
-        """Repaired: members have the tag again; who was ours once may have lost what a hand put there."""
+        """Members have the tag again; a contact that was ours may have lost a tag put on by hand."""
         self.taken_off = set()
         self.unclear |= self.by_hand & self.ours
         self.by_hand -= self.ours
 
     def state_lost(self, carriers: set[str]) -> None:
-        """Who carries the tag is a stranger to a new state, until a sync finds it to be a member."""
+        """A new state treats every tagged contact as foreign until a sync finds it to be a member."""
         self.tag_deleted()
         self.ours = set()
         self.by_hand = set(carriers)
@@ -86,7 +86,7 @@ class Expectations:
     def wrong(
         self, contacts: list[Contact], carriers: set[str], doubtful: set[str]
     ) -> dict[str, set[str]]:
-        """What is wrong at a quiet point, by what it is called; empty when all is right."""
+        """What is wrong at a quiet point, by name; empty if everything is right."""
         live = {contact.id for contact in contacts}
         desired = self.desired(contacts)
         found = {
@@ -97,7 +97,7 @@ class Expectations:
         return {name: contact_ids for name, contact_ids in found.items() if contact_ids}
 
     def checked(self, contacts: list[Contact], carriers: set[str], doubtful: set[str]) -> None:
-        """All is right: who carries the tag as a member does so because of us."""
+        """Everything is right: members who carry the tag do so because of us."""
         desired = self.desired(contacts)
         self.taken_off &= desired - carriers
         self.unclear &= carriers - (desired - doubtful)
@@ -115,5 +115,5 @@ class Expectations:
 
 
 def identifier_of(person: int, match_by: str) -> str:
-    """The identifier of a person: its email, or its user id."""
+    """The identifier of a person: the email or the user id."""
     return f"p{person}@x.org" if match_by == "email" else f"{person}"

@@ -1,4 +1,4 @@
-"""What a sync costs: exact numbers of API calls for change sets of every kind, counted by the emulator."""
+"""The cost of a sync: exact numbers of API calls for change sets of every kind, counted by the emulator."""
 
 from collections import Counter
 from math import ceil
@@ -23,7 +23,7 @@ def email(number: int) -> str:
 
 @pytest.fixture(scope="module")
 def server_and_clock():
-    """An emulator on a clock that waiting moves, so that no test waits."""
+    """An emulator on a clock that waits advance, so that no test waits."""
     clock = Clock()
     with running(clock=clock) as server:
         yield server, clock
@@ -31,7 +31,7 @@ def server_and_clock():
 
 @pytest.fixture
 def workspace(server_and_clock):
-    """An empty workspace whose budget is no matter: pacing is proven elsewhere."""
+    """An empty workspace with an unlimited budget: pacing has its own tests."""
     with Workspace(*server_and_clock) as workspace:
         workspace.reset(rate_limit=1_000_000)
         yield workspace
@@ -39,7 +39,7 @@ def workspace(server_and_clock):
 
 @pytest.fixture
 def sync(workspace, tmp_path):
-    """A whole sync of an activation, as both jobs do it; the calls that it made."""
+    """A whole sync of an activation, as both jobs do it; returns its calls."""
 
     def run(members, **settings) -> Counter[str]:
         before = workspace.calls.copy()
@@ -60,8 +60,8 @@ def old_users(workspace, count: int) -> None:
     workspace.users(count, created_at=int(workspace.clock.now) - 365 * DAY)
 
 
-def test_ten_thousand_enter_and_all_are_unknown(workspace, sync):
-    """404: workspace 1, tag 2, one page that tells the price of listing, 200 searches, 200 taggings."""
+def test_calls_when_ten_thousand_unknown_members_enter(workspace, sync):
+    """404: workspace 1, tag 2, one page to learn the cost of listing, 200 searches, 200 taggings."""
     old_users(workspace, 40_000)
     calls = sync(map(email, range(10_000)))
     assert calls == {ME: 1, TAGS: 1, TAG: 1 + 200, LIST: 1, SEARCH: 200}
@@ -70,9 +70,9 @@ def test_ten_thousand_enter_and_all_are_unknown(workspace, sync):
 
 
 def test_ten_thousand_enter_a_second_activation_and_all_are_known(workspace, sync):
-    """202: no lookup, though the first activation looked them up in 67 pages of the list.
+    """202: no lookup, since the first activation looked them up in 67 pages of the list.
 
-    And one for the workspace, which this client has asked for already.
+    The workspace takes no call: this client has already verified it.
     """
     old_users(workspace, 10_000)
     assert sync(map(email, range(10_000))) == {ME: 1, TAGS: 1, TAG: 1 + 200, LIST: 67}
@@ -82,16 +82,16 @@ def test_ten_thousand_enter_a_second_activation_and_all_are_known(workspace, syn
     assert len(workspace.tagged("Second")) == 10_000
 
 
-def test_whoever_leaves_costs_one_call(workspace, sync):
-    """And one for the tag: 2,000 here, 10,000 in the benchmark."""
+def test_calls_when_members_leave(workspace, sync):
+    """One per contact and one for the tag: 2,000 here, 10,000 in the benchmark."""
     old_users(workspace, 2_001)
     sync(map(email, range(2_001)))
     assert sync([email(2_000)]) == {SEE_TAG: 1, UNTAG: 2_000}
     assert len(workspace.tagged("VIP")) == 1
 
 
-def test_nothing_changed_costs_one_call(workspace, sync):
-    """It sees whether the tag is still there."""
+def test_an_unchanged_segment_costs_one_call(workspace, sync):
+    """It shows whether the tag still exists."""
     old_users(workspace, 1_000)
     sync(map(email, range(1_000)))
     assert sync(map(email, range(1_000))) == {SEE_TAG: 1}
@@ -101,9 +101,8 @@ def test_nothing_changed_costs_one_call(workspace, sync):
 def test_many_missing_members_cost_tens_of_calls_a_day(workspace, sync, missing, signed_up):
     """1 + ceil(new / 150) + min(20, ceil(due / 50)) + ceil(signed up / 50), whatever the size.
 
-    `new` are the contacts created since the last look, and up to 15 minutes before it; `due` the missing
-    members whose turn to be looked for has come, at most 1,000 a sync; `signed up` the new contacts who are
-    members.
+    `new` are contacts created since the last look or up to 15 minutes before it. `due` are missing members
+    that are due to be looked up again, at most 1,000 per sync. `signed up` are new contacts that are members.
     """
     members = [email(number) for number in range(8_000 + missing)]
     old_users(workspace, 8_000)
@@ -122,7 +121,7 @@ def test_many_missing_members_cost_tens_of_calls_a_day(workspace, sync, missing,
 
 
 def sign_up(workspace, emails) -> None:
-    """New users, one a minute up to now."""
+    """New users, one per minute until now."""
     now = int(workspace.clock.now)
     workspace.create(
         NewContact(email=address, created_at=now - 60 * n) for n, address in enumerate(emails)

@@ -10,7 +10,7 @@ from dinmo_pipeline_tests.end_to_end.faults.mortal_pipeline import MortalPipelin
 from dinmo_pipeline_tests.intercom.workspace import Clock
 
 PARTS = 2  # of one law, so that two processes prove it
-EXAMPLES_A_PART = 150
+EXAMPLES_PER_PART = 150
 STEPS = 50
 
 
@@ -26,7 +26,7 @@ def pipeline(tmp_path):
 
 @pytest.mark.parametrize("part", range(PARTS))
 def test_intercom_is_right_at_each_quiet_point(pipeline, part):
-    """Members move, contacts change, tags are edited, calls fail, syncs die."""
+    """While members move, contacts change, tags are edited, calls fail, and syncs die."""
     machine = convergence(pipeline)
     if settings.default.derandomize:
         # Repeatable, but not the same examples in each part.
@@ -34,7 +34,7 @@ def test_intercom_is_right_at_each_quiet_point(pipeline, part):
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=EXAMPLES_A_PART,
+            max_examples=EXAMPLES_PER_PART,
             stateful_step_count=STEPS,
             deadline=None,
             suppress_health_check=list(HealthCheck),

@@ -1,4 +1,4 @@
-"""Forget: a person is erased from tables, history and the bytes of the file; the rest stays."""
+"""Forget: a person is erased from tables, history, and the bytes of the file; everything else stays."""
 
 import json
 
@@ -28,7 +28,7 @@ def known(company):
 
 
 def rows_naming(company, *words):
-    """How many rows of each table hold one of the words in any column."""
+    """The number of rows of each table that contain one of the words in any column."""
     found = {}
     for table in TABLES:
         anywhere = " OR ".join(f"contains(lower(row::VARCHAR), lower('{word}'))" for word in words)
@@ -38,7 +38,7 @@ def rows_naming(company, *words):
 
 
 def bytes_of(company):
-    """All files of the state, and what lies beside them."""
+    """The bytes of the state's files."""
     files = [path for path in company.folder.glob("state.duckdb*") if path.is_file()]
     return b"".join(path.read_bytes() for path in files)
 
@@ -46,7 +46,7 @@ def bytes_of(company):
 @pytest.mark.parametrize("given", [f"  {ANA.upper()} ", ANA_ID])
 @pytest.mark.usefixtures("known")
 def test_a_person_is_erased_by_email_or_user_id(company, dinmo, given):
-    """Tags come off first; no table, no byte and no line of output names the person."""
+    """Tags come off first. The person appears in no table, no byte of the file, and no output."""
     assert rows_naming(company, ANA, ANA_ID)
     assert ANA.encode() in bytes_of(company)
     assert ANA_ID.encode() in bytes_of(company)
@@ -70,7 +70,7 @@ def test_a_person_is_erased_by_email_or_user_id(company, dinmo, given):
 
 @pytest.mark.usefixtures("known")
 def test_a_person_who_only_left_or_was_never_found_is_erased_from_history(company, dinmo):
-    """Cleo has left, and Intercom never had her."""
+    """Cleo has left, and was never in Intercom."""
     company.members([ANA, BEN])
     company.synced()
     assert set(rows_naming(company, CLEO)) == {"membership_departures", "missing_members"}
@@ -84,7 +84,7 @@ def test_a_person_who_only_left_or_was_never_found_is_erased_from_history(compan
 
 @pytest.mark.usefixtures("known")
 def test_the_rest_of_the_state_is_as_before(company, dinmo):
-    """Comments, keys and numbering included; the file is private, and the next sync goes on."""
+    """Including comments, keys, and numbers. The file is private, and the next sync goes on."""
     describe = (
         "SELECT table_name, comment FROM duckdb_tables() WHERE schema_name = 'dinmo' ORDER BY ALL"
     )
@@ -104,8 +104,8 @@ def test_the_rest_of_the_state_is_as_before(company, dinmo):
 
 
 @pytest.mark.usefixtures("known")
-def test_who_is_still_in_the_warehouse_comes_back(company, dinmo):
-    """So they are to be deleted there first."""
+def test_a_person_who_is_still_in_the_warehouse_comes_back(company, dinmo):
+    """So people should be deleted there first."""
     dinmo("forget", ANA)
     company.synced()
     assert company.tagged() == {ANA, BEN}
@@ -113,7 +113,7 @@ def test_who_is_still_in_the_warehouse_comes_back(company, dinmo):
 
 @pytest.mark.usefixtures("known")
 def test_tags_can_be_kept(company, dinmo):
-    """Nobody will ever take them off then."""
+    """They will stay on forever."""
     done = json.loads(dinmo("forget", ANA, "--keep-tags", "--json").out)
     assert (done["untagged"], done["kept_tags"]) == (0, 2)
     assert company.calls() == {}
@@ -123,7 +123,7 @@ def test_tags_can_be_kept(company, dinmo):
 
 @pytest.mark.usefixtures("known")
 def test_nothing_is_erased_when_a_tag_cannot_be_taken_off(company, dinmo):
-    """Its ledger row is all that knows of it."""
+    """Only its ledger row knows of it."""
     company.faults({"match": {"method": "DELETE"}, "kind": "status", "status": 422})
     printed = dinmo("forget", ANA)
     assert printed.code == 1
@@ -131,7 +131,7 @@ def test_nothing_is_erased_when_a_tag_cannot_be_taken_off(company, dinmo):
     assert rows_naming(company, ANA)["tagged_contacts"] == 1
 
 
-def test_nobody_is_forgotten_harmlessly(dinmo):
-    """Zero rows, said so."""
+def test_an_unknown_person_erases_nothing(dinmo):
+    """It reports zero rows."""
     done = json.loads(dinmo("forget", "nobody@example.com", "--json").out)
     assert set(done["erased"].values()) == {0}

@@ -1,11 +1,11 @@
-"""The main job: the tag equals membership ∩ existing users after each sync, at the least cost."""
+"""The main job: after each sync the tag equals membership ∩ existing users, at the lowest cost."""
 
 import pytest
 
 ANA, BEN, CLEO, DAN = (f"{name}@example.com" for name in ("ana", "ben", "cleo", "dan"))
 
 
-def test_who_enters_gets_the_tag_and_who_leaves_loses_it(company):
+def test_members_who_enter_are_tagged_and_members_who_leave_are_untagged(company):
     """Two syncs with a change of the segment between them."""
     company.people(ANA, BEN, CLEO)
     company.members([ANA, BEN])
@@ -20,8 +20,8 @@ def test_who_enters_gets_the_tag_and_who_leaves_loses_it(company):
     assert (second.numbers.tagged, second.numbers.untagged) == (1, 1)
 
 
-def test_nobody_is_created_in_intercom(company):
-    """Members whom Intercom does not know are counted and left alone."""
+def test_no_contact_is_created_in_intercom(company):
+    """Members who are not in Intercom are counted and left alone."""
     company.people(ANA)
     company.members([ANA, BEN, CLEO])
     outcome = company.synced()
@@ -32,7 +32,7 @@ def test_nobody_is_created_in_intercom(company):
 
 
 def test_an_unchanged_sync_makes_one_call_and_no_write(company):
-    """One call sees whether the tag is still there."""
+    """The call shows whether the tag still exists."""
     company.people(ANA, BEN)
     company.members([ANA, BEN])
     company.synced()
@@ -55,7 +55,7 @@ def test_an_unchanged_sync_with_missing_members_adds_one_search_page(company):
 
 
 def test_a_member_who_signs_up_later_is_tagged_at_the_next_sync(company):
-    """Without a search for everybody who is missing."""
+    """Without searching for all missing members."""
     missing = [f"missing{i}@example.com" for i in range(200)]
     company.people(ANA)
     company.members([ANA, BEN, *missing])
@@ -82,7 +82,7 @@ def test_a_thousand_newcomers_cost_twenty_lookups_and_twenty_taggings(company):
 
 
 def test_users_are_matched_by_user_id_exactly_as_text(company):
-    """`007` is not `7`, and the email plays no part."""
+    """`007` is not `7`, and the email does not matter."""
     company.people(
         {"external_id": "007", "email": "bond@example.com"},
         {"external_id": "7", "email": "seven@example.com"},
@@ -93,16 +93,16 @@ def test_users_are_matched_by_user_id_exactly_as_text(company):
     assert company.tagged() == {"bond@example.com"}
 
 
-def test_emails_are_matched_without_case_and_surrounding_space(company):
-    """In the warehouse and in Intercom alike."""
+def test_emails_are_matched_ignoring_case_and_outer_space(company):
+    """Both in the warehouse and in Intercom."""
     company.people("Ana@Example.com", BEN)
     company.members([" ANA@example.com\t", "ben@EXAMPLE.com "])
     company.synced()
     assert {email.lower() for email in company.tagged()} == {ANA, BEN}
 
 
-def test_rows_without_identifier_are_no_members(company):
-    """NULL, blank and repeated rows are counted, and match nobody."""
+def test_rows_without_an_identifier_are_not_members(company):
+    """NULL, blank, and repeated rows are counted, and match nobody."""
     company.people(ANA, {"external_id": "x1"})
     company.members([ANA, ANA.upper(), None, "", "  "])
     outcome = company.synced()
@@ -111,7 +111,7 @@ def test_rows_without_identifier_are_no_members(company):
 
 
 def test_leads_are_not_users(company):
-    """A lead with a member's email gets no tag."""
+    """A lead with a member's email is not tagged."""
     company.people({"email": ANA, "role": "lead"}, {"email": BEN, "role": "lead"}, BEN)
     company.members([ANA, BEN])
     outcome = company.synced()
@@ -123,7 +123,7 @@ def test_leads_are_not_users(company):
 
 @pytest.mark.parametrize(("policy", "tagged"), [("all", 2), ("skip", 0)])
 def test_several_users_with_one_email_follow_the_setting(company, policy, tagged):
-    """All of them are tagged, or none; they are counted as ambiguous either way."""
+    """All of them are tagged, or none. They count as ambiguous either way."""
     company.people({"email": ANA, "external_id": "1"}, {"email": ANA, "external_id": "2"})
     company.declared["activations"]["vip"] = {"on_multiple_users": policy}
     company.members([ANA])
@@ -135,8 +135,8 @@ def test_several_users_with_one_email_follow_the_setting(company, policy, tagged
     assert (again.numbers.entered, again.numbers.left, again.numbers.api_calls) == (0, 0, 1)
 
 
-def test_a_second_user_of_an_email_is_found_also_when_the_first_is_known_by_id(company):
-    """One activation finds a user by id; another must still search the email for the others."""
+def test_a_second_user_of_an_email_is_found_although_the_first_is_known_by_id(company):
+    """One activation finds a user by id; another must still search by email for the others."""
     company.people({"email": ANA, "external_id": "1"}, {"email": ANA, "external_id": "2"})
     company.activate("ids", match_by="user_id", column="customer_id")
     company.members([(ANA, "1")], "ids")
@@ -148,7 +148,7 @@ def test_a_second_user_of_an_email_is_found_also_when_the_first_is_known_by_id(c
     ]
 
 
-def test_a_changed_match_by_does_not_flicker(company):
+def test_a_changed_match_by_leaves_tagged_members_alone(company):
     """Users who stay are neither untagged nor tagged again."""
     company.people(*({"email": f"u{i}@example.com", "external_id": str(i)} for i in range(20)))
     company.members([(f"u{i}@example.com", str(i)) for i in range(20)])
@@ -176,7 +176,7 @@ def test_two_activations_of_one_contact_are_independent(company):
     assert company.tagged("BIG") == {ANA}
 
 
-def test_a_tag_deleted_in_intercom_is_made_again_for_everybody(company):
+def test_a_tag_deleted_in_intercom_is_created_again_for_all_members(company):
     """The ledger was about the old tag."""
     company.people(ANA, BEN)
     company.members([ANA, BEN])
@@ -189,7 +189,7 @@ def test_a_tag_deleted_in_intercom_is_made_again_for_everybody(company):
 
 
 def test_a_new_name_renames_the_tag(company):
-    """Never a second tag, also when no member changed."""
+    """It never creates a second tag, even if no member changed."""
     company.people(ANA)
     company.members([ANA])
     company.synced()
@@ -201,7 +201,7 @@ def test_a_new_name_renames_the_tag(company):
 
 
 def test_a_new_name_that_another_tag_has_is_refused(company):
-    """Somebody else's tag is left alone, and the error names the way out."""
+    """The other tag is left alone, and the error says what to do."""
     company.people(ANA)
     company.members([ANA])
     company.synced()
@@ -210,14 +210,14 @@ def test_a_new_name_that_another_tag_has_is_refused(company):
     outcome = company.sync()
     assert outcome.status == "failed"
     assert outcome.reason == (
-        "activation 'vip': its tag cannot be renamed from 'VIP' to 'Taken', since another tag has that"
-        " name. Choose another `name`, or rename or delete that tag in Intercom."
+        "The tag of activation 'vip' cannot be renamed from 'VIP' to 'Taken': another tag has that name."
+        " Choose another `name`, or rename or delete the other tag in Intercom."
     )
     assert company.tagged("VIP") == {ANA}
 
 
 def test_a_tag_renamed_in_intercom_is_kept_by_its_id(company):
-    """The bulk call goes by name, so it must use the name of now."""
+    """Bulk tagging goes by name, so it must use the current one."""
     company.people(ANA, BEN)
     company.members([ANA])
     company.synced()
@@ -230,7 +230,7 @@ def test_a_tag_renamed_in_intercom_is_kept_by_its_id(company):
 
 
 def test_an_existing_tag_of_that_name_is_used(company):
-    """Names are compared without case."""
+    """Names are compared ignoring case."""
     company.intercom_call("POST", "/tags", json={"name": "vip"})
     company.people(ANA)
     company.members([ANA])
@@ -240,7 +240,7 @@ def test_an_existing_tag_of_that_name_is_used(company):
 
 
 def test_a_segment_that_became_empty_is_held_and_released_by_a_person(company):
-    """Nothing is applied until somebody says so."""
+    """Nothing is applied until then."""
     company.people(ANA, BEN)
     company.members([ANA, BEN])
     company.synced()
@@ -273,7 +273,7 @@ def test_a_large_removal_is_held_and_a_smaller_one_releases_itself(company):
 
 
 def test_a_failing_query_is_a_failed_sync_and_never_an_empty_segment(company):
-    """The table is gone: nobody loses the tag."""
+    """The table is gone, and nobody is untagged."""
     company.people(ANA)
     company.members([ANA])
     company.synced()
@@ -285,8 +285,8 @@ def test_a_failing_query_is_a_failed_sync_and_never_an_empty_segment(company):
     assert company.rows("SELECT count(*) FROM dinmo.segment_membership") == [(1,)]
 
 
-def test_what_intercom_refused_comes_back_by_itself(company):
-    """Half of the calls fail; the next sync does the rest and nothing twice."""
+def test_refused_changes_are_retried_by_the_next_sync(company):
+    """Half of the calls fail. The next sync makes the rest, and none twice."""
     everybody = [f"user{i:03}@example.com" for i in range(100)]
     company.people(*everybody)
     company.members(everybody)
@@ -309,7 +309,7 @@ def test_what_intercom_refused_comes_back_by_itself(company):
 
 
 def test_a_bad_token_fails_at_once_and_says_what_to_do(company, monkeypatch):
-    """One call, no retry, and the token is not in the message."""
+    """One call, no retry, and the message does not contain the token."""
     company.people(ANA)
     company.members([ANA])
     monkeypatch.setenv("TEST_INTERCOM_TOKEN", "wrong-token-77")
@@ -320,7 +320,7 @@ def test_a_bad_token_fails_at_once_and_says_what_to_do(company, monkeypatch):
     assert outcome.numbers.api_calls == 1
 
 
-def test_history_tells_who_was_in_the_segment_when(company):
+def test_history_shows_who_was_in_the_segment_when(company):
     """A stay is one row, open while it lasts."""
     company.members([ANA, BEN])
     company.synced()
@@ -334,8 +334,8 @@ def test_history_tells_who_was_in_the_segment_when(company):
     assert stays == [(ANA, False), (ANA, True), (BEN, True)]
 
 
-def test_the_look_for_sign_ups_is_one_page_also_right_after_many_were_created(company):
-    """Who was created before the last look has been looked for: only what is newer adds pages."""
+def test_the_search_for_sign_ups_is_one_page_even_after_many_were_created(company):
+    """Older contacts were looked up before, so only newer ones add pages."""
     company.people(*(f"stranger{i}@example.com" for i in range(400)), ANA)
     company.members([ANA, BEN])
     company.synced()

@@ -1,4 +1,4 @@
-"""Reconcile: drift is told from what is others', repaired on request, and lost state is rebuilt."""
+"""Reconcile: drift is told from other people's tags and repaired on request; a lost state is rebuilt."""
 
 import json
 
@@ -15,7 +15,7 @@ KEYS = {
 
 @pytest.fixture
 def reconcile(dinmo):
-    """`dinmo reconcile vip --json`, also what was just written; its exit code and object."""
+    """`dinmo reconcile vip --json`, including the latest changes; returns its exit code and object."""
 
     def call(*words, recent="0"):
         printed = dinmo("reconcile", "vip", "--json", "--recent-minutes", recent, *words)
@@ -51,8 +51,8 @@ def untag_by_hand(company, contact_id):
 
 
 @pytest.mark.usefixtures("synced")
-def test_without_drift_it_costs_two_calls_and_writes_nothing(company, reconcile):
-    """One sees the tag, one reads 150 carriers."""
+def test_reconciling_without_drift_costs_two_calls_and_writes_nothing(company, reconcile):
+    """One reads the tag, one reads 150 carriers."""
     before = (company.folder / "state.duckdb").read_bytes()
     code, found = reconcile()
     assert code == 0
@@ -64,7 +64,7 @@ def test_without_drift_it_costs_two_calls_and_writes_nothing(company, reconcile)
 
 
 def test_a_tag_taken_off_by_hand_is_drift_and_a_strangers_tag_is_not(company, synced, reconcile):
-    """Repairing puts the first back with one call, and leaves the stranger alone."""
+    """Repairing puts the first back with one call, and leaves the second alone."""
     untag_by_hand(company, synced[ANA])
     tag_by_hand(company, synced[EVE])
     company.calls()
@@ -85,7 +85,7 @@ def test_a_tag_taken_off_by_hand_is_drift_and_a_strangers_tag_is_not(company, sy
 
 
 def test_an_untagging_that_did_not_hold_is_unexpected_and_repaired(company, synced, reconcile):
-    """Our log says that we took the tag off, so it is ours to take off again."""
+    """The log shows that we untagged the contact, so we may do it again."""
     company.members([BEN])
     company.synced()
     tag_by_hand(company, synced[ANA])
@@ -102,16 +102,16 @@ def test_an_untagging_that_did_not_hold_is_unexpected_and_repaired(company, sync
 
 
 @pytest.mark.usefixtures("synced")
-def test_who_left_and_waits_for_a_sync_is_no_drift(company, reconcile):
-    """The tag is taken off by the next sync, under its guard; reconciling never removes it."""
+def test_a_member_who_left_and_waits_for_a_sync_is_not_drift(company, reconcile):
+    """The next sync untags them, under its guard; reconciling never does."""
     company.members([])
     code, found = reconcile("--repair")
     assert (code, found["status"], found["expected"], found["found"]) == (0, "ok", 0, 2)
     assert company.tagged() == {ANA, BEN}
 
 
-def test_what_search_does_not_show_yet_is_no_drift(company, reconcile):
-    """Recent writes do not count, and older ones are asked for one by one."""
+def test_contacts_that_search_does_not_show_yet_are_not_drift(company, reconcile):
+    """Recent changes do not count, and older ones are verified one by one."""
     set_lag(company, 3_600)
     try:
         company.people(*({"email": email, "created_at": 1_600_000_000} for email in (ANA, BEN)))
@@ -129,14 +129,14 @@ def test_what_search_does_not_show_yet_is_no_drift(company, reconcile):
 
 
 def set_lag(company, seconds):
-    """Empty Intercom, and have its search lag."""
+    """Empty Intercom, and make its search lag."""
     url = f"{company.intercom}/_emulator/reset"
     requests.post(url, json={"index_lag_s": seconds}, timeout=30).raise_for_status()
 
 
 @pytest.mark.usefixtures("dinmo")
-def test_lost_state_is_rebuilt_without_a_write_to_intercom(company, synced, reconcile):
-    """Members who carry the tag are ours again and lose it when they leave; strangers keep it."""
+def test_a_lost_state_is_rebuilt_without_a_write_to_intercom(company, synced, reconcile):
+    """Members who carry the tag are adopted, and untagged when they leave; others keep it."""
     tag_by_hand(company, synced[EVE])
     (company.folder / "state.duckdb").unlink()
     company.calls()
@@ -144,7 +144,7 @@ def test_lost_state_is_rebuilt_without_a_write_to_intercom(company, synced, reco
     assert (code, found["expected"], found["unexpected"], found["foreign"]) == (3, 0, 2, 1)
     code, found = reconcile("--repair")
     assert (code, found["status"], found["repaired"]) == (0, "repaired", 2)
-    # Once to tell and once to repair: nothing but reading.
+    # Once to report and once to repair, both by reading only.
     assert company.calls() == {"GET /me": 2, "GET /tags": 2, "POST /contacts/search": 2}
     assert reconcile()[1]["expected"] == 2
     company.members([ANA])
@@ -153,8 +153,8 @@ def test_lost_state_is_rebuilt_without_a_write_to_intercom(company, synced, reco
     assert company.tagged() == {ANA, EVE}
 
 
-def test_an_archived_contact_is_missing_and_its_member_looked_for_again(company, synced, reconcile):
-    """The ledger drops it on repair; the next sync knows that the member is not in Intercom."""
+def test_an_archived_contact_is_missing_and_its_member_looked_up_again(company, synced, reconcile):
+    """Repairing drops it from the ledger; the next sync finds that the member is not in Intercom."""
     company.intercom_call("POST", f"/contacts/{synced[ANA]}/archive")
     code, found = reconcile()
     assert (code, found["missing"]) == (3, 1)
@@ -164,8 +164,8 @@ def test_an_archived_contact_is_missing_and_its_member_looked_for_again(company,
 
 
 @pytest.mark.usefixtures("synced")
-def test_a_deleted_tag_is_told_and_made_again_on_repair(company, dinmo, reconcile):
-    """Everybody is missing; there is one tag again afterwards."""
+def test_a_deleted_tag_is_reported_and_created_again_by_a_repair(company, dinmo, reconcile):
+    """All members are missing; afterwards there is one tag again."""
     company.intercom_call("DELETE", f"/tags/{tag_id(company)}")
     printed = dinmo("reconcile", "vip", "--recent-minutes", "0")
     assert printed.code == 3
@@ -176,7 +176,7 @@ def test_a_deleted_tag_is_told_and_made_again_on_repair(company, dinmo, reconcil
 
 
 def test_leads_and_skipped_members_are_not_adopted(company, reconcile):
-    """They are no users of ours, so their tags are somebody else's."""
+    """We would not tag them, so their tags belong to somebody else."""
     company.people(
         {"email": ANA, "role": "lead", "tags": ["VIP"]},
         {"email": BEN, "external_id": "1", "tags": ["VIP"]},
@@ -200,7 +200,7 @@ def test_no_answer_from_intercom_is_a_failure(reconcile, monkeypatch):
 
 
 def test_the_job_shows_drift_in_dagster_by_activation(company, synced):
-    """As a check of `intercom_tags` with numbers; `repair` in the run's config mends it."""
+    """As a check of `intercom_tags` with numbers; `repair` in the run's config repairs it."""
     untag_by_hand(company, synced[ANA])
     definitions = company.definitions()
     dg.Definitions.validate_loadable(definitions)
@@ -219,8 +219,8 @@ def test_the_job_shows_drift_in_dagster_by_activation(company, synced):
     assert company.tagged() == {ANA, BEN}
 
 
-def test_what_the_command_finds_is_shown_in_dagster_too(company, synced, reconcile):
-    """Else the UI would show what an earlier look found; a failed look found nothing."""
+def test_dagster_also_shows_what_the_command_finds(company, synced, reconcile):
+    """Otherwise the UI would show an earlier result. A failed reconciliation found nothing."""
     untag_by_hand(company, synced[ANA])
     reconcile()
     with dg.DagsterInstance.get() as instance:
@@ -234,7 +234,7 @@ def test_what_the_command_finds_is_shown_in_dagster_too(company, synced, reconci
 
 
 def newest_drift(instance):
-    """Whether the newest drift check of `vip` passed, and what it counted missing and repaired."""
+    """Whether the newest drift check of `vip` passed, and its numbers of missing and repaired contacts."""
     key = dg.AssetCheckKey(dg.AssetKey("intercom_tags"), "drift")
     (record,) = instance.event_log_storage.get_asset_check_execution_history(key, 1)
     evaluation = record.event.dagster_event.event_specific_data

@@ -1,4 +1,4 @@
-"""Retire: our tag comes off the contacts we tagged, and the activation is closed."""
+"""Retire: contacts that we tagged are untagged, and the activation is closed."""
 
 import json
 
@@ -9,7 +9,7 @@ ANA, BEN, CLEO, EVE = (f"{name}@example.com" for name in ("ana", "ben", "cleo", 
 
 @pytest.fixture
 def orphan(company):
-    """Ana and Ben carry the tag of `vip`, Eve carries it by hand, and `vip` is declared no longer."""
+    """Ana and Ben carry the tag of `vip`, Eve carries it by hand, and `vip` is no longer declared."""
     *_, eve = company.people(ANA, BEN, CLEO, EVE)
     company.members([ANA, BEN])
     company.synced()
@@ -22,7 +22,7 @@ def orphan(company):
 
 @pytest.mark.usefixtures("orphan")
 def test_an_orphan_is_retired_and_no_longer_listed(company, dinmo):
-    """One call per contact of ours; the tag itself and a stranger's stay, and so does the history."""
+    """One call per contact of ours. The tag itself, other people's tags, and the history stay."""
     assert "dinmo retire vip" in dinmo("status").out
     printed = dinmo("retire", "vip", "--yes", "--json")
     assert printed.code == 0
@@ -41,17 +41,17 @@ def test_an_orphan_is_retired_and_no_longer_listed(company, dinmo):
 
 
 @pytest.mark.usefixtures("orphan")
-def test_nothing_happens_without_a_yes(company, dinmo):
-    """Nobody can be asked here."""
+def test_nothing_happens_without_a_confirmation(company, dinmo):
+    """There is no terminal to ask for one here."""
     printed = dinmo("retire", "vip")
     assert printed.code == 2
-    assert "Take 'VIP' of activation 'vip' off 2 contacts?" in printed.err
-    assert "say --yes" in printed.err
+    assert "Remove 'VIP' of activation 'vip' from 2 contacts?" in printed.err
+    assert "confirm with --yes." in printed.err
     assert company.calls() == {}
 
 
 def test_an_activation_in_use_is_refused_until_it_is_disabled(company, dinmo):
-    """Its next sync would undo it."""
+    """Its next sync would undo the retirement."""
     company.people(ANA)
     company.members([ANA])
     company.synced()
@@ -65,25 +65,28 @@ def test_an_activation_in_use_is_refused_until_it_is_disabled(company, dinmo):
 
 
 def test_an_unknown_activation_is_wrong_usage(dinmo):
-    """With where to look."""
+    """The error says where to look."""
     printed = dinmo("retire", "nobody", "--yes")
     assert printed.code == 2
-    assert "`dinmo status` lists them" in printed.err
+    assert "There is no activation 'nobody'. `dinmo status` lists all." in printed.err
 
 
 @pytest.mark.usefixtures("orphan")
 def test_a_destination_that_is_gone_is_a_clear_error(company, dinmo):
-    """Nobody knows its token any more."""
+    """Its token is no longer known."""
     company.declared["destinations"]["renamed"] = company.declared["destinations"].pop("main")
     printed = dinmo("retire", "vip", "--yes")
     assert printed.code == 1
-    assert "destination 'main' carry the tag 'VIP'" in printed.err
+    assert (
+        "The tag 'VIP' is on 2 contacts of destination 'main', which is no longer declared."
+        in printed.err
+    )
     assert "Traceback" not in printed.err
     assert company.tagged() == {ANA, BEN, EVE}
 
 
 @pytest.mark.usefixtures("orphan")
-def test_what_failed_is_done_when_it_is_run_again(company, dinmo):
+def test_running_it_again_completes_what_failed(company, dinmo):
     """The activation stays listed until then."""
     company.faults({"match": {"method": "DELETE"}, "kind": "status", "status": 422, "times": 1})
     printed = dinmo("retire", "vip", "--yes", "--json")
@@ -109,8 +112,8 @@ def test_another_activation_of_the_same_tag_keeps_its_contacts(company, dinmo):
 
 
 @pytest.mark.usefixtures("orphan")
-def test_a_tag_deleted_in_intercom_leaves_nothing_to_take_off(company, dinmo):
-    """One call sees it, and one that this is the workspace it was in."""
+def test_a_tag_deleted_in_intercom_leaves_nothing_to_untag(company, dinmo):
+    """One call shows it, and one that it is the same workspace."""
     (tag,) = company.intercom_call("GET", "/tags")["data"]
     company.intercom_call("DELETE", f"/tags/{tag['id']}")
     company.calls()

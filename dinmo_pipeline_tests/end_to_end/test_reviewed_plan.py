@@ -1,4 +1,4 @@
-"""Plan, review, apply: what was reviewed is applied, and nothing else."""
+"""Plan, review, apply: exactly what was reviewed is applied."""
 
 import json
 
@@ -9,7 +9,7 @@ ANA, BEN, CLEO, DAN = (f"{name}@example.com" for name in ("ana", "ben", "cleo", 
 
 @pytest.fixture
 def reviewed(company, dinmo):
-    """Ana has the tag; the plan says that Ben enters and Ana leaves. Its path."""
+    """Ana has the tag. The plan says that Ben enters and Ana leaves; returns its path."""
     company.people(ANA, BEN, CLEO)
     company.members([ANA])
     company.synced()
@@ -28,7 +28,7 @@ def writes(company):
 
 
 def test_the_reviewed_changes_are_applied(company, dinmo, reviewed):
-    """Through the same jobs; the file names nobody."""
+    """Through the same jobs. The file names nobody."""
     text = (company.folder / "plan.json").read_text()
     planned = json.loads(text)["activations"]["vip"]
     assert (planned["planned"]["entered"], planned["planned"]["left"]) == (1, 1)
@@ -40,12 +40,12 @@ def test_the_reviewed_changes_are_applied(company, dinmo, reviewed):
     assert company.tagged() == {BEN}
 
 
-def test_other_changes_are_held_and_the_difference_is_told(company, dinmo, reviewed):
-    """Exit code 3, and nothing is written to Intercom; releasing the guard does not release them."""
+def test_other_changes_are_held_and_the_difference_is_reported(company, dinmo, reviewed):
+    """Exit code 3, and nothing is written to Intercom. Releasing the guard does not release them."""
     others = (
-        ([BEN, CLEO], "1 entered and 1 left then, 2 enter and 1 leave now"),
-        ([ANA, BEN], "1 entered and 1 left then, 1 enter and 0 leave now"),
-        ([CLEO], "still 1 enter and 1 leave, but not the same members"),
+        ([BEN, CLEO], "1 entered and 1 left in the plan, 2 entered and 1 left now"),
+        ([ANA, BEN], "1 entered and 1 left in the plan, 1 entered and 0 left now"),
+        ([CLEO], "still 1 entered and 1 left, but different members"),
     )
     for members, said in others:
         company.members(members)
@@ -61,17 +61,17 @@ def test_other_changes_are_held_and_the_difference_is_told(company, dinmo, revie
     assert company.tagged() == {ANA}
 
 
-def test_changed_settings_are_told_before_anything_runs(company, dinmo, reviewed):
-    """A new name would rename the tag, which nobody reviewed."""
+def test_changed_settings_are_reported_before_anything_runs(company, dinmo, reviewed):
+    """A new name would rename the tag, which was not reviewed."""
     company.declared["activations"]["vip"] = {"name": "Gold"}
     printed = dinmo("sync", "--plan", reviewed)
     assert printed.code == 3
-    assert "name was 'VIP' and is 'Gold'" in printed.err
+    assert "name was 'VIP' and is now 'Gold'" in printed.err
     assert company.calls() == {}
 
 
-def test_a_sign_up_meanwhile_is_no_other_change(company, dinmo, reviewed):
-    """Who ought to be tagged was reviewed, whether Intercom knew them or not."""
+def test_a_sign_up_after_the_review_is_not_another_change(company, dinmo, reviewed):
+    """The review covered who should be tagged, whether or not they were in Intercom."""
     company.members([BEN, DAN])
     company.synced()
     company.members([CLEO, DAN])
@@ -82,7 +82,7 @@ def test_a_sign_up_meanwhile_is_no_other_change(company, dinmo, reviewed):
 
 
 def test_a_held_plan_is_written_and_still_needs_the_flag(company, dinmo, reviewed):
-    """A review is no release of the guard."""
+    """A review does not release the guard."""
     company.members([])
     assert dinmo("plan", "vip", "--out", reviewed).code == 3
     held = dinmo("sync", "--plan", reviewed)
@@ -95,14 +95,17 @@ def test_a_held_plan_is_written_and_still_needs_the_flag(company, dinmo, reviewe
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ("not json", "is no plan of `dinmo plan --out`"),
-        ("[1]", "is no plan of `dinmo plan --out`"),
-        ('{"dinmo_plan": 2, "activations": {}}', "is a plan of format 2"),
-        ('{"dinmo_plan": 1, "activations": {}}', "has no plan for 'vip'; it has: none."),
+        ("not json", "is not a plan made by `dinmo plan --out`"),
+        ("[1]", "is not a plan made by `dinmo plan --out`"),
+        ('{"dinmo_plan": 2, "activations": {}}', "has plan format 2, but this release reads 1."),
+        (
+            '{"dinmo_plan": 1, "activations": {}}',
+            "has no plan for 'vip'. It covers: no activations.",
+        ),
     ],
 )
-def test_what_is_no_plan_is_wrong_usage(company, dinmo, content, said):
-    """And what a plan does not have, too."""
+def test_a_file_that_is_not_a_plan_is_wrong_usage(company, dinmo, content, said):
+    """So is an activation that is not in the plan."""
     path = company.folder / "plan.json"
     path.write_text(content)
     printed = dinmo("sync", "vip", "--plan", str(path))
@@ -118,5 +121,5 @@ def test_a_damaged_fingerprint_is_held(company, dinmo, reviewed):
     path.write_text(json.dumps(content))
     printed = dinmo("sync", "--plan", reviewed)
     assert printed.code == 3
-    assert "'1:abc' is no fingerprint" in printed.err
+    assert "'1:abc' is not the fingerprint of a plan" in printed.err
     assert writes(company) == {}

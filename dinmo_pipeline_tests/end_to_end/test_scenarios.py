@@ -13,61 +13,63 @@ TESTS = Path(__file__).parent.parent
 PROVEN_ELSEWHERE = {
     2: ["end_to_end/test_main_job.py::test_an_unchanged_sync_makes_one_call_and_no_write"],
     7: [
-        "end_to_end/test_main_job.py::test_nobody_is_created_in_intercom",
+        "end_to_end/test_main_job.py::test_no_contact_is_created_in_intercom",
         "end_to_end/test_main_job.py::test_a_member_who_signs_up_later_is_tagged_at_the_next_sync",
     ],
     8: ["end_to_end/test_main_job.py::test_two_activations_of_one_contact_are_independent"],
     9: [
         "end_to_end/test_main_job.py::test_users_are_matched_by_user_id_exactly_as_text",
-        "end_to_end/test_main_job.py::test_emails_are_matched_without_case_and_surrounding_space",
+        "end_to_end/test_main_job.py::test_emails_are_matched_ignoring_case_and_outer_space",
     ],
     # design: several users of one email are all tagged by default.
     11: ["end_to_end/test_main_job.py::test_several_users_with_one_email_follow_the_setting"],
     12: ["end_to_end/test_main_job.py::test_leads_are_not_users"],
-    15: ["end_to_end/test_main_job.py::test_rows_without_identifier_are_no_members"],
+    15: ["end_to_end/test_main_job.py::test_rows_without_an_identifier_are_not_members"],
     16: [
         "state/test_membership.py::test_every_row_is_counted",
-        "state/test_changes_law.py::test_changes_are_what_a_plain_reading_gives",
+        "state/test_changes_law.py::test_changes_equal_those_of_a_plain_computation",
     ],
     17: [
-        "intercom/test_contacts.py::test_all_users_of_one_address_are_found_over_pages",
-        "intercom/test_contacts.py::test_a_walk_that_would_not_end_or_break_off_is_told",
-        "intercom/test_contacts.py::test_where_lists_are_refused_altogether_alternatives_take_their_place",
+        "intercom/test_contacts.py::test_all_users_of_one_address_are_found_across_pages",
+        "intercom/test_contacts.py::test_pages_that_never_end_or_break_off_are_an_error",
+        "intercom/test_contacts.py::test_alternatives_replace_lists_that_are_always_refused",
     ],
-    19: ["end_to_end/test_reconcile.py::test_what_search_does_not_show_yet_is_no_drift"],
-    # design: a deleted tag is created again, and everybody re-tagged.
-    24: ["end_to_end/test_main_job.py::test_a_tag_deleted_in_intercom_is_made_again_for_everybody"],
+    19: ["end_to_end/test_reconcile.py::test_contacts_that_search_does_not_show_yet_are_not_drift"],
+    # design: a deleted tag is created again, and all members are tagged again.
+    24: [
+        "end_to_end/test_main_job.py::test_a_tag_deleted_in_intercom_is_created_again_for_all_members"
+    ],
     25: [
         "end_to_end/test_main_job.py::test_a_tag_renamed_in_intercom_is_kept_by_its_id",
         "end_to_end/test_main_job.py::test_an_existing_tag_of_that_name_is_used",
     ],
     26: [
-        "intercom/test_pacing.py::test_a_refusal_stops_everybody_until_its_end",
-        "intercom/test_transport.py::test_a_429_waits_as_long_as_it_says_and_else_a_window",
+        "intercom/test_pacing.py::test_a_refusal_stops_all_calls_until_it_ends",
+        "intercom/test_transport.py::test_a_429_waits_as_long_as_it_says_or_one_window",
     ],
     27: [
         "intercom/test_pacing.py::test_missing_or_odd_headers_do_no_harm",
-        "intercom/test_rate_headers.py::test_a_reset_that_cannot_be_is_unknown",
+        "intercom/test_rate_headers.py::test_an_impossible_reset_is_unknown",
     ],
-    28: [
-        "end_to_end/faults/test_faults.py::test_one_quiet_sync_makes_right_what_failing_calls_left"
-    ],
+    28: ["end_to_end/faults/test_faults.py::test_one_quiet_sync_repairs_what_failing_calls_left"],
     30: [
-        "intercom/test_transport.py::test_what_a_person_must_mend_is_told_at_once",
-        "intercom/test_transport.py::test_an_invalid_version_is_told_at_once",
+        "intercom/test_transport.py::test_errors_that_a_person_must_fix_are_reported_at_once",
+        "intercom/test_transport.py::test_an_invalid_version_is_reported_at_once",
     ],
     31: [
-        "end_to_end/test_main_job.py::test_what_intercom_refused_comes_back_by_itself",
+        "end_to_end/test_main_job.py::test_refused_changes_are_retried_by_the_next_sync",
         "sync/test_tagging.py::test_one_contact_that_is_refused_does_not_hold_up_the_others",
     ],
     32: [
-        "end_to_end/faults/test_kill.py::test_killed_syncs_are_finished_by_the_next_one",
+        "end_to_end/faults/test_kill.py::test_the_next_sync_finishes_killed_ones",
         (
             "end_to_end/faults/test_unrecorded_calls.py::"
-            "test_who_was_tagged_and_left_before_the_next_sync_loses_the_tag"
+            "test_a_member_tagged_without_record_who_left_loses_the_tag"
         ),
     ],
-    33: ["state/file/test_activation_lock.py::test_it_is_waited_for_and_told_once"],
+    33: [
+        "state/file/test_activation_lock.py::test_a_lock_is_waited_for_and_the_wait_is_reported_once"
+    ],
     34: [
         "end_to_end/test_main_job.py::test_a_segment_that_became_empty_is_held_and_released_by_a_person",
         "end_to_end/test_main_job.py::test_a_large_removal_is_held_and_a_smaller_one_releases_itself",
@@ -77,31 +79,31 @@ PROVEN_ELSEWHERE = {
         ),
     ],
     35: ["cli/test_commands.py::test_plan_shows_what_a_sync_would_do_and_writes_nothing"],
-    # design: what others put on a stranger stays, also on repair.
+    # design: a tag that others put on a contact stays, even on repair.
     36: [
         (
             "end_to_end/test_reconcile.py::"
             "test_a_tag_taken_off_by_hand_is_drift_and_a_strangers_tag_is_not"
         )
     ],
-    37: ["end_to_end/test_reconcile.py::test_lost_state_is_rebuilt_without_a_write_to_intercom"],
+    37: ["end_to_end/test_reconcile.py::test_a_lost_state_is_rebuilt_without_a_write_to_intercom"],
     38: [
-        "end_to_end/test_main_job.py::test_a_changed_match_by_does_not_flicker",
+        "end_to_end/test_main_job.py::test_a_changed_match_by_leaves_tagged_members_alone",
         (
             "orchestration/test_through_dagster.py::"
             "test_a_disabled_activation_has_no_schedule_and_no_sensor_run"
         ),
     ],
     39: [
-        "orchestration/alerts/test_sensor.py::test_a_failing_query_is_told_once_and_so_is_its_end",
-        "orchestration/alerts/test_sensor.py::test_intercom_that_refuses_is_told",
+        "orchestration/alerts/test_sensor.py::test_a_failing_query_is_reported_once_and_so_is_its_recovery",
+        "orchestration/alerts/test_sensor.py::test_a_refusal_by_intercom_is_reported",
         "orchestration/sensors/test_staleness.py::test_the_sensor_reports_each_activation_once_per_change",
         "orchestration/test_through_dagster.py::test_numbers_that_a_person_follows_are_numeric_metadata",
         "orchestration/test_through_dagster.py::test_no_event_holds_the_token_or_a_member",
     ],
     40: [
         "intercom/test_pacing.py::test_the_allowed_share_is_used_and_never_refused",
-        "intercom/test_transport.py::test_each_call_says_who_asks_what_version_and_what_it_accepts",
+        "intercom/test_transport.py::test_each_call_names_its_client_version_and_accepted_type",
     ],
 }
 
@@ -117,7 +119,7 @@ def functions_of(path):
 
 
 def test_every_scenario_is_proven():
-    """By a test here whose docstring begins with its number, or by tests elsewhere that exist."""
+    """By a test here whose docstring begins with its number, or by existing tests elsewhere."""
     here = {
         int(number)
         for text in functions_of(Path(__file__)).values()
@@ -133,7 +135,7 @@ def test_every_scenario_is_proven():
     assert missing == []
 
 
-def test_a_first_run_makes_the_tag_and_remembers_contacts_and_tag(company):
+def test_a_first_run_creates_the_tag_and_remembers_contacts_and_tag(company):
     """1. design: fifty users are tagged by one call, not one each."""
     ids = company.people(ANA, BEN, CLEO)
     company.members([ANA, BEN, CLEO])
@@ -148,8 +150,8 @@ def test_a_first_run_makes_the_tag_and_remembers_contacts_and_tag(company):
     )
 
 
-def test_one_who_left_costs_one_removal_and_no_search(company):
-    """3. And the stay is closed."""
+def test_a_member_who_left_costs_one_removal_and_no_search(company):
+    """3. The stay is closed."""
     company.people(ANA, BEN)
     company.members([ANA, BEN])
     company.synced()
@@ -160,7 +162,7 @@ def test_one_who_left_costs_one_removal_and_no_search(company):
     assert company.rows("SELECT identifier FROM dinmo.membership_departures") == [(ANA,)]
 
 
-def test_who_leaves_and_comes_back_has_two_stays_and_the_tag(company):
+def test_a_member_who_comes_back_has_two_stays_and_the_tag(company):
     """4. Others enter and leave in the same runs."""
     company.people(ANA, BEN)
     for members in ([ANA], [BEN], [ANA, BEN]):
@@ -173,7 +175,7 @@ def test_who_leaves_and_comes_back_has_two_stays_and_the_tag(company):
 
 
 def test_other_tags_of_a_contact_stay(company):
-    """5. Leaving removes only ours."""
+    """5. Leaving takes off only our tag."""
     company.people({"email": ANA, "tags": ["Press", "Friends"]}, BEN)
     company.members([ANA, BEN])
     company.synced()
@@ -183,7 +185,7 @@ def test_other_tags_of_a_contact_stay(company):
     assert company.tagged("Press") == company.tagged("Friends") == {ANA}
 
 
-def test_who_carried_the_tag_before_the_first_run_keeps_it_unless_a_member(company):
+def test_contacts_that_carried_the_tag_before_keep_it_unless_members(company):
     """6. design: the tag is the segment's, so a member who carried it by hand loses it on leaving."""
     company.people({"email": ANA, "tags": ["VIP"]}, {"email": BEN, "tags": ["VIP"]}, CLEO)
     company.members([ANA, CLEO])
@@ -195,7 +197,7 @@ def test_who_carried_the_tag_before_the_first_run_keeps_it_unless_a_member(compa
 
 
 @pytest.mark.parametrize(("match_by", "tagged"), [("user_id", {ANA}), ("email", {BEN})])
-def test_an_id_and_an_email_of_different_users_follow_match_by(company, match_by, tagged):
+def test_match_by_decides_between_an_id_and_an_email_of_different_users(company, match_by, tagged):
     """10. design: one identifier matches, so there is no conflict."""
     company.people({"email": ANA, "external_id": "7"}, {"email": BEN, "external_id": "8"})
     column = "email" if match_by == "email" else "customer_id"
@@ -205,8 +207,8 @@ def test_an_id_and_an_email_of_different_users_follow_match_by(company, match_by
     assert company.tagged() == tagged
 
 
-def test_a_lead_that_becomes_a_known_user_is_found_by_its_id(company):
-    """13. A lead's own id matches nobody; a user who is known costs no call."""
+def test_a_lead_that_becomes_a_user_is_found_by_its_id(company):
+    """13. A lead's own id matches nobody; a known user costs no call."""
     (lead,) = company.people({"email": ANA, "role": "lead"})
     company.declared["activations"]["vip"] = {"match_by": "user_id", "column": "customer_id"}
     company.members([(ANA, "7")])
@@ -221,7 +223,7 @@ def test_a_lead_that_becomes_a_known_user_is_found_by_its_id(company):
 
 
 def test_plus_signs_accents_and_capitals_match(company):
-    """14. Sent as JSON, one match each."""
+    """14. They are sent as JSON, and each matches one user."""
     emails = {ANA, "ana+test@example.com", "josé@example.com"}
     company.people(*emails)
     company.members([" Ana@Example.com ", "ana+test@example.com", "JOSÉ@example.com"])
@@ -230,7 +232,7 @@ def test_plus_signs_accents_and_capitals_match(company):
 
 
 def test_a_contact_that_search_does_not_show_yet_is_tagged_when_it_does(company):
-    """18. Not found is no failure."""
+    """18. A member who is not found is not a failure."""
     url = f"{company.intercom}/_emulator/reset"
     requests.post(url, json={"index_lag_s": 3_600}, timeout=30).raise_for_status()
     company.people(ANA)
@@ -254,8 +256,8 @@ def test_a_contact_of_many_tags_is_tagged_once_and_untagged(company):
     assert company.tagged("tag 13") == {ANA}
 
 
-def test_who_was_archived_before_leaving_is_gone_and_not_tried_again(company):
-    """21. The removal is answered 404."""
+def test_a_contact_archived_before_leaving_is_gone_and_not_tried_again(company):
+    """21. Intercom answers the removal with 404."""
     ana, _ = company.people(ANA, BEN)
     company.members([ANA, BEN])
     company.synced()
@@ -267,8 +269,8 @@ def test_who_was_archived_before_leaving_is_gone_and_not_tried_again(company):
     assert company.synced().numbers.api_calls == 1
 
 
-def test_who_is_archived_is_not_restored_but_tagged_when_somebody_does(company):
-    """22. design: who has been there before is looked for again at growing intervals."""
+def test_an_archived_contact_is_not_restored_but_tagged_once_it_is(company):
+    """22. design: a contact that existed before is looked up again at growing intervals."""
     ana, _ = company.people(ANA, BEN)
     company.intercom_call("POST", f"/contacts/{ana}/archive")
     company.members([ANA, BEN])
@@ -284,8 +286,8 @@ def test_who_is_archived_is_not_restored_but_tagged_when_somebody_does(company):
 
 
 @pytest.mark.parametrize("version", ["2.15", "2.16"])
-def test_a_merged_contact_is_found_again_by_its_key(company, version):
-    """23. Known as a lead's survivor or not: the tag is on who has the member's email now."""
+def test_a_merged_contact_is_found_again_by_its_identifier(company, version):
+    """23. Whether or not it is known as a lead's survivor: the user with the member's email has the tag."""
     company.declared["destinations"]["main"]["api_version"] = version
     ana, other = company.people(ANA, {"email": ANA, "role": "lead"})
     company.members([ANA])
@@ -298,8 +300,8 @@ def test_a_merged_contact_is_found_again_by_its_key(company, version):
     assert company.tagged() == set()
 
 
-def test_a_token_that_ends_midway_stops_at_once_and_keeps_what_was_done(company):
-    """29. The next run does only the rest."""
+def test_a_token_that_expires_midway_stops_the_sync_and_keeps_what_was_done(company):
+    """29. The next run makes only the remaining changes."""
     everybody = [f"user{n:03}@example.com" for n in range(120)]
     company.people(*everybody)
     company.members(everybody)

@@ -1,4 +1,4 @@
-"""Several processes on one source, one state and one workspace: they wait, say so, and lose nothing."""
+"""Several processes on one source, one state, and one workspace: they wait, report it, and lose nothing."""
 
 import subprocess
 import sys
@@ -29,7 +29,7 @@ def home(tmp_path, monkeypatch):
 
 @contextmanager
 def writing(path) -> Iterator["subprocess.Popen[str]"]:
-    """A process that has a DuckDB file open for writing until its input ends, as dbt has."""
+    """A process that has a DuckDB file open for writing until its input ends, as dbt does."""
     with subprocess.Popen(
         [sys.executable, "-c", WRITER, str(path)],
         stdin=subprocess.PIPE,
@@ -44,7 +44,7 @@ def writing(path) -> Iterator["subprocess.Popen[str]"]:
 
 
 class Command:
-    """A `dinmo sync` in a process of its own, whose standard error is read line by line."""
+    """A `dinmo sync` in a process of its own; its standard error is read line by line."""
 
     def __init__(self, company: Company, monkeypatch, name: str, activation: str) -> None:
         declarations = company.folder / f"{name}.yaml"
@@ -58,7 +58,7 @@ class Command:
         )
 
     def says(self, words: str) -> None:
-        """Wait until it says so."""
+        """Wait until it prints this."""
         lines = []
         for line in self.process.stderr:
             lines.append(line)
@@ -91,14 +91,14 @@ def test_commands_of_two_code_locations_side_by_side(company, monkeypatch, tmp_p
     (tmp_path / "link.duckdb").symlink_to(tmp_path / "state.duckdb")
     with writing(tmp_path / "warehouse.duckdb") as dbt:
         first = Command(company, monkeypatch, "one", "vip")
-        first.says("warehouse.duckdb is being written; waiting up to")
+        first.says("warehouse.duckdb; waiting up to")
         second = Command(company, monkeypatch, "one", "vip")
         second.says("Another sync of vip is running; waiting for it to end")
         company.declared["segments"], company.declared["activations"] = {}, {}
         company.declared["state"] = {"database": "link.duckdb"}
         company.activate("churned")
         other = Command(company, monkeypatch, "two", "churned")
-        other.says("warehouse.duckdb is being written; waiting up to")
+        other.says("warehouse.duckdb; waiting up to")
         dbt.communicate("\n")
     for command in (first, second, other):
         command.ends_well()
@@ -113,8 +113,8 @@ def test_commands_of_two_code_locations_side_by_side(company, monkeypatch, tmp_p
     assert all(end <= start for (_, _, end), (_, start, _) in pairwise(runs))
 
 
-def test_a_run_of_dagster_waits_for_whoever_holds_its_activation(company):
-    """The membership is not read, and no change set replaced, while another sync applies one."""
+def test_a_run_of_dagster_waits_for_the_lock_of_its_activation(company):
+    """While another sync applies a change set, no membership is read and no change set replaced."""
     company.people(*EVERYBODY[:3])
     company.members(EVERYBODY[:2])
     company.synced()

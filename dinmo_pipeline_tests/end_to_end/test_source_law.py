@@ -1,6 +1,6 @@
-"""Whatever a source holds: the right members get the tag, or an error of ours and nothing is changed.
+"""Whatever a source contains: the right members get the tag, or there is an error and nothing changes.
 
-Which members are right is told by a plain reading of the rows, in Python.
+A plain reading of the rows in Python decides which members are right.
 """
 
 import string
@@ -34,14 +34,14 @@ NOW = datetime(2026, 3, 1, 9, 0, tzinfo=UTC)
 
 @dataclass(frozen=True)
 class Column:
-    """A type, values of it, and how each is written as an identifier; None: it cannot be one."""
+    """A type, its values, and each as an identifier; None if it cannot be one."""
 
     type: str
     values: st.SearchStrategy[Any]
     written: Callable[[Any], str] | None
 
 
-# Unicode has capital letters whose small one is more than one letter, which engines see in several ways.
+# Some capital letters of Unicode have more than one letter as lower case, which engines treat differently.
 LETTERS = st.characters(exclude_categories=["Cs"], exclude_characters="İ")
 ODD_TEXTS = st.sampled_from(
     [
@@ -86,7 +86,7 @@ NAMES = st.sampled_from(
 
 
 @dataclass(frozen=True)
-class Told:
+class Case:
     """A table with one column of identifiers, and by what they are matched."""
 
     table: str
@@ -96,7 +96,7 @@ class Told:
     match_by: str
 
     def fill(self, path: Path) -> None:
-        """Make the DuckDB file."""
+        """Create the DuckDB file."""
         with duckdb.connect(str(path)) as connection:
             connection.execute(
                 f"CREATE TABLE {quoted(self.table)}"
@@ -108,11 +108,11 @@ class Told:
 
     @property
     def is_named(self) -> bool:
-        """Whether the names can be told in a declaration: no table is found by a control character."""
+        """Whether a declaration can contain the names: control characters match no table."""
         return not any(ord(letter) < 32 or ord(letter) == 127 for letter in self.table)
 
     def members(self) -> set[str]:
-        """The plain reading."""
+        """The members by a plain computation."""
         texts = (self.column.written(value) for value in self.values if value is not None)
         return {text for text in map(self._normal, texts) if text}
 
@@ -133,17 +133,17 @@ def quoted(name: str) -> str:
 
 
 TEXT = COLUMNS[0]
-# Most of what can go wrong is in texts.
+# Texts are where most can go wrong.
 KINDS = st.sampled_from(COLUMNS) | st.just(TEXT)
 
 
 @st.composite
-def tables(draw: st.DrawFn) -> Told:
+def tables(draw: st.DrawFn) -> Case:
     """A table, more often of text than of any other type."""
     column = draw(KINDS)
     values = draw(st.lists(st.none() | column.values, max_size=12))
     name = draw(NAMES.filter(lambda name: name.casefold() != "a_number"))
-    return Told(draw(NAMES), name, column, values, draw(st.sampled_from(["email", "user_id"])))
+    return Case(draw(NAMES), name, column, values, draw(st.sampled_from(["email", "user_id"])))
 
 
 @dataclass
@@ -154,14 +154,14 @@ class World:
     state: KeptState
     locks: Path
 
-    def sync(self, told: Told) -> Any:
-        """Read the segment of the table and apply it; a few of its members are in Intercom."""
-        vip = activation(match_by=told.match_by, column=told.name)
-        declared = project(listed("vip", quoted(told.table)))
-        with source_of(told) as source:
+    def sync(self, case: Case) -> Any:
+        """Read the segment of the table and apply it; some of its members are in Intercom."""
+        vip = activation(match_by=case.match_by, column=case.name)
+        declared = project(listed("vip", quoted(case.table)))
+        with source_of(case) as source:
             select = select_activated(declared, vip, source, now=NOW)
             refresh_membership(
-                self.state, "vip", told.match_by, source.batches(select.sql), now=NOW
+                self.state, "vip", case.match_by, source.batches(select.sql), now=NOW
             )
         session = Session(vip, self.state, self.workspace.client, LOG)
         refresh_changes(session)
@@ -173,24 +173,24 @@ class World:
         assert len({row[0] for row in rows}) == len(rows)
         return {row[0] for row in rows}
 
-    def add_people(self, told: Told) -> set[str]:
-        """Some members whom Intercom could know, and somebody else; the ids of the former."""
-        known = [each for each in sorted(told.members()) if _could_be_known(each, told)][:3]
-        field = "email" if told.match_by == "email" else "external_id"
+    def add_people(self, case: Case) -> set[str]:
+        """Create some of the members in Intercom, and one other user; returns the ids of the former."""
+        known = [each for each in sorted(case.members()) if _could_be_known(each, case)][:3]
+        field = "email" if case.match_by == "email" else "external_id"
         self.workspace.create([NewContact(**{field: "somebody.else@x.org"})])
         return set(self.workspace.create(NewContact(**{field: each}) for each in known))
 
 
-def _could_be_known(member: str, told: Told) -> bool:
+def _could_be_known(member: str, case: Case) -> bool:
     printable = set(member) <= set(string.printable) - set(string.whitespace) and len(member) < 200
-    return printable and (told.match_by == "user_id" or "@x.org" in member)
+    return printable and (case.match_by == "user_id" or "@x.org" in member)
 
 
 @contextmanager
-def source_of(told: Told) -> Iterator[Any]:
+def source_of(case: Case) -> Iterator[Any]:
     """The table in a DuckDB file, opened as a source."""
     with TemporaryDirectory() as folder:
-        told.fill(Path(folder) / "warehouse.duckdb")
+        case.fill(Path(folder) / "warehouse.duckdb")
         with open_source(duckdb_file(Path(folder) / "warehouse.duckdb"), uri=None) as source:
             yield source
 
@@ -203,26 +203,26 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 
 
 @settings(max_examples=60, deadline=None)
-@given(told=tables())
-def test_the_right_members_are_tagged_or_nothing_is_changed(world: World, told: Told) -> None:
-    """Any type, any content, any names."""
+@given(case=tables())
+def test_the_right_members_are_tagged_or_nothing_is_changed(world: World, case: Case) -> None:
+    """With any type, any content, and any names."""
     world.workspace.reset()
     world.state.lose()
-    if told.column.written is None or not told.is_named:
+    if case.column.written is None or not case.is_named:
         event("refused")
         with pytest.raises(SegmentError) as refused:
-            world.sync(told)
+            world.sync(case)
         assert all(problem.message for problem in refused.value.problems)
         assert world.members() == set()
         assert not world.workspace.calls
         return
-    event(told.column.type)
-    if told.column.type == "DOUBLE":
-        world.sync(told)  # engines write 1e20 in several ways
-        assert set(map(float.__repr__, map(float, world.members()))) == told.members()
+    event(case.column.type)
+    if case.column.type == "DOUBLE":
+        world.sync(case)  # engines write 1e20 in several ways
+        assert set(map(float.__repr__, map(float, world.members()))) == case.members()
         return
-    known = world.add_people(told)
-    result = world.sync(told)
-    assert world.members() == told.members()
+    known = world.add_people(case)
+    result = world.sync(case)
+    assert world.members() == case.members()
     assert (result.status, result.reason) == ("ok", None)
     assert world.workspace.tagged("VIP") == known

@@ -1,4 +1,4 @@
-"""Data nobody here wrote: TPC-H at scale factor 0.1, synced and compared with the SQL's own answer."""
+"""Data that we did not write: TPC-H at scale factor 0.1, synced and compared with the result of the SQL."""
 
 import subprocess
 import sysconfig
@@ -7,7 +7,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-# Customers with a big open order in the machinery or the building segment: some thousand.
+# Some thousand customers with a large open order in the machinery or building segment.
 AUDIENCE = """
     SELECT DISTINCT 'Customer' || c_custkey || '@example.com' AS email
     FROM customer JOIN orders ON o_custkey = c_custkey
@@ -40,14 +40,14 @@ def tpch(tmp_path_factory) -> Path:
 
 
 def answer(path, at_least):
-    """The SQL's own answer, as the emails are compared."""
+    """The result of the SQL, as the emails are compared."""
     with duckdb.connect(str(path), read_only=True) as connection:
         rows = connection.execute(AUDIENCE.format(at_least=at_least)).fetchall()
     return {row[0].lower() for row in rows}
 
 
-def test_a_segment_of_some_thousand_customers_equals_the_sqls_own_answer(company, tpch):
-    """Two thirds of the customers are in Intercom; the segment shrinks between two syncs."""
+def test_a_segment_of_some_thousand_customers_equals_the_sql_result(company, tpch):
+    """Two thirds of the customers are in Intercom, and the segment shrinks between two syncs."""
     with duckdb.connect(str(tpch), read_only=True) as connection:
         customers = connection.execute("SELECT c_custkey FROM customer ORDER BY 1").fetchall()
     known = {f"customer{key}@example.com" for (key,) in customers if key % 3}

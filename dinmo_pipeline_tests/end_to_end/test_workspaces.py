@@ -1,4 +1,4 @@
-"""Another Intercom workspace under a destination's key is refused; a move is made under a key of its own."""
+"""Another Intercom workspace under a destination's key is refused; a move needs a key of its own."""
 
 import json
 
@@ -12,11 +12,11 @@ from dinmo_pipeline_tests.company import TOKEN
 ANA, BEN, CLEO, DAN = (f"{name}@example.com" for name in ("ana", "ben", "cleo", "dan"))
 OTHER = EmulatorSettings(token=TOKEN, workspace_id="oth3r", workspace_name="Test", seed=7)
 REFUSED = (
-    "Destination 'main' leads to the Intercom workspace 'Test' (oth3r) now, but its tags and contacts in the"
-    " state belong to the workspace 'Emulated workspace' (emul8tor). Nothing was written. To go on in"
-    " 'Emulated workspace' (emul8tor), put right what leads there: the environment variable"
-    " TEST_INTERCOM_TOKEN (access token of destination 'main'), `region` or `base_url`. If the move is meant,"
-    " declare the new workspace as another destination, under a key of its own (docs/guides/operate.md)."
+    "Destination 'main' now leads to the Intercom workspace 'Test' (oth3r), but its tags and contacts in the"
+    " state belong to the workspace 'Emulated workspace' (emul8tor). Nothing was written. To stay in"
+    " 'Emulated workspace' (emul8tor), correct the environment variable TEST_INTERCOM_TOKEN (access token of"
+    " destination 'main'), `region`, or `base_url`. If you mean to move, declare the new workspace as another"
+    " destination, under a key of its own (docs/guides/operate.md)."
 )
 
 
@@ -36,7 +36,7 @@ class Elsewhere:
         return answer.json()
 
     def calls(self):
-        """Calls since the last time this was asked."""
+        """Calls since the last time this was read."""
         return self.ask("GET", "stats", params={"reset": "1"})["calls"]
 
     def tagged(self):
@@ -46,14 +46,14 @@ class Elsewhere:
 
 @pytest.fixture
 def elsewhere():
-    """Another workspace, whose token is the same."""
+    """Another workspace with the same token."""
     with running(OTHER) as server:
         yield Elsewhere(server.base_url)
 
 
 @pytest.fixture
 def synced(company):
-    """Ana and Ben carry the tag in the first workspace; Cleo is a member whom it does not have."""
+    """Ana and Ben carry the tag in the first workspace; Cleo is a member who is not in it."""
     company.people(ANA, BEN)
     company.members([ANA, BEN, CLEO])
     company.synced()
@@ -61,12 +61,12 @@ def synced(company):
 
 
 def move_to(company, base_url):
-    """Have the destination lead elsewhere."""
+    """Make the destination lead elsewhere."""
     company.declared["destinations"]["main"]["base_url"] = base_url
 
 
 def known(company):
-    """All that the state says of tags and contacts."""
+    """Everything that the state has about tags and contacts."""
     return {
         table: company.rows(f"FROM dinmo.{table} ORDER BY ALL")
         for table in ("tagged_contacts", "activation_tags", "contacts", "missing_members")
@@ -74,8 +74,8 @@ def known(company):
 
 
 @pytest.mark.usefixtures("synced")
-def test_another_workspace_is_refused_by_a_sync(company, elsewhere, dinmo):
-    """Nothing is written there, no tag renamed, nor what is known; back in the first one all goes on."""
+def test_a_sync_refuses_another_workspace(company, elsewhere, dinmo):
+    """Nothing is written there, no tag is renamed, and the state stays. Back in the first, all goes on."""
     before = known(company)
     move_to(company, elsewhere.base_url)
     company.declared["activations"]["vip"] = {"name": "Important"}
@@ -83,7 +83,7 @@ def test_another_workspace_is_refused_by_a_sync(company, elsewhere, dinmo):
     printed = dinmo("sync", "vip", "--json")
     synced = json.loads(printed.out)["vip"]
     assert (printed.code, synced["status"], synced["reason"]) == (1, "failed", REFUSED)
-    # When it would look for Cleo, and when it would see the tag.
+    # Before it looks up Cleo, and before it reads the tag.
     assert elsewhere.calls() == {"GET /me": 2}
     assert known(company) == before
     move_to(company, company.intercom)
@@ -104,8 +104,8 @@ def test_a_reviewed_plan_is_refused_in_another_workspace(company, elsewhere, din
 
 
 @pytest.mark.usefixtures("synced")
-def test_it_is_refused_by_whatever_else_calls_intercom(company, elsewhere, dinmo):
-    """Not told as drift of everybody; and no tag of the first workspace is forgotten."""
+def test_other_commands_refuse_another_workspace(company, elsewhere, dinmo):
+    """They neither report drift nor forget a tag of the first workspace."""
     before = known(company)
     move_to(company, elsewhere.base_url)
     for words in ((), ("--repair",)):
@@ -121,7 +121,7 @@ def test_it_is_refused_by_whatever_else_calls_intercom(company, elsewhere, dinmo
 
 @pytest.fixture
 def replaced(company):
-    """Another workspace at the same address and under the same token, as an emulator can have it."""
+    """Another workspace at the same address with the same token, as an emulator can have."""
     before = {"workspace_id": "emul8tor", "workspace_name": "Emulated workspace", "seed": 0}
     url = f"{company.intercom}/_emulator/reset"
     other = {"workspace_id": "oth3r", "workspace_name": "Test", "seed": 7}
@@ -133,7 +133,7 @@ def replaced(company):
 
 @pytest.mark.usefixtures("synced", "replaced")
 def test_a_workspace_that_changes_under_the_same_address_and_token_is_refused(company, dinmo):
-    """The tag is not where we put it, and that raises the question."""
+    """The tag is not where we put it, which raises the doubt."""
     before = known(company)
     assert company.sync().reason == REFUSED
     company.declared["activations"]["second"] = {"segment": "vip", "name": "Second"}
@@ -150,7 +150,7 @@ def test_a_new_token_of_the_same_workspace_costs_one_call(company):
     """Once; the sync after it costs one call in all again."""
     company.members([ANA, BEN])
     company.synced()
-    # Another address of the same workspace stands for another token of it.
+    # Another address of the workspace has the same effect as another token.
     move_to(company, company.intercom.replace("127.0.0.1", "localhost"))
     company.calls()
     company.synced()
@@ -160,10 +160,9 @@ def test_a_new_token_of_the_same_workspace_costs_one_call(company):
 
 
 def forget_the_workspace(company):
-    """Make the state one of version 2, which recorded no workspace."""
+    """Make the state like one migrated from version 2, which recorded no workspace."""
     with duckdb.connect(str(company.folder / "state.duckdb")) as connection:
-        connection.execute("DROP TABLE dinmo.workspaces")
-        connection.execute("DELETE FROM dinmo.schema_version WHERE version > 2")
+        connection.execute("DELETE FROM dinmo.workspaces")
 
 
 @pytest.mark.usefixtures("synced")
@@ -181,35 +180,35 @@ def test_an_older_state_is_recognised_by_a_tag_or_else_by_a_contact(company, del
 
 @pytest.mark.usefixtures("synced")
 def test_an_older_state_in_another_workspace_is_refused(company, elsewhere):
-    """None of its tags and contacts is there, and that is told."""
+    """It has none of the state's tags and contacts."""
     forget_the_workspace(company)
     move_to(company, elsewhere.base_url)
     outcome = company.sync()
     assert outcome.status == "failed"
     assert outcome.reason.startswith(
-        "Destination 'main' leads to the Intercom workspace 'Test' (oth3r), and none of the tags and"
-        " contacts that the state has of this destination exist there"
+        "Destination 'main' leads to the Intercom workspace 'Test' (oth3r). It has none of the tags and"
+        " contacts that the state knows of this destination, so it seems to be another workspace"
     )
     assert set(elsewhere.calls()) == {"GET /me", "GET /tags/{id}", "GET /contacts/{id}"}
     assert company.rows("FROM dinmo.workspaces") == []
 
 
 @pytest.mark.usefixtures("synced")
-def test_check_online_tells_it(company, elsewhere, dinmo):
-    """Which workspace it is, and which one it was."""
+def test_check_online_reports_another_workspace(company, elsewhere, dinmo):
+    """It names the current and the earlier one."""
     printed = dinmo("check", "--online")
     assert printed.code == 0
-    assert "main: workspace 'Emulated workspace' (emul8tor) answers." in printed.out
+    assert "main: connected to workspace 'Emulated workspace' (emul8tor)." in printed.out
     move_to(company, elsewhere.base_url)
     printed = dinmo("check", "--online")
     assert printed.code == 2
-    assert "main: workspace 'Test' (oth3r) answers." in printed.out
+    assert "main: connected to workspace 'Test' (oth3r)." in printed.out
     assert "went to another workspace, 'Emulated workspace' (emul8tor)" in printed.err
 
 
 @pytest.fixture
 def moved(company, elsewhere):
-    """The activation goes to another destination, after Ben left and Dan came."""
+    """The activation moves to another destination, after Ben left and Dan entered."""
     company.declared["destinations"]["second"] = {
         **company.declared["destinations"]["main"],
         "base_url": elsewhere.base_url,
@@ -221,7 +220,7 @@ def moved(company, elsewhere):
 
 @pytest.mark.usefixtures("synced", "moved")
 def test_an_activation_that_moves_tags_its_members_there(company, elsewhere):
-    """Who carries the tag at the first one keeps it, and moving back mends it without flicker."""
+    """Members keep the tag at the first destination. Moving back repairs only what changed."""
     assert elsewhere.tagged() == {ANA, DAN}
     assert company.tagged() == {ANA, BEN}
     company.declared["activations"]["vip"] = {"destination": "main"}
@@ -232,12 +231,12 @@ def test_an_activation_that_moves_tags_its_members_there(company, elsewhere):
 
 
 @pytest.mark.usefixtures("synced", "moved")
-def test_what_it_left_behind_is_told_and_can_be_retired(company, elsewhere, dinmo):
-    """At the first destination alone; the activation goes on at the other."""
+def test_tags_left_behind_are_shown_and_can_be_retired(company, elsewhere, dinmo):
+    """Only at the first destination; the activation goes on at the other."""
     left = [{"destination": "main", "tag": "VIP", "contacts": 2}]
     assert json.loads(dinmo("status", "--json").out)["vip"]["left_behind"] == left
     told = dinmo("status").out
-    assert "2 contacts of destination 'main', which it was moved from, keep the tag 'VIP'." in told
+    assert "2 contacts at its earlier destination 'main' keep the tag 'VIP'." in told
     assert "dinmo retire vip --destination main" in told
     assert dinmo("retire", "vip", "--yes").code == 2
     assert dinmo("retire", "vip", "--destination", "second", "--yes").code == 2
@@ -248,18 +247,18 @@ def test_what_it_left_behind_is_told_and_can_be_retired(company, elsewhere, dinm
     assert company.synced().numbers.api_calls == 1
     printed = dinmo("retire", "vip", "--destination", "main", "--yes")
     assert printed.code == 2
-    assert "has no tag at destination 'main', but at second" in printed.err
+    assert "has no tag at 'main'; it has one at 'second'." in printed.err
 
 
 @pytest.mark.usefixtures("synced", "moved")
 def test_a_workspace_that_is_gone_can_be_left_as_it_is(company, dinmo):
-    """Nobody has its token any more, so no call is made."""
+    """Its token is no longer known, so no call is made."""
     del company.declared["destinations"]["main"]
     assert dinmo("retire", "vip", "--destination", "main", "--yes").code == 1
     company.calls()
     printed = dinmo("retire", "vip", "--destination", "main", "--keep-tags", "--yes")
     assert printed.code == 0
-    assert "0 contacts untagged, 2 keep it." in printed.out
+    assert "0 contacts untagged, 2 kept the tag." in printed.out
     assert company.calls() == {}
     assert company.tagged() == {ANA, BEN}
     assert json.loads(dinmo("status", "--json").out)["vip"]["left_behind"] == []

@@ -1,4 +1,4 @@
-"""One emulator for all tests of this folder, emptied before each; time is told, never waited for."""
+"""One emulator for all tests of this folder, emptied before each test; no test waits for real time."""
 
 from collections.abc import Callable, Iterator
 
@@ -31,14 +31,14 @@ def workspace(server: EmulatorServer, clock: Clock) -> Iterator[Workspace]:
 
 @pytest.fixture(scope="session")
 def script() -> Iterator[ScriptedServer]:
-    """A server that answers what a test tells it to."""
+    """A server that gives the answers of a test's script."""
     with scripted() as one:
         yield one
 
 
 @pytest.fixture
 def client_of(clock: Clock) -> Iterator[Callable[..., IntercomClient]]:
-    """Makes clients of any host, with a clock that their waiting moves."""
+    """Creates clients of any host, on a clock that their waits advance."""
     clients: list[IntercomClient] = []
 
     def make(base_url: str, **options: object) -> IntercomClient:

@@ -1,4 +1,4 @@
-"""A real HTTP server that answers what a test tells it to: for answers that no emulator would give."""
+"""A real HTTP server that gives scripted answers, for answers that no emulator would give."""
 
 import json
 import threading
@@ -11,7 +11,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Reply:
-    """An answer: any status, any body, any headers."""
+    """An answer with any status, body, and headers."""
 
     status: int = 200
     body: Any = None
@@ -19,7 +19,7 @@ class Reply:
 
     @property
     def content(self) -> bytes:
-        """The body as sent: text and bytes as they are, all else as JSON."""
+        """The body as sent: text and bytes unchanged, anything else as JSON."""
         if isinstance(self.body, bytes):
             return self.body
         return (self.body if isinstance(self.body, str) else json.dumps(self.body)).encode()
@@ -27,7 +27,7 @@ class Reply:
 
 @dataclass(frozen=True)
 class Request:
-    """What came."""
+    """A request that the server received."""
 
     method: str
     path: str
@@ -37,14 +37,14 @@ class Request:
 
 @dataclass
 class ScriptedServer:
-    """Answers with `answer`, a function of the request; keeps what came in `requests`."""
+    """Answers with `answer`, a function of the request, and keeps all requests in `requests`."""
 
     base_url: str
     answer: Callable[[Request], Reply] = lambda _request: Reply(body={})
     requests: list[Request] = field(default_factory=list)
 
     def reply(self, *replies: Reply) -> None:
-        """Give these replies one after another, the last one for ever."""
+        """Give these replies one after another, and the last one forever."""
         left = list(replies)
         self.requests.clear()
         self.answer = lambda _request: left.pop(0) if len(left) > 1 else left[0]

@@ -1,4 +1,4 @@
-"""Every answer becomes a typed error or an answer; none breaks the reading, none leaks a secret."""
+"""Every answer becomes an answer or a typed error; none crashes the reader, none reveals a secret."""
 
 import json
 from pathlib import Path
@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from dinmo_pipeline.intercom import errors
 from dinmo_pipeline.intercom.answers import Answer, read_answer
-from dinmo_pipeline.intercom.contact import read_contact, read_page
 from dinmo_pipeline.intercom.errors import (
     AccessError,
     ConfigurationError,
@@ -22,13 +21,14 @@ from dinmo_pipeline.intercom.errors import (
     UnavailableError,
     UnreadableError,
 )
+from dinmo_pipeline.intercom.pages import read_contact, read_page
 from dinmo_pipeline.intercom.permissions import (
     READ_CONTACTS,
     READ_TAGS,
     WRITE_TAGS,
     needed_permission,
 )
-from dinmo_pipeline.intercom.tags import _answered_tag, _confirmed
+from dinmo_pipeline.intercom.tags import answered_tag, confirmed_contacts
 from dinmo_pipeline_tests.intercom.scripted import error_body
 
 HTML = {"Content-Type": "text/html"}
@@ -79,7 +79,7 @@ MEANINGS = [
 
 @pytest.mark.parametrize(("status", "code", "call", "kind"), MEANINGS)
 def test_each_status_has_its_error(status, code, call, kind):
-    """With status, code and the request's id; the message is never read."""
+    """The error has the status, the code, and the request's id. The message is never read."""
     body = error_body(code, "anything") if code else None
     error = read(status, body, {"X-Request-Id": "req-1"}, call)
     assert type(error) is kind
@@ -87,8 +87,8 @@ def test_each_status_has_its_error(status, code, call, kind):
     assert str(error).startswith(f"{call}: Intercom answered {status}")
 
 
-def test_every_kind_of_error_comes_from_some_answer():
-    """No class is dead; the unreadable has tests of its own below."""
+def test_every_error_class_comes_from_some_answer():
+    """No class is dead. Unreadable answers have tests of their own below."""
     kinds = {kind for *_, kind in MEANINGS} | {UnreadableError}
     declared = {
         value
@@ -99,7 +99,7 @@ def test_every_kind_of_error_comes_from_some_answer():
 
 
 def test_every_error_and_permission_is_in_the_documentation():
-    """With what to do about it."""
+    """The reference page lists each, with advice."""
     page = (Path(__file__).parents[2] / "docs" / "reference" / "intercom.md").read_text()
     told = [kind.__name__ for *_, kind in MEANINGS] + [READ_TAGS, WRITE_TAGS, READ_CONTACTS]
     assert [word for word in told if word not in page] == []
@@ -118,33 +118,33 @@ def test_every_error_and_permission_is_in_the_documentation():
     ],
 )
 def test_errors_under_status_200_are_errors(code, kind):
-    """The code stands for the status then."""
+    """The code stands for the status."""
     assert type(read(200, error_body(code))) is kind
     without_type = {"errors": [{"code": code}]}
     assert type(read(200, without_type)) is kind
 
 
 @pytest.mark.parametrize("body", [b"null", b"[]", b'"text"', b"{", b"\xff\xfe", b"[" * 100_000])
-def test_a_success_that_is_no_json_object_is_unreadable(body):
-    """And asked for again, as it may have been cut off."""
+def test_a_success_that_is_not_a_json_object_is_unreadable(body):
+    """It is retried, since the answer may have been cut off."""
     assert type(read(200, body)) is UnreadableError
 
 
-def test_a_web_page_in_place_of_an_answer_is_a_wrong_setting():
-    """A sign-in page of a network, or a base_url of a website: at once, with advice."""
+def test_a_web_page_instead_of_an_answer_is_a_wrong_setting():
+    """A network's sign-in page, or a website as base_url, is reported at once with advice."""
     error = read(200, b"<html>Sign in</html>", HTML)
     assert type(error) is ConfigurationError
     assert "`base_url`" in str(error)
 
 
 def test_a_success_without_a_body_is_a_success():
-    """What nobody documented for DELETE, and harmless."""
+    """DELETE is not documented to do that, but it is harmless."""
     assert read(204, b"", call="DELETE /contacts/a/tags/1") == Answer({}, None)
 
 
 @pytest.mark.parametrize("status", [403, 404, 410])
-def test_a_gateways_page_is_not_taken_for_intercoms_word(status):
-    """A 404 of a load balancer must not make a contact count as gone; nor be retried."""
+def test_a_gateways_page_is_not_taken_for_intercoms_answer(status):
+    """A load balancer's 404 must not make a contact count as gone, and is not retried."""
     error = read(status, b"<html></html>", HTML, "DELETE /contacts/a/tags/1")
     assert isinstance(error, AccessError if status == 403 else ConfigurationError)
     assert "`region` and `base_url`" in str(error)
@@ -163,7 +163,7 @@ def test_a_gateways_page_is_not_taken_for_intercoms_word(status):
     ],
 )
 def test_a_merged_contact_names_its_survivor(link, canonical):
-    """In the Link header, as documented from 2.16 on; without it nobody knows."""
+    """The Link header does, as documented from 2.16 on. Without it the survivor is unknown."""
     error = read(410, error_body("contact_merged"), {"Link": link}, "GET /contacts/old")
     assert isinstance(error, MergedError)
     assert error.canonical_id == canonical
@@ -183,8 +183,8 @@ def test_a_merged_contact_names_its_survivor(link, canonical):
         ("3.0", False),
     ],
 )
-def test_a_version_that_we_do_not_speak_is_told(served, accepted):
-    """Any other from 2.13 on will do, since the answers tell what they hold."""
+def test_an_unsupported_version_is_an_error(served, accepted):
+    """Any version from 2.13 on will do, since the client goes by what the answers contain."""
     result = read(200, {"type": "tag"}, {"Intercom-Version": served})
     assert isinstance(result, Answer if accepted else ConfigurationError)
 
@@ -204,7 +204,7 @@ def test_a_version_that_we_do_not_speak_is_told(served, accepted):
     ],
 )
 def test_an_access_error_names_the_permission(call, permission):
-    """In the words of the Developer Hub."""
+    """It uses the words of the Developer Hub."""
     method, _, path = call.partition(" ")
     assert needed_permission(method, path) == permission
     message = str(read(401, error_body("token_unauthorized"), call=call))
@@ -215,8 +215,8 @@ SECRET = "dG9rOnRoaXMtaXMtYS1zZWNyZXQ="
 
 
 @pytest.mark.parametrize("status", [200, 400, 401, 403, 404, 410, 429, 500])
-def test_a_token_or_address_that_an_answer_repeats_is_not_told(status):
-    """Wherever the answer puts it."""
+def test_a_token_or_address_in_an_answer_never_appears_in_the_error(status):
+    """Wherever in the answer it is."""
     words = f"bad {SECRET} of ana.lee+x@example.com"
     body = {**error_body(f"code {words}", words), "request_id": words}
     error = read(status, body, {"X-Request-Id": words}, token=SECRET)
@@ -254,26 +254,26 @@ JSON = st.recursive(
 @example(status=200, body={"errors": 5}, headers={}, call="GET /me")
 @example(status=200, body={"type": "error.list"}, headers={}, call="GET /me")
 @example(status=410, body={"errors": [{"code": "x"}]}, headers={"Link": "<"}, call="POST /tags")
-def test_no_answer_breaks_the_reading(status, body, headers, call):
-    """Any status, body and headers: an answer or an IntercomError, and so what is read from it."""
+def test_no_answer_crashes_the_reader(status, body, headers, call):
+    """Any status, body, and headers give an answer or an IntercomError."""
     result = read(status, body, headers, call)
     if isinstance(result, IntercomError):
         return
-    for reader in (lambda: read_page(call, result), lambda: _answered_tag(call, result)):
+    for reader in (lambda: read_page(call, result), lambda: answered_tag(call, result)):
         try:
             reader()
         except IntercomError:
             continue
-    _confirmed(result.body.get("users"))
+    confirmed_contacts(result.body.get("users"))
 
 
 @settings(max_examples=300, deadline=None)
 @given(JSON)
-def test_no_item_breaks_the_reading_of_a_contact(item):
-    """What has no id is no contact; all other oddities read as absent."""
+def test_no_item_crashes_the_reader_of_contacts(item):
+    """An item without an id is not a contact; all other odd values read as absent."""
     contact = read_contact(item)
     if contact is not None:
         assert contact.id
-        assert isinstance(contact.role, str)
+        assert isinstance(contact.is_user, bool)
         assert contact.email is None or isinstance(contact.email, str)
         assert contact.created_at is None or type(contact.created_at) is int

@@ -1,4 +1,4 @@
-"""One budget for all threads, clients and processes of a machine, through a file."""
+"""One budget for all threads, clients, and processes of a machine, through a file."""
 
 import stat
 import subprocess
@@ -27,9 +27,9 @@ def stats(base_url):
 
 
 def test_processes_share_the_budget_of_a_window(tmp_path):
-    """Two of them at the whole of a limit of 167, at once: none is refused, and the limit is nearly used."""
+    """Two processes with the whole limit of 167: no call is refused, and nearly all of the limit is used."""
     with running_process(EmulatorSettings(rate_limit=167)) as emulator:
-        # Apart, each would take the limit for itself: 240 calls in the 7.5 s that they take here.
+        # Separately, each would use the whole limit: 240 calls in the 7.5 s that they take here.
         started = time.monotonic()
         processes = [
             subprocess.Popen(
@@ -43,13 +43,13 @@ def test_processes_share_the_budget_of_a_window(tmp_path):
     assert printed == [["60", "60"]] * 2
     assert told["rate"]["refused"] == 0
     assert told["calls"] == {"GET /tags/{id}": 120}
-    # 120 calls at 16.3 a second are 7.4 s; the rest is the start of two interpreters.
+    # 120 calls at 16.3 per second take 7.4 s; the rest is the start of two interpreters.
     assert 6.5 < seconds < 15
     assert len(list(tmp_path.iterdir())) == 1
 
 
 def test_two_pacers_of_one_file_keep_the_limit_together(tmp_path):
-    """Each alone would use the whole of it."""
+    """Each alone would use the whole limit."""
     windows = Windows(167)
     pacers = [
         Pacer(1.0, tmp_path / "one.budget", clock=windows.clock, sleep=windows.sleep)
@@ -58,14 +58,14 @@ def test_two_pacers_of_one_file_keep_the_limit_together(tmp_path):
     while windows.now < 1_080.0:
         for pacer in pacers:
             windows.call(pacer)
-    # The first window also holds the burst, which the second one pays for.
+    # The first window also has the burst, for which the second one pays.
     whole = [windows.ours[window] for window in sorted(windows.ours)][2:-1]
     assert windows.refused == 0
     assert 0.95 * 167 <= sum(whole) / len(whole) <= 167
 
 
-def test_what_one_process_learned_the_next_one_knows(tmp_path):
-    """The limit and a pause: a new run begins at the right pace."""
+def test_a_new_process_knows_what_an_earlier_one_learned(tmp_path):
+    """The limit and a pause: a new run starts at the right pace."""
     windows = Windows(1667)
     first, second = (
         Pacer(0.8, tmp_path / "one.budget", clock=windows.clock, sleep=windows.sleep)
@@ -81,7 +81,7 @@ def test_what_one_process_learned_the_next_one_knows(tmp_path):
 
 
 def test_a_process_that_dies_with_the_lock_leaves_it_free(tmp_path):
-    """The operating system takes the lock from it."""
+    """The operating system releases the lock."""
     assert subprocess.run([*CALLER, str(tmp_path), "die"], check=False).returncode == 9
     assert Pacer(0.8, tmp_path / "one.budget").wait_for_turn() == 1
 
@@ -91,15 +91,15 @@ def test_a_process_that_dies_with_the_lock_leaves_it_free(tmp_path):
     [b"", b"\xff" * 56, b"\x00" * 56, b"odd", b"\x7f" * 56],
     ids=["empty", "ones", "zeros", "short", "large"],
 )
-def test_a_damaged_file_is_begun_anew(tmp_path, content):
-    """Whatever it holds, the next call goes."""
+def test_a_damaged_file_is_replaced(tmp_path, content):
+    """Whatever it contains, the next call goes out."""
     file = tmp_path / "one.budget"
     file.write_bytes(content)
     assert BudgetFile(file).change(lambda budget: (budget, budget)) == Budget()
     assert Pacer(0.8, file).wait_for_turn() == 1
 
 
-def test_the_file_is_private_and_tells_nothing_of_the_token(tmp_path, server):
+def test_the_file_is_private_and_does_not_reveal_the_token(tmp_path, server):
     """Its name is a digest of host and token; another token is another workspace."""
     folder = tmp_path / "new" / "budgets"
     for token in ("token-one", "token-two", "token-one"):
@@ -111,8 +111,8 @@ def test_the_file_is_private_and_tells_nothing_of_the_token(tmp_path, server):
     assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
 
 
-def test_a_folder_that_cannot_be_used_is_told(tmp_path):
-    """With its path and the reason."""
+def test_an_unusable_folder_is_an_error(tmp_path):
+    """The error has its path and the reason."""
     (tmp_path / "file").write_text("")
     with pytest.raises(ConfigurationError, match=r"cannot be shared through .*file/one.budget"):
         Pacer(0.8, tmp_path / "file" / "one.budget")
@@ -121,7 +121,7 @@ def test_a_folder_that_cannot_be_used_is_told(tmp_path):
 
 
 def test_a_turn_costs_little(tmp_path: Path):
-    """Measured 17 µs for taking a turn and learning from its answer; forty times that still passes here."""
+    """Measured: 17 µs to take a turn and learn from its answer. Forty times that passes here."""
     windows = Windows(1667)
     pacer = Pacer(1.0, tmp_path / "one.budget", clock=lambda: windows.now)
     started = time.perf_counter()

@@ -1,4 +1,4 @@
-"""Finding contacts: the calls it takes, what Intercom refuses, and pages of every kind."""
+"""Finding contacts: the number of calls, what Intercom refuses, and pages of every kind."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from dinmo_pipeline.contact import Contact
 from dinmo_pipeline.emulator import NewContact
-from dinmo_pipeline.intercom.contacts import GROUP_SIZE, LOOKUP_SIZE
+from dinmo_pipeline.intercom.contacts import LOOKUP_SIZE, OR_SIZE
 from dinmo_pipeline.intercom.errors import (
     IntercomError,
     MergedError,
@@ -33,7 +34,7 @@ def found(workspace, *identifiers: str, by: str = "email") -> list[str | None]:
 
 
 def test_fifty_identifiers_take_one_call(workspace):
-    """And a hundred take two."""
+    """A hundred take two."""
     workspace.users(100)
     assert len(workspace.client.contacts.find_users("email", emails(50))) == 50
     assert workspace.calls == {SEARCH: 1}
@@ -45,18 +46,18 @@ def test_fifty_identifiers_take_one_call(workspace):
 
 
 def test_nothing_to_find_takes_no_call(workspace):
-    """An empty list is refused by Intercom."""
+    """Intercom refuses an empty list."""
     assert workspace.client.contacts.find_users("email", []) == []
     assert workspace.client.calls == 0
 
 
 def test_leads_are_never_found(workspace):
-    """Also when they share the address of a user."""
+    """Not even when they share a user's email address."""
     workspace.create([NewContact("a@example.com", role="lead"), NewContact("a@example.com", "7")])
     assert found(workspace, "a@example.com") == ["7"]
 
 
-def test_all_users_of_one_address_are_found_over_pages(workspace):
+def test_all_users_of_one_address_are_found_across_pages(workspace):
     """Two hundred of them take two pages."""
     workspace.create(NewContact("a@example.com", str(n)) for n in range(200))
     assert len(found(workspace, "a@example.com")) == 200
@@ -64,8 +65,8 @@ def test_all_users_of_one_address_are_found_over_pages(workspace):
 
 
 @pytest.mark.parametrize(("cap", "size"), [(15, 13), (25, 25), (49, 25), (2, 2)])
-def test_a_cap_on_lists_is_found_once_and_kept(workspace, cap, size):
-    """By halving; from then on every list is short enough."""
+def test_a_limit_on_list_length_is_learned_once(workspace, cap, size):
+    """By halving. From then on, every list is short enough."""
     workspace.reset(in_cap=cap)
     workspace.users(60)
     contacts = workspace.client.contacts
@@ -77,20 +78,20 @@ def test_a_cap_on_lists_is_found_once_and_kept(workspace, cap, size):
     assert contacts.refused == []
 
 
-def test_where_lists_are_refused_altogether_alternatives_take_their_place(workspace):
-    """Fifteen `=` in an OR, as documented; far better than one a call."""
+def test_alternatives_replace_lists_that_are_always_refused(workspace):
+    """Fifteen `=` within an OR, as documented, are much better than one per call."""
     workspace.reset(in_cap=1)
     workspace.users(60)
     contacts = workspace.client.contacts
     assert len(contacts.find_users("email", emails(50))) == 50
-    assert (contacts.accepts_lists, contacts.lookup_size) == (False, GROUP_SIZE)
+    assert (contacts.accepts_lists, contacts.lookup_size) == (False, OR_SIZE)
     before = workspace.calls[SEARCH]
     assert len(contacts.find_users("email", emails(60))) == 60
     assert workspace.calls[SEARCH] - before == 4
 
 
 def at_fault(bad: str, status: int, users: dict[str, str]) -> Any:
-    """A server that refuses every search for one identifier, and finds the users."""
+    """A server that refuses every search for one identifier, and otherwise finds the users."""
 
     def answer(request: Any) -> Reply:
         body = request.body.decode()
@@ -107,10 +108,8 @@ def at_fault(bad: str, status: int, users: dict[str, str]) -> Any:
 
 
 @pytest.mark.parametrize("status", [400, 422])
-def test_one_identifier_at_fault_costs_a_few_calls_and_no_other_its_answer(
-    script, client_of, status
-):
-    """Halved down to it; the length of later lists does not suffer."""
+def test_one_identifier_at_fault_costs_a_few_calls_and_no_other_answer(script, client_of, status):
+    """Halving finds it, and later lists stay long."""
     users = {str(n): email for n, email in enumerate(emails(50))}
     script.answer = at_fault("bad@", status, users)
     contacts = client_of(script.base_url).contacts
@@ -122,7 +121,7 @@ def test_one_identifier_at_fault_costs_a_few_calls_and_no_other_its_answer(
 
 
 def test_an_identifier_that_makes_intercom_fail_is_found_too(script, client_of):
-    """A malformed query was seen to give 500: as long as the other half is answered, it is the query."""
+    """A malformed query was seen to return 500. If Intercom answers the other half, it is the query."""
     users = {str(n): email for n, email in enumerate(emails(50))}
     script.answer = at_fault("bad@", 500, users)
     retry = RetryPolicy(attempts=2, random=lambda: 0.0)
@@ -131,9 +130,20 @@ def test_an_identifier_that_makes_intercom_fail_is_found_too(script, client_of):
     assert contacts.refused == ["bad@"]
 
 
+def test_a_refused_half_of_a_failing_list_is_halved_too(script, client_of):
+    """One identifier makes Intercom fail, and it refuses another one in the other half."""
+    users = {str(n): email for n, email in enumerate(emails(50))}
+    failing, refusing = at_fault("bad@", 500, users), at_fault("odd@", 400, users)
+    script.answer = lambda request: (failing if b"bad@" in request.body else refusing)(request)
+    contacts = client_of(script.base_url, retry=RetryPolicy(attempts=1)).contacts
+    asked = ["odd@", *emails(48), "bad@"]
+    assert len(contacts.find_users("email", asked)) == 48
+    assert sorted(contacts.refused) == ["bad@", "odd@"]
+
+
 @pytest.mark.parametrize("status", [500, 503])
-def test_an_intercom_that_is_down_is_not_asked_for_each_half(script, client_of, status):
-    """Both halves of a list fail, at most: 3 times 5 attempts."""
+def test_an_outage_does_not_cause_a_call_per_half(script, client_of, status):
+    """At most both halves of a list fail: 3 times 5 attempts."""
     script.reply(Reply(status, error_body("server_error")))
     contacts = client_of(script.base_url).contacts
     with pytest.raises(UnavailableError):
@@ -142,9 +152,9 @@ def test_an_intercom_that_is_down_is_not_asked_for_each_half(script, client_of, 
     assert contacts.refused == []
 
 
-def page(*ids: str, following: Any = None, **more: Any) -> Reply:
+def page(*ids: str, next_page: Any = None, **more: Any) -> Reply:
     data = [{"id": one, "role": "user"} for one in ids]
-    pages = {"type": "pages", **({"next": following} if following is not None else {})}
+    pages = {"type": "pages", **({"next": next_page} if next_page is not None else {})}
     return Reply(body={"type": "list", "data": data, "pages": pages, **more})
 
 
@@ -157,53 +167,53 @@ def walked(client: Any) -> list[str]:
 
 
 def test_pages_are_followed_to_the_last(script, client_of):
-    """The cursor goes into the query of the list, encoded, and into the body of a search."""
-    script.reply(page("a", "b", following=after("x+/= \n")), page("c"))
+    """The cursor goes into the list's query string, encoded, and into a search's body."""
+    script.reply(page("a", "b", next_page=after("x+/= \n")), page("c"))
     client = client_of(script.base_url)
     assert walked(client) == ["a", "b", "c"]
     assert script.requests[0].path == "/contacts?per_page=150"
     assert script.requests[1].path == "/contacts?per_page=150&starting_after=x%2B%2F%3D+%0A"
-    script.reply(page("a", following=after("x+/=")), page("b"))
+    script.reply(page("a", next_page=after("x+/=")), page("b"))
     assert len(client.contacts.find_users("email", ["a@example.com"])) == 2
     assert b'"starting_after": "x+/="' in script.requests[1].body
 
 
 @pytest.mark.parametrize(
-    "following",
+    "next_page",
     [
         "https://api.intercom.io/contacts?per_page=150&starting_after=next",
         {"page": 2, "starting_after": "next"},
     ],
 )
-def test_the_next_page_may_be_named_in_old_ways(script, client_of, following):
+def test_the_next_page_is_also_read_from_old_forms(script, client_of, next_page):
     """As a whole URL, or with a number beside the cursor."""
-    script.reply(page("a", following=following), page("b"))
+    script.reply(page("a", next_page=next_page), page("b"))
     assert walked(client_of(script.base_url)) == ["a", "b"]
     assert script.requests[1].path.endswith("starting_after=next")
 
 
-@pytest.mark.parametrize("following", [{}, "", 0, False])
-def test_a_next_page_of_nothing_is_none(script, client_of, following):
-    """Recorded: it is absent on the last page; null and empty are read alike."""
-    script.reply(page("a", following=following))
+@pytest.mark.parametrize("next_page", [{}, "", 0, False])
+def test_an_empty_next_page_is_none(script, client_of, next_page):
+    """Recorded: it is absent on the last page. Null and empty values read the same."""
+    script.reply(page("a", next_page=next_page))
     assert walked(client_of(script.base_url)) == ["a"]
 
 
 @pytest.mark.parametrize(
     "replies",
     [
-        [page("a", following=after("1")), page("b", following=after("1"))],
-        [page("a", following=after("1")), page(following=after("2"))],
-        [page("a", following={"page": 2})],
-        [page("a", following="https://[bad")],
-        [page("a", following="https://api.intercom.io/contacts?page=2")],
-        [page("a", following=["1"])],
+        [page("a", next_page=after("1")), page("b", next_page=after("1"))],
+        [page("a", next_page=after("1")), page(next_page=after("2"))],
+        [page("a", next_page={"page": 2})],
+        [page("a", next_page="https://[bad")],
+        [page("a", next_page="https://api.intercom.io/contacts?page=2")],
+        [page("a", next_page=["1"])],
         [Reply(body={"type": "list"})],
         [Reply(body={"type": "list", "data": {"a": 1}})],
         [Reply(body={"type": "list", "data": None})],
     ],
 )
-def test_a_walk_that_would_not_end_or_break_off_is_told(script, client_of, replies):
+def test_pages_that_never_end_or_break_off_are_an_error(script, client_of, replies):
     """Repeated cursors, empty pages in between, a next page without a cursor, no list."""
     script.reply(*replies)
     with pytest.raises(UnreadableError):
@@ -212,7 +222,7 @@ def test_a_walk_that_would_not_end_or_break_off_is_told(script, client_of, repli
 
 
 def test_odd_items_in_a_page_are_left_out_or_read_as_absent(script, client_of):
-    """No id: no contact. The same id twice: one contact."""
+    """An item without an id is left out; the same id twice is one contact."""
     odd = {
         "id": "b",
         "role": 5,
@@ -226,18 +236,12 @@ def test_odd_items_in_a_page_are_left_out_or_read_as_absent(script, client_of):
     (only,) = client_of(script.base_url).contacts.everyone()
     assert [contact.id for contact in only.contacts] == ["a", "b"]
     b = only.contacts[1]
-    assert (b.role, b.email, b.external_id, b.created_at, b.tag_ids) == (
-        "",
-        None,
-        "12",
-        None,
-        frozenset(),
-    )
+    assert b == Contact("b", email=None, external_id="12", is_user=False, created_at=None)
     assert only.total is None
 
 
-def test_the_list_tells_how_many_there_are(workspace):
-    """On its first page: 150 a page, both roles."""
+def test_the_list_reports_the_number_of_contacts(workspace):
+    """On its first page, with 150 contacts of both roles per page."""
     workspace.users(200)
     workspace.create([NewContact(role="lead", email="l@example.com")])
     pages = list(workspace.client.contacts.everyone())
@@ -254,7 +258,7 @@ def signups(workspace, since: float) -> list[str | None]:
 
 @pytest.mark.parametrize("version", ["2.13", "2.15", "2.16", "2.17"])
 def test_new_users_are_found_without_reading_the_days_before(workspace, clock, version):
-    """One page per 150 of them, though Intercom compares whole days; in every version all are found."""
+    """One page per 150, although Intercom compares whole days. Every version finds all of them."""
     workspace.speak(version)
     now = int(clock.now)
     workspace.create(NewContact(external_id=f"old{n}", created_at=now - 90_000) for n in range(400))
@@ -266,7 +270,7 @@ def test_new_users_are_found_without_reading_the_days_before(workspace, clock, v
 
 
 def test_no_new_users_take_one_call(workspace, clock):
-    """However many came in the two days before."""
+    """However many signed up in the two days before."""
     now = int(clock.now)
     workspace.create(
         NewContact(external_id=str(n), created_at=now - 90_000 + n) for n in range(400)
@@ -275,8 +279,8 @@ def test_no_new_users_take_one_call(workspace, clock):
     assert workspace.calls == {SEARCH: 1}
 
 
-def test_where_sorting_is_refused_new_users_are_found_unsorted(script, client_of):
-    """It is documented from 2.16 on."""
+def test_new_users_are_found_unsorted_if_sorting_is_refused(script, client_of):
+    """Sorting is documented from 2.16 on."""
     script.reply(Reply(400, error_body("parameter_invalid")), page("a"))
     pages = client_of(script.base_url).contacts.users_created_since(datetime.now(UTC))
     assert [contact.id for page in pages for contact in page] == ["a"]
@@ -284,7 +288,7 @@ def test_where_sorting_is_refused_new_users_are_found_unsorted(script, client_of
 
 
 def test_one_contact_is_read_as_it_is_now(workspace):
-    """Unknown, archived and merged ones are told apart as far as Intercom does."""
+    """Unknown, archived, and merged contacts are distinguished as far as Intercom does."""
     a, b, c = workspace.users(3)
     assert workspace.client.contacts.get(a).external_id == "0"
     workspace.merge(b, a)
@@ -301,7 +305,7 @@ def test_one_contact_is_read_as_it_is_now(workspace):
 
 
 def test_a_contact_without_an_id_is_unreadable(script, client_of):
-    """Not a crash."""
+    """It does not crash."""
     script.reply(Reply(body={"type": "contact"}))
     with pytest.raises(UnreadableError):
         client_of(script.base_url).contacts.get("a")
@@ -315,7 +319,7 @@ def listed(workspace) -> Iterator[list[Any]]:
 
 
 def test_a_listing_keeps_all_users_of_an_address_together(workspace):
-    """So that whoever stops after a batch knows all users of each address in it."""
+    """So after any batch, all users of each address in it are known."""
     workspace.create(
         NewContact(f" U{n % 300}@Example.com " if n % 2 else f"u{n % 300}@example.com", str(n))
         for n in range(11_000)
@@ -332,16 +336,16 @@ def test_a_listing_keeps_all_users_of_an_address_together(workspace):
     assert len({number for numbers in where.values() for number in numbers}) == 3
 
 
-def test_a_list_that_holds_much_less_than_it_announced_is_told(script, client_of):
-    """A hundredth may be missing: contacts that were archived meanwhile."""
-    script.reply(page("a", "b", following=after("1"), total_count=100), page("c"))
+def test_a_list_much_shorter_than_announced_is_an_error(script, client_of):
+    """One in a hundred may be missing: contacts archived while the list was read."""
+    script.reply(page("a", "b", next_page=after("1"), total_count=100), page("c"))
     client = client_of(script.base_url)
     with UserListing(100) as listing, pytest.raises(UnreadableError, match="announced 100"):
         listing.read(client.contacts.everyone(), lambda _come: None)
 
 
-def test_every_error_of_a_walk_is_typed(script, client_of):
+def test_every_error_while_reading_pages_is_typed(script, client_of):
     """Also in the middle."""
-    script.reply(page("a", following=after("1")), Reply(401, error_body("unauthorized")))
+    script.reply(page("a", next_page=after("1")), Reply(401, error_body("unauthorized")))
     with pytest.raises(IntercomError):
         walked(client_of(script.base_url))

@@ -1,4 +1,4 @@
-"""The pacer over simulated windows: the share is used, the limit is kept, others are left room."""
+"""The pacer over simulated windows: it uses its share, keeps the limit, and leaves room for others."""
 
 from collections.abc import Callable
 
@@ -22,7 +22,7 @@ def paced(windows: Windows, share: float) -> Pacer:
 @pytest.mark.parametrize("share", [0.25, 0.5, 0.8, 1.0])
 @pytest.mark.parametrize("round_trip", [0.01, 0.15, 0.4])
 def test_the_allowed_share_is_used_and_never_refused(limit, share, round_trip):
-    """At least 95 % of it over ten windows, whatever the answers take up to a recorded 95th percentile."""
+    """At least 95 % of it over ten windows, whatever the round trip up to a recorded 95th percentile."""
     windows = Windows(limit, round_trip=round_trip)
     windows.busy(paced(windows, share), windows=12)
     whole = [windows.ours[window] for window in sorted(windows.ours)][1:-1]
@@ -33,8 +33,8 @@ def test_the_allowed_share_is_used_and_never_refused(limit, share, round_trip):
 
 @pytest.mark.parametrize("limit", LIMITS)
 @pytest.mark.parametrize("others", [0.25, 0.5, 0.75])
-def test_other_apps_that_spend_the_budget_cause_hardly_a_refusal(limit, others):
-    """At most 0.5 % of our calls, and what they leave is used."""
+def test_other_apps_that_spend_the_budget_cause_few_refusals(limit, others):
+    """At most 0.5 % of our calls, and what the others leave is used."""
     windows = Windows(limit, others=others * limit / 10)
     windows.busy(paced(windows, 0.8), windows=30)
     calls = sum(windows.ours.values())
@@ -51,7 +51,7 @@ def test_other_apps_that_spend_the_budget_cause_hardly_a_refusal(limit, others):
     pauses=st.lists(st.floats(0.0, 25.0), max_size=6),
 )
 def test_our_own_calls_never_exceed_the_limit_of_any_window(limit, share, round_trip, pauses):
-    """Also after pauses, which no burst may make up for; once the limit is known."""
+    """Not even after pauses, which no burst may make up for, once the limit is known."""
     windows = Windows(limit, round_trip=round_trip)
     pacer = paced(windows, share)
     pacer.learn(RateHeaders(limit, None, None), 0)
@@ -75,7 +75,7 @@ def nonsense(headers: RateHeaders) -> RateHeaders:
 @pytest.mark.parametrize("shown", [no_headers, without_remaining, nonsense])
 @pytest.mark.parametrize("limit", LIMITS)
 def test_missing_or_odd_headers_do_no_harm(limit, shown: Callable[[RateHeaders], RateHeaders]):
-    """Without them the smallest limit ever seen is assumed; a reset that is past says nothing."""
+    """Without them, the smallest limit ever seen is assumed. A reset in the past is ignored."""
     windows = Windows(limit, shown=shown)
     windows.busy(paced(windows, 0.8), windows=6)
     whole = [windows.ours[window] for window in sorted(windows.ours)][1:-1]
@@ -83,8 +83,8 @@ def test_missing_or_odd_headers_do_no_harm(limit, shown: Callable[[RateHeaders],
     assert min(whole) >= 0.95 * 0.8 * (167 if shown is no_headers else limit)
 
 
-def test_a_refusal_stops_everybody_until_its_end():
-    """After `close_for`, the next call goes when the pause is over, and calls go on evenly."""
+def test_a_refusal_stops_all_calls_until_it_ends():
+    """After `close_for`, the next call goes out when the pause is over, and the pace is even."""
     windows = Windows(167)
     pacer = paced(windows, 0.8)
     pacer.wait_for_turn()
@@ -100,21 +100,21 @@ def test_a_refusal_stops_everybody_until_its_end():
 
 
 def test_a_late_answer_of_an_earlier_call_does_not_undo_a_newer_one():
-    """Answers overtake each other; the newest call's counts."""
+    """Answers overtake each other; that of the newest call counts."""
     headers = RateHeaders(167, 100, 5.0)
-    budget = Budget(taken=10).told(headers, 9, now=1.0)
-    assert budget.told(RateHeaders(167, 3, 5.0), 8, now=1.1).told_remaining == 100
-    assert budget.told(RateHeaders(167, 3, 5.0), 10, now=1.1).told_remaining == 3
+    budget = Budget(taken=10).reported(headers, 9, now=1.0)
+    assert budget.reported(RateHeaders(167, 3, 5.0), 8, now=1.1).reported_remaining == 100
+    assert budget.reported(RateHeaders(167, 3, 5.0), 10, now=1.1).reported_remaining == 3
 
 
-def test_an_answer_to_a_call_that_was_never_counted_tells_the_limit_alone():
+def test_an_answer_to_an_uncounted_call_only_sets_the_limit():
     """Its number comes from before the shared file was lost."""
-    budget = Budget(taken=2).told(RateHeaders(1667, 0, 5.0), 900, now=1.0)
+    budget = Budget(taken=2).reported(RateHeaders(1667, 0, 5.0), 900, now=1.0)
     assert budget == Budget(taken=2, limit=1667)
 
 
-def test_the_window_is_waited_for_when_next_to_nothing_remains():
-    """Until the reset that the answer told, and no longer."""
+def test_calls_wait_for_the_next_window_when_almost_nothing_remains():
+    """Until the reset that the answer reported, and no longer."""
     windows = Windows(167)
     pacer = paced(windows, 0.8)
     number = pacer.wait_for_turn()
@@ -124,9 +124,9 @@ def test_the_window_is_waited_for_when_next_to_nothing_remains():
     assert windows.now - before == pytest.approx(4.0, abs=0.051)
 
 
-def test_a_clock_set_back_blocks_nobody():
-    """After a restart the machine's monotonic clock begins again; stored times lie far ahead."""
-    stored = Budget(limit=1667, next_at=9e5, closed_until=9e5, told_until=9e5, taken=5)
+def test_a_clock_that_was_reset_blocks_no_call():
+    """A restarted machine's monotonic clock starts again, so stored times are far ahead."""
+    stored = Budget(limit=1667, next_at=9e5, closed_until=9e5, reported_until=9e5, taken=5)
     budget = stored.as_of(now=12.0)
     assert budget.due(0.8, now=12.0) <= 12.0
     assert (budget.limit, budget.taken) == (1667, 5)

@@ -1,4 +1,4 @@
-"""Reading the rate headers: by Intercom's own clock, and never failing."""
+"""Reading the rate headers: by Intercom's own clock, and without ever failing."""
 
 from email.utils import formatdate
 
@@ -27,29 +27,29 @@ def test_the_reset_counts_from_the_answers_own_date():
 
 
 @pytest.mark.parametrize("limit", [None, "", "no", "0", "-5", "nan", "inf", "1e12"])
-def test_without_a_usable_limit_there_are_none(limit):
-    """The limit is what the pace follows."""
+def test_without_a_usable_limit_nothing_is_read(limit):
+    """The pace depends on the limit."""
     headers = {**HEADERS, "X-RateLimit-Limit": limit}
     assert read_rate_headers({k: v for k, v in headers.items() if v is not None}) is None
 
 
 @pytest.mark.parametrize("reset", ["", "soon", "nan", str(NOW), str(NOW - 5), str(NOW + 3_600)])
-def test_a_reset_that_cannot_be_is_unknown(reset):
-    """Past, or later than any window ends."""
+def test_an_impossible_reset_is_unknown(reset):
+    """It is in the past, or later than any window ends."""
     assert read_rate_headers({**HEADERS, "X-RateLimit-Reset": reset}) == RateHeaders(167, 166, None)
 
 
 @pytest.mark.parametrize("date", ["", "yesterday", "Thu, 99 Foo 2026 00:00:00 GMT"])
 def test_without_a_date_the_reset_is_unknown_but_not_the_limit(date):
-    """Our own clock is no substitute."""
+    """Our own clock is not a substitute."""
     assert read_rate_headers({**HEADERS, "Date": date}) == RateHeaders(167, 166, None)
 
 
 @pytest.mark.parametrize(
     ("remaining", "read"), [("-3", 0), ("5000", 167), ("x", None), ("12.0", 12)]
 )
-def test_what_remains_lies_between_nothing_and_the_limit(remaining, read):
-    """Or is unknown."""
+def test_the_remaining_calls_are_between_zero_and_the_limit(remaining, read):
+    """Or unknown."""
     told = read_rate_headers({**HEADERS, "X-RateLimit-Remaining": remaining})
     assert told is not None
     assert told.remaining == read
@@ -68,15 +68,15 @@ def test_what_remains_lies_between_nothing_and_the_limit(remaining, read):
     ],
 )
 def test_retry_after_is_seconds_or_a_date(given_value, seconds):
-    """As HTTP has it."""
+    """As HTTP defines it."""
     assert read_retry_after({**HEADERS, "Retry-After": given_value}) == seconds
 
 
 @given(
     st.dictionaries(st.sampled_from([*HEADERS, "Retry-After"]), st.text(max_size=40)),
 )
-def test_no_headers_make_reading_fail(headers):
-    """Whatever they hold."""
+def test_no_headers_crash_the_reader(headers):
+    """Whatever they contain."""
     told = read_rate_headers(headers)
     assert told is None or told.limit >= 1
     assert (read_retry_after(headers) or 0.0) >= 0.0

@@ -1,4 +1,4 @@
-"""Tags: found without regard to case, read from any answer."""
+"""Tags: found ignoring case, and read from any answer."""
 
 import pytest
 
@@ -9,7 +9,7 @@ from dinmo_pipeline_tests.intercom.scripted import Reply
 ODD = [{}, {"id": None}, {"id": "1"}, {"id": "1", "name": 5}, {"id": [], "name": "x"}]
 
 
-def test_a_tag_is_found_without_regard_to_case_and_space(workspace):
+def test_a_tag_is_found_ignoring_case_and_outer_space(workspace):
     """As Intercom compares names."""
     tag = workspace.tag("Straße VIP")
     assert workspace.client.tags.find("  strasse vip ") == Tag(tag, "Straße VIP")
@@ -17,8 +17,8 @@ def test_a_tag_is_found_without_regard_to_case_and_space(workspace):
     assert workspace.calls == {"GET /tags": 2}
 
 
-def test_a_name_that_was_answered_escaped_is_found(script, client_of):
-    """Contact names were recorded so; the exact spelling goes first."""
+def test_a_name_is_found_although_the_answer_escapes_it(script, client_of):
+    """Names of contacts were recorded like that. The exact spelling comes first."""
     tags = [{"id": 1, "name": "R&amp;D"}, {"id": "2", "name": "R&D"}]
     script.reply(Reply(body={"type": "list", "data": tags[:1]}), Reply(body={"data": tags}))
     client = client_of(script.base_url)
@@ -35,22 +35,22 @@ def test_a_name_that_was_answered_escaped_is_found(script, client_of):
         {"data": [], "pages": {"next": {"starting_after": "x"}}},
     ],
 )
-def test_a_list_of_tags_that_is_not_whole_is_told(script, client_of, body):
-    """Else a tag would be missed, and made a second time."""
+def test_an_incomplete_list_of_tags_is_an_error(script, client_of, body):
+    """Otherwise a tag could be missed, and created a second time."""
     script.reply(Reply(body=body))
     with pytest.raises(UnreadableError, match="GET /tags"):
         client_of(script.base_url).tags.list()
 
 
 def test_odd_items_of_the_list_are_left_out(script, client_of):
-    """What has no id or no name is no tag."""
+    """An item without an id or a name is not a tag."""
     script.reply(Reply(body={"data": [*ODD, None, 3, {"id": 7, "name": "VIP"}], "pages": None}))
     assert client_of(script.base_url).tags.list() == [Tag("7", "VIP")]
 
 
 @pytest.mark.parametrize("body", ODD)
 def test_an_answer_without_a_tag_is_unreadable(script, client_of, body):
-    """Not a crash, and not taken for a confirmation."""
+    """It does not crash, and does not count as a confirmation."""
     script.reply(Reply(body=body))
     tags = client_of(script.base_url).tags
     for call in (
@@ -64,12 +64,12 @@ def test_an_answer_without_a_tag_is_unreadable(script, client_of, body):
 
 
 def test_a_deleted_tag_is_none(workspace):
-    """Not an error."""
+    """It is not an error."""
     assert workspace.client.tags.get("404") is None
 
 
-def test_tagging_reports_whom_intercom_confirmed(workspace):
-    """From 2.16 on user by user; before, a 200 means all, and one unknown user refuses all."""
+def test_tagging_reports_the_contacts_that_intercom_confirmed(workspace):
+    """From 2.16 on one by one. Before, a 200 means all, and one unknown user makes it refuse all."""
     a, b = workspace.users(2)
     answer = workspace.client.tags.tag_users("VIP", [a, "f" * 24, b])
     assert answer.confirmed == {a, b}
@@ -94,7 +94,7 @@ def test_odd_confirmations_confirm_nobody(script, client_of):
 
 
 def test_a_tag_is_renamed_by_its_id(workspace):
-    """And keeps it."""
+    """It keeps the id."""
     tag = workspace.tag("VIP")
     assert workspace.client.tags.rename(tag, "Very important") == Tag(tag, "Very important")
     assert workspace.client.tags.get(tag) == Tag(tag, "Very important")

@@ -1,4 +1,4 @@
-"""One call over real HTTP: what is sent, what is retried, what is told at once."""
+"""One call over real HTTP: what is sent, what is retried, and what is reported at once."""
 
 import gc
 import logging
@@ -23,8 +23,8 @@ from dinmo_pipeline_tests.intercom.workspace import TOKEN
 TAG = Reply(body={"type": "tag", "id": "1", "name": "VIP"})
 
 
-def test_each_call_says_who_asks_what_version_and_what_it_accepts(script, client_of):
-    """Without a version the app's own setting would rule; without Accept it may be a 406."""
+def test_each_call_names_its_client_version_and_accepted_type(script, client_of):
+    """Without a version a setting of the app applies; without Accept Intercom may answer 406."""
     script.reply(TAG)
     client_of(script.base_url, version="2.15").tags.create("VIP")
     (request,) = script.requests
@@ -35,21 +35,21 @@ def test_each_call_says_who_asks_what_version_and_what_it_accepts(script, client
 
 
 def test_ids_are_escaped_in_paths(script, client_of):
-    """Nobody promised that they hold no slash."""
+    """Nothing guarantees that they contain no slash."""
     script.reply(Reply(body={"type": "tag", "id": "1 2", "name": "VIP"}))
     client_of(script.base_url).tags.untag_contact("a/b?c", "1 2")
     assert script.requests[0].path == "/contacts/a%2Fb%3Fc/tags/1%202"
 
 
 @pytest.mark.parametrize("status", sorted(RETRIED_STATUSES))
-def test_what_may_pass_is_asked_again(script, client_of, status):
-    """With growing waits, five times in all; then it is told."""
+def test_temporary_errors_are_retried(script, client_of, status):
+    """With growing waits, five attempts in all. Then it is an error."""
     script.reply(Reply(status, error_body("any")), Reply(status, error_body("any")), TAG)
     client = client_of(script.base_url)
     assert client.tags.create("VIP").id == "1"
     assert (len(script.requests), client.calls) == (3, 3)
     script.reply(Reply(status, error_body("any")))
-    with pytest.raises(UnavailableError, match="also when asked again"):
+    with pytest.raises(UnavailableError, match="even after retries"):
         client.tags.create("VIP")
     assert len(script.requests) == 5
 
@@ -57,8 +57,8 @@ def test_what_may_pass_is_asked_again(script, client_of, status):
 @pytest.mark.parametrize(
     "status", [301, 302, 307, 308, 400, 401, 403, 404, 405, 406, 409, 410, 422]
 )
-def test_what_will_not_pass_is_told_at_once(script, client_of, clock, status):
-    """One request, no waiting; a redirect is not followed, for the token is meant for this host."""
+def test_permanent_errors_are_reported_at_once(script, client_of, clock, status):
+    """One request, no wait. A redirect is not followed, since the token is for this host only."""
     script.reply(Reply(status, error_body("any"), {"Location": script.base_url + "/elsewhere"}))
     client, slept = client_of(script.base_url), len(clock.slept)
     with pytest.raises(IntercomError):
@@ -68,7 +68,7 @@ def test_what_will_not_pass_is_told_at_once(script, client_of, clock, status):
 
 
 def test_waits_between_attempts_double(script, client_of, clock):
-    """Half a second at first; the jitter is off here."""
+    """The first is half a second. There is no jitter here."""
     script.reply(Reply(503, error_body("service_unavailable")))
     slept = len(clock.slept)
     with pytest.raises(UnavailableError):
@@ -85,10 +85,8 @@ def test_waits_between_attempts_double(script, client_of, clock):
         ({"X-RateLimit-Limit": "167", "X-RateLimit-Remaining": "0"}, 10.0),
     ],
 )
-def test_a_429_waits_as_long_as_it_says_and_else_a_window(
-    script, client_of, clock, headers, waited
-):
-    """Also with a body of null, and headers that are missing or garbage."""
+def test_a_429_waits_as_long_as_it_says_or_one_window(script, client_of, clock, headers, waited):
+    """Also with a null body, and missing or garbled headers."""
     script.reply(Reply(429, None, headers), TAG)
     before = clock.now
     client_of(script.base_url).tags.create("VIP")
@@ -97,13 +95,13 @@ def test_a_429_waits_as_long_as_it_says_and_else_a_window(
 
 
 def test_a_refusal_of_the_emulator_is_waited_out(workspace):
-    """The reset that its headers tell is the end of the window, and the next call passes."""
+    """The reset in its headers is the end of the window, and the next call succeeds."""
     workspace.reset(rate_limit=5)
     workspace.tag("VIP")
     foreign = workspace.clock.client(workspace.server.base_url, rate_limit_share=1.0)
     with foreign:
         for _ in range(5):
-            # Another app, that knows nothing of us and spends all.
+            # Another app that spends the whole budget.
             workspace.server.emulator.window = workspace.server.emulator.window.__class__(
                 int(workspace.clock.now) // 10 * 10, 5
             )
@@ -113,7 +111,7 @@ def test_a_refusal_of_the_emulator_is_waited_out(workspace):
     assert 2.0 <= workspace.clock.now - before <= 12.3
 
 
-def test_a_long_wait_that_a_503_asks_for_is_kept(script, client_of, clock):
+def test_a_long_wait_that_a_503_requests_is_kept(script, client_of, clock):
     """Up to thirty seconds."""
     script.reply(Reply(503, error_body("x"), {"Retry-After": "20"}), TAG)
     before = clock.now
@@ -123,8 +121,8 @@ def test_a_long_wait_that_a_503_asks_for_is_kept(script, client_of, clock):
 
 
 @pytest.mark.parametrize("kind", ["drop_before", "drop_after", "html"])
-def test_lost_answers_are_asked_for_again(workspace, kind):
-    """Whether or not the call had been carried out: doing it again is harmless."""
+def test_lost_answers_are_retried(workspace, kind):
+    """Whether or not Intercom carried out the call: repeating it is harmless."""
     (contact,) = workspace.users(1)
     tag = workspace.tag("VIP")
     workspace.fail({"kind": kind, "times": 2})
@@ -134,8 +132,8 @@ def test_lost_answers_are_asked_for_again(workspace, kind):
 
 
 @pytest.mark.parametrize("kind", ["timeout_before", "timeout_after"])
-def test_answers_that_do_not_come_are_asked_for_again(workspace, kind):
-    """After the time-out, a tenth of a second here."""
+def test_calls_without_an_answer_are_retried(workspace, kind):
+    """After the timeout, a tenth of a second here."""
     (contact,) = workspace.users(1)
     tag = workspace.tag("VIP")
     workspace.client._transport.timeout = (5.0, 0.1)
@@ -145,7 +143,7 @@ def test_answers_that_do_not_come_are_asked_for_again(workspace, kind):
     assert workspace.calls["POST /contacts/{id}/tags"] == 2
 
 
-def test_nobody_there_is_told_with_the_host(client_of):
+def test_an_unreachable_host_is_named_in_the_error(client_of):
     """After all attempts."""
     client = client_of("http://127.0.0.1:9")
     with pytest.raises(UnavailableError, match=r"no answer from 127.0.0.1:9 \(ConnectionError\)"):
@@ -154,8 +152,8 @@ def test_nobody_there_is_told_with_the_host(client_of):
 
 
 @pytest.mark.parametrize("base_url", ["", "api.intercom.io", "ftp://x", "http://", "http://[bad"])
-def test_an_address_that_is_none_is_told_at_once(client_of, base_url):
-    """Before anything goes out."""
+def test_an_invalid_address_is_reported_at_once(client_of, base_url):
+    """Before any request."""
     client = client_of(base_url)
     with pytest.raises(ConfigurationError, match="base_url"):
         client.workspace()
@@ -170,7 +168,7 @@ def test_an_address_that_is_none_is_told_at_once(client_of, base_url):
         ({"plan_restricted": True}, AccessError, "api_plan_restricted"),
     ],
 )
-def test_what_a_person_must_mend_is_told_at_once(workspace, settings, kind, says):
+def test_errors_that_a_person_must_fix_are_reported_at_once(workspace, settings, kind, says):
     """Token, scope, plan: one call, no retry."""
     workspace.reset(**settings)
     with pytest.raises(kind, match=says):
@@ -178,8 +176,8 @@ def test_what_a_person_must_mend_is_told_at_once(workspace, settings, kind, says
     assert workspace.client.calls == 1
 
 
-def test_an_invalid_version_is_told_at_once(workspace):
-    """With the setting to change."""
+def test_an_invalid_version_is_reported_at_once(workspace):
+    """The error names the setting to change."""
     client = workspace.speak("9.9")
     with pytest.raises(ConfigurationError, match="`api_version`"):
         client.workspace()
@@ -187,8 +185,8 @@ def test_an_invalid_version_is_told_at_once(workspace):
 
 
 @pytest.mark.parametrize("token", ["", "   ", "two words", "naïve", "line\nbreak"])
-def test_a_token_that_cannot_be_one_is_told_before_any_call(client_of, script, token):
-    """By its name; an HTTP library would print it."""
+def test_an_impossible_token_is_reported_before_any_call(client_of, script, token):
+    """The error has its name, not its value; the HTTP library would print the value."""
     script.reply(TAG)
     client = client_of(script.base_url, token=token, token_name="The variable T")
     with pytest.raises(ConfigurationError, match=r"^The variable T") as caught:
@@ -197,7 +195,7 @@ def test_a_token_that_cannot_be_one_is_told_before_any_call(client_of, script, t
     assert not token.strip() or token not in str(caught.value)
 
 
-def test_no_secret_in_words_of_any_kind(script, client_of, caplog):
+def test_no_secret_appears_in_any_text(script, client_of, caplog):
     """Not in errors and their causes, not in repr, not in logs of any level."""
     caplog.set_level(logging.DEBUG)
     client = client_of(script.base_url)
@@ -218,22 +216,22 @@ def test_no_secret_in_words_of_any_kind(script, client_of, caplog):
     assert TOKEN not in " ".join([*told, caplog.text])
 
 
-def test_the_workspace_is_told(workspace):
-    """One call, to check token, host and version."""
+def test_the_workspace_takes_one_call(workspace):
+    """It verifies token, host, and version."""
     workspace.reset(region="EU")
     assert workspace.client.workspace() == Workspace("emul8tor", "Emulated workspace", "EU")
     assert workspace.calls == {"GET /me": 1}
 
 
 @pytest.mark.parametrize("body", [{}, {"app": None}, {"app": {"id_code": 5, "region": []}}])
-def test_a_workspace_that_is_not_told_is_empty(script, client_of, body):
+def test_a_workspace_without_values_is_empty(script, client_of, body):
     """Intercom's description allows null."""
     script.reply(Reply(body=body))
     assert client_of(script.base_url).workspace() == Workspace("", "", None)
 
 
-def test_connections_are_used_again_by_later_threads(workspace):
-    """As many sessions as calls at once, over many pools of threads; and nothing is left open."""
+def test_later_threads_reuse_connections(workspace):
+    """As many sessions as parallel calls, across many thread pools; none stays open."""
     workspace.tag("VIP")
     tag = workspace.client.tags.find("VIP")
     with warnings.catch_warnings():
@@ -249,7 +247,7 @@ def test_connections_are_used_again_by_later_threads(workspace):
         gc.collect()
 
 
-def test_a_client_may_be_closed_while_a_call_is_under_way(workspace):
+def test_a_client_may_be_closed_during_a_call(workspace):
     """The session is closed when it comes back."""
     sessions = workspace.client._transport.sessions
     with sessions.lend() as lent:
@@ -259,8 +257,8 @@ def test_a_client_may_be_closed_while_a_call_is_under_way(workspace):
         assert other is not lent
 
 
-def test_a_cut_off_answer_is_asked_for_again(script, client_of):
-    """And in the end told as unreadable."""
+def test_a_truncated_answer_is_retried(script, client_of):
+    """In the end it is an unreadable answer."""
     script.reply(Reply(200, '{"type": "ta'), TAG)
     assert client_of(script.base_url).tags.create("VIP").id == "1"
     script.reply(Reply(200, '{"type": "ta'))
@@ -269,7 +267,7 @@ def test_a_cut_off_answer_is_asked_for_again(script, client_of):
     assert len(script.requests) == 5
 
 
-def test_a_client_needs_no_pacer_given(server):
-    """The default one is its own."""
+def test_a_client_has_a_pacer_by_default(server):
+    """It does not share its budget."""
     with IntercomClient("t", server.base_url + "/", version="2.13") as client:
         assert client.tags.list() == []

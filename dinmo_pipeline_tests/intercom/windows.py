@@ -1,4 +1,4 @@
-"""Intercom's rate limit without Intercom: fixed windows, other apps, answers that take their time."""
+"""Intercom's rate limit without Intercom: fixed windows, other apps, answers that take time."""
 
 import heapq
 import random
@@ -22,14 +22,14 @@ def as_they_are(headers: RateHeaders) -> RateHeaders | None:
 
 @dataclass
 class Windows:
-    """Callers on one clock, which their sleeping moves; answers arrive while somebody sleeps.
+    """Callers on one clock, which their sleeps advance; answers arrive while a caller sleeps.
 
     Attributes:
-        limit: calls in a window, ours and others'.
+        limit: calls per window, ours and others'.
         round_trip: seconds from a call to its answer.
-        others: calls of other apps in a second, at random times.
-        shown: what becomes of the headers on their way.
-        in_flight: calls under way at most.
+        others: calls per second of other apps, at random times.
+        shown: the headers that arrive, from those sent.
+        in_flight: the maximum number of calls in flight.
     """
 
     limit: int
@@ -60,7 +60,7 @@ class Windows:
         self.now = max(self.now, until)
 
     def call(self, pacer: Pacer) -> None:
-        """One call of ours, when its turn has come; its answer arrives later."""
+        """Make one call when its turn comes; its answer arrives later."""
         while len(self._answers) >= self.in_flight:
             self.sleep(max(self._answers[0][0] - self.now, 0.0))
         number = pacer.wait_for_turn()
@@ -87,7 +87,7 @@ class Windows:
         heapq.heappush(self._answers, (self.now + self.round_trip, number, arrive))
 
     def busy(self, pacer: Pacer, *, windows: int) -> None:
-        """Call as fast as the pacer lets us, for so many windows."""
+        """Call as fast as the pacer allows, for this many windows."""
         until = self.now + windows * WINDOW
         while self.now < until:
             self.call(pacer)

@@ -1,4 +1,4 @@
-"""An emulated workspace, clients of it, and a clock that their waiting moves."""
+"""An emulated workspace, its clients, and a clock that their waits advance."""
 
 import threading
 from collections import Counter
@@ -17,7 +17,7 @@ TOKEN = "made-up-token-of-tests"
 
 @dataclass
 class Clock:
-    """Seconds, both as Unix time and as a monotonic clock; who sleeps moves it on."""
+    """Seconds, both as Unix time and as a monotonic clock; sleeping advances it."""
 
     now: float = 1_800_000_000.0
     slept: list[float] = field(default_factory=list)
@@ -32,7 +32,7 @@ class Clock:
             self.slept.append(seconds)
 
     def client(self, base_url: str, **options: Any) -> IntercomClient:
-        """A client that waits on this clock; without jitter."""
+        """A client that waits on this clock, without jitter."""
         share = options.pop("rate_limit_share", 0.8)
         options.setdefault("retry", RetryPolicy(random=lambda: 0.0))
         return IntercomClient(
@@ -67,11 +67,11 @@ class Workspace:
         self.client.close()
 
     def reset(self, **settings: Any) -> None:
-        """An empty workspace with the default settings but for these."""
+        """Empty the workspace, with the default settings except for these."""
         self.server.emulator.reset(EmulatorSettings(**settings))
 
     def speak(self, version: str) -> IntercomClient:
-        """Have the client speak another API version."""
+        """Switch the client to another API version."""
         self.client.close()
         self.client = self.clock.client(self.server.base_url, version=version)
         return self.client
@@ -81,14 +81,14 @@ class Workspace:
         self.server.emulator.faults = Faults(read_faults(list(rules)))
 
     def users(self, count: int, **attributes: Any) -> list[str]:
-        """Create users u0@example.com, u1@example.com … with the user ids 0, 1 …; their ids."""
+        """Create users u0@example.com, u1@example.com … with the user ids 0, 1 …; returns their ids."""
         return self.create(
             NewContact(email=f"u{n}@example.com", external_id=str(n), **attributes)
             for n in range(count)
         )
 
     def create(self, contacts: Any) -> list[str]:
-        """Create contacts past all rules; their ids."""
+        """Create contacts without any checks; returns their ids."""
         return self.server.store.create_many(contacts)
 
     def change(self, contact_id: str, **changes: Any) -> None:
@@ -104,7 +104,7 @@ class Workspace:
         self.server.store.merge(*contacts)
 
     def tag(self, name: str, *contact_ids: str) -> str:
-        """Create a tag, and put it on contacts; its id."""
+        """Create a tag and put it on contacts; returns its id."""
         store = self.server.store
         tag = store.ensure_tag(name)
         for contact_id in contact_ids:
@@ -120,10 +120,10 @@ class Workspace:
 
     @property
     def calls(self) -> Counter[str]:
-        """Calls so far, by "METHOD /route/{template}"."""
+        """The number of calls so far, by "METHOD /route/{template}"."""
         return self.server.emulator.stats.calls
 
     @property
     def refused(self) -> int:
-        """Calls over the budget so far."""
+        """The number of calls over the budget so far."""
         return self.server.emulator.stats.refused

@@ -311,7 +311,7 @@ def test_declared_resources_show_every_setting(four):
     shown = job.resource_defs["activation_alpha"].config_schema.default_value
     assert shown["name"] == "ALPHA"
     assert shown["schedule"] == "0 * * * *"
-    assert shown["max_removed_share"] == 0.3
+    assert shown["guards_max_removed_share"] == 0.3
     destination = job.resource_defs["destination_main"].config_schema.default_value
     assert destination["access_token"] == {"env": "TEST_INTERCOM_TOKEN"}
     assert TOKEN not in repr(definitions)

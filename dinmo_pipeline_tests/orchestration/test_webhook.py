@@ -11,35 +11,38 @@ from dinmo_pipeline_tests.chat import chat_of_a_test
 def test_the_text_arrives():
     """As the one field that every chat takes."""
     with chat_of_a_test() as chat:
-        post_text(chat.url, "Ça va: <ok> & 100 %", url_name="ALERTS")
+        post_text(chat.url, "Ça va: <ok> & 100 %", variable="ALERTS")
         assert chat.posted == [{"text": "Ça va: <ok> & 100 %"}]
 
 
 @pytest.mark.parametrize("status", [302, 404, 500])
-def test_an_answer_that_is_no_success(status):
-    """A redirect is none either: it would make a GET of the message."""
+def test_an_answer_other_than_success_is_an_error(status):
+    """A redirect is one too: it would turn the message into a GET."""
     with chat_of_a_test() as chat:
         chat.status = status
         with pytest.raises(AlertError) as raised:
-            post_text(chat.url, "x", url_name="ALERTS")
-    assert str(raised.value) == f"ALERTS leads to somebody who answers {status}."
+            post_text(chat.url, "x", variable="ALERTS")
+    assert str(raised.value) == f"The webhook in ALERTS answered with status {status}."
 
 
 @pytest.mark.parametrize(
     ("url", "message"),
     [
-        ("", "is not set to a URL (https://…), so nobody can be told."),
-        ("the-secret", "is not set to a URL (https://…), so nobody can be told."),
-        ("file:///the-secret", "is not set to a URL (https://…), so nobody can be told."),
-        ("http://127.0.0.1:1/the-secret", "leads to nobody who answers (ConnectionError)."),
-        ("http://[the-secret", "leads to nobody who answers (InvalidURL)."),
+        ("", "ALERTS is not set to a URL (https://…), so alerts go nowhere."),
+        ("the-secret", "ALERTS is not set to a URL (https://…), so alerts go nowhere."),
+        ("file:///the-secret", "ALERTS is not set to a URL (https://…), so alerts go nowhere."),
+        (
+            "http://127.0.0.1:1/the-secret",
+            "No answer from the webhook in ALERTS (ConnectionError).",
+        ),
+        ("http://[the-secret", "No answer from the webhook in ALERTS (InvalidURL)."),
     ],
 )
-def test_a_url_that_is_none_or_leads_nowhere(url, message):
-    """Also where the stack of the error is shown."""
+def test_an_unusable_url_is_an_error(url, message):
+    """The URL is shown nowhere, not even in the stack."""
     with pytest.raises(AlertError) as raised:
-        post_text(url, "x", url_name="ALERTS")
-    assert str(raised.value) == f"ALERTS {message}"
+        post_text(url, "x", variable="ALERTS")
+    assert str(raised.value) == message
     shown = "".join(traceback.format_exception_only(raised.value))
     assert raised.value.__suppress_context__ or raised.value.__context__ is None
     assert "the-secret" not in shown

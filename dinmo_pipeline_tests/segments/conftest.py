@@ -13,7 +13,7 @@ from dinmo_pipeline_tests.segments.engines import DuckDBEngine, Engine, Postgres
 
 @pytest.fixture(scope="session")
 def postgres_uri(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The URI of a PostgreSQL server that lives as long as the tests."""
+    """The URI of a PostgreSQL server that runs as long as the tests."""
     runtime = tmp_path_factory.mktemp("runtime")
     runtime.chmod(0o700)
     os.environ.setdefault("XDG_RUNTIME_DIR", str(runtime))  # the wheel warns without one
@@ -41,7 +41,7 @@ def postgres_engine(postgres_uri: str) -> Iterator[PostgresEngine]:
 
 @pytest.fixture(params=["duckdb", "postgres"])
 def engine(request: pytest.FixtureRequest) -> Engine:
-    """Each of both engines, empty."""
+    """Each of the two engines, empty."""
     return request.getfixturevalue(f"{request.param}_engine")
 
 
@@ -49,7 +49,7 @@ def engine(request: pytest.FixtureRequest) -> Engine:
 def module_engine(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Engine]:
-    """The engine that a module's fixture asks for by its parameter, for the whole module."""
+    """One of the engines for a whole module, chosen by the parameter."""
     name = request.module.__name__.rpartition(".")[2]
     if request.param == "duckdb":
         yield DuckDBEngine(tmp_path_factory.mktemp(name) / "warehouse.duckdb")

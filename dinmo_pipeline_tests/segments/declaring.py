@@ -1,4 +1,4 @@
-"""Declarations written in a test as a person would in YAML, in few words."""
+"""Short ways to write declarations in a test."""
 
 from pathlib import Path
 from typing import Any

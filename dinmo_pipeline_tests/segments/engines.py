@@ -57,7 +57,7 @@ class DuckDBEngine:
 
 @dataclass
 class PostgresEngine:
-    """A schema of its own on a PostgreSQL server; one connection writes, each `open` reads by its own."""
+    """A separate schema on a PostgreSQL server, with one connection for writing and one per `open`."""
 
     server_uri: str
     schema: str

@@ -1,4 +1,4 @@
-"""What a segment gives on an engine, read the way the pipeline reads it."""
+"""The members of a segment on an engine, read as the pipeline reads them."""
 
 from collections import Counter
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""Days and moments told from now: months of different lengths, and days that begin at odd hours."""
+"""Days and moments relative to now: months of different lengths, and days that begin at odd hours."""
 
 from datetime import UTC, date, datetime
 
@@ -9,7 +9,7 @@ from dinmo_pipeline.segments.sql.clock import Clock, OutsideCalendarError
 
 
 def clock(now: str, timezone: str = "UTC") -> Clock:
-    """A clock that stands at an instant."""
+    """A clock stopped at an instant."""
     return Clock.at(datetime.fromisoformat(now), timezone)
 
 
@@ -30,8 +30,8 @@ def clock(now: str, timezone: str = "UTC") -> Clock:
         ("2026-01-15T13:00+01:00", Relative(0, "hours"), datetime(2026, 1, 15, 12, tzinfo=UTC)),
     ],
 )
-def test_a_moment_is_told_from_now(now: str, moment: Moment, expected: date) -> None:
-    """Months end on their last day; hours are exact."""
+def test_a_moment_is_relative_to_now(now: str, moment: Moment, expected: date) -> None:
+    """A shorter month ends on its last day, and hours are exact."""
     assert clock(now).resolve(moment) == expected
 
 
@@ -46,13 +46,13 @@ def test_a_moment_is_told_from_now(now: str, moment: Moment, expected: date) -> 
         ("America/Havana", date(2026, 11, 1), "2026-11-01T04:00Z"),
     ],
 )
-def test_a_day_begins_when_it_does_there(timezone: str, day: date, starts: str) -> None:
-    """Also where midnight is skipped, or comes twice."""
+def test_a_day_begins_at_midnight_of_its_time_zone(timezone: str, day: date, starts: str) -> None:
+    """That includes days whose midnight is skipped or comes twice."""
     assert clock("2026-01-01T00:00Z", timezone).start_of(day) == datetime.fromisoformat(starts)
 
 
 def test_lengths_of_time_reach_back_and_ahead() -> None:
-    """The same rules as for moments."""
+    """The rules are the same as for moments."""
     now = clock("2026-03-31T23:30Z", "Europe/Paris")
     assert now.today == date(2026, 4, 1)
     assert now.ago(Duration(1, "days")) == date(2026, 3, 31)
@@ -60,7 +60,7 @@ def test_lengths_of_time_reach_back_and_ahead() -> None:
 
 
 @pytest.mark.parametrize("unit", ["minutes", "hours", "days", "weeks", "months", "years"])
-def test_beyond_the_calendar_is_an_error(unit: str) -> None:
-    """Not a crash of the arithmetic."""
+def test_a_day_beyond_the_calendar_is_an_error(unit: str) -> None:
+    """The arithmetic does not crash."""
     with pytest.raises(OutsideCalendarError):
         clock("2026-01-01T00:00Z").resolve(Relative(-(10**12), unit))

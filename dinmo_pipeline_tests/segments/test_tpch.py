@@ -1,4 +1,4 @@
-"""On data nobody here wrote: each declared audience equals the same one in hand-written SQL, row for row."""
+"""Each declared audience of TPC-H equals the same one in hand-written SQL, row for row."""
 
 import subprocess
 import sys
@@ -35,7 +35,7 @@ def tpch_tables(tmp_path_factory: pytest.TempPathFactory) -> dict[str, pa.Table]
 
 
 def _with_plain_strings(table: pa.Table) -> pa.Table:
-    """Strings as the drivers take them, not as views."""
+    """Strings as the drivers accept them, not as views."""
     fields = [
         pa.field(each.name, pa.string() if pa.types.is_string_view(each.type) else each.type)
         for each in table.schema
@@ -57,7 +57,7 @@ def tpch(module_engine: Engine, tpch_tables: dict[str, pa.Table]) -> Iterator[Op
 @pytest.mark.parametrize("module_engine", ["duckdb", "postgres"], indirect=True)
 @pytest.mark.parametrize("key", AUDIENCES)
 def test_a_declared_audience_equals_hand_written_sql(tpch: OpenSource, key: str) -> None:
-    """The same rows, as often, and some but not all of them."""
+    """The rows and their counts are equal, and some but not all customers are in each audience."""
     audience = AUDIENCES[key]
     by_hand = tpch.batches(audience.by_hand).read_all().column(0).to_pylist()
     found = members(tpch, declared(), key, audience.column)

@@ -82,7 +82,7 @@ MODELS = (
 
 @dataclass(frozen=True)
 class Audience:
-    """One audience, told twice."""
+    """One audience, declared and in SQL."""
 
     condition: Condition
     by_hand: str
@@ -91,7 +91,7 @@ class Audience:
 
 
 def during(column: str, first: date, last: date) -> Condition:
-    """Both days included."""
+    """Both days are included."""
     return field(column, between=[first, last])
 
 

@@ -1,4 +1,4 @@
-"""Activations as the declarations would make them, and rows as a source would stream them."""
+"""Activations as the declarations create them, and rows as a source streams them."""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -6,7 +6,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from dinmo_pipeline.config.declarations import Activation, Guards, Reconciliation
+from dinmo_pipeline.config.declarations import Activation
 from dinmo_pipeline.config.strict_yaml.problems import Place
 
 NOW = datetime(2026, 3, 1, 9, 0, tzinfo=UTC)
@@ -18,14 +18,7 @@ def activation(key: str = "vip", **settings: Any) -> Activation:
         "segment": "vip",
         "destination": "main",
         "name": "VIP",
-        "match_by": "email",
         "column": "email",
-        "schedule": "manual",
-        "timezone": "UTC",
-        "enabled": True,
-        "on_multiple_users": "all",
-        "guards": Guards(),
-        "reconciliation": Reconciliation(),
         "place": Place("activations.yaml", 1, 1),
     }
     return Activation(key=key, **{**defaults, **settings})

@@ -1,19 +1,19 @@
-"""What the state should know and compute, in sets and dicts: written from the contract, not from the SQL.
+"""A model of what the state should know and compute, in sets and dicts, from the contract and not the SQL.
 
-It has no notion of candidates, touches or settling: changes are always told from everything.
+It has no candidates, touches, or settling: it always computes changes from everything.
 """
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
 from dinmo_pipeline.config.declarations import Activation, MatchBy
+from dinmo_pipeline.contact import Contact
 from dinmo_pipeline.state.changes import ChangeSet
-from dinmo_pipeline.state.directory import SeenContact
 
 
 @dataclass
 class KnownContact:
-    """A user of the directory; `complete_email`: a search showed all users of the email."""
+    """A user in the directory; `complete_email` if a search showed all users of the email."""
 
     email: str | None
     external_id: str | None
@@ -29,13 +29,13 @@ class ModelDirectory:
         default_factory=lambda: {"email": set(), "user_id": set()}
     )
 
-    def see(self, seen: Iterable[SeenContact], *, by_email: bool) -> None:
-        """Users were shown, by a search for emails or by something else.
+    def see(self, seen: Iterable[Contact], *, by_email: bool) -> None:
+        """Users were seen, by a search for emails or otherwise.
 
-        Whoever has an email that was looked for in vain has it only since: all its users are those seen.
+        If an email was not found before, its users have it only since then, so all of them are known.
         """
         in_vain = set(self.missing["email"])
-        for contact_id, email, external_id in seen:
+        for contact_id, email, external_id, *_ in seen:
             for other_id, other in self.contacts.items():
                 if other_id != contact_id and external_id and other.external_id == external_id:
                     other.external_id = None
@@ -47,7 +47,7 @@ class ModelDirectory:
             self.missing["user_id"].discard(external_id or "")
 
     def searched(self, match_by: MatchBy, identifiers: Iterable[str]) -> None:
-        """What was found by a search for identifiers has been seen; nothing else has them."""
+        """A search for identifiers found the users seen so far, and no others."""
         for identifier in identifiers:
             if match_by == "email":
                 for contact in self.contacts.values():
@@ -57,7 +57,7 @@ class ModelDirectory:
                 self.missing[match_by].add(identifier)
 
     def having(self, match_by: MatchBy, identifier: str) -> dict[str, KnownContact]:
-        """The users of an identifier, as far as they are known."""
+        """The known users of an identifier."""
         return {
             contact_id: contact
             for contact_id, contact in self.contacts.items()
@@ -65,7 +65,7 @@ class ModelDirectory:
         }
 
     def is_known(self, match_by: MatchBy, identifier: str) -> bool:
-        """Whether all users of an identifier are known, be it that there are none."""
+        """Whether all users of an identifier are known, even if there are none."""
         users = self.having(match_by, identifier)
         if match_by == "user_id" and users:
             return True

@@ -1,4 +1,4 @@
-"""The law of changes: the SQL gives what a plain reading of everything known gives, whatever happened."""
+"""The law of changes: the SQL always gives the result of a plain computation from everything known."""
 
 from contextlib import ExitStack
 from dataclasses import replace
@@ -15,13 +15,14 @@ from hypothesis.stateful import (
 )
 
 from dinmo_pipeline.config.declarations import Activation
+from dinmo_pipeline.contact import Contact
 from dinmo_pipeline.state.changes import (
     compute_changes,
     newest_touch,
     settle,
     store_changes,
 )
-from dinmo_pipeline.state.directory import SeenContact, record_contacts, record_missing
+from dinmo_pipeline.state.directory import record_contacts, record_missing
 from dinmo_pipeline.state.file.database import StateDatabase
 from dinmo_pipeline.state.ledger import (
     ActivationTag,
@@ -36,7 +37,7 @@ from dinmo_pipeline.state.membership import stage_members, write_membership
 from dinmo_pipeline_tests.state.declaring import NOW, activation, rows_of
 from dinmo_pipeline_tests.state.model import ModelChanges, ModelDirectory, ModelLedger
 
-# Some are the email of one user and the user id of another: they must not be taken for each other.
+# Some are the email of one user and the user id of another, and must not be confused.
 IDENTIFIERS = ["a@x.org", "b@x.org", "c@x.org", "7"]
 CONTACTS = ["c1", "c2", "c3", "c4", "c5"]
 KEYS = ["vip", "churned"]
@@ -48,7 +49,7 @@ emails = st.sampled_from([*IDENTIFIERS, None])
 
 
 class Intercom(RuleBasedStateMachine):
-    """Two activations and one workspace that changes; what is known of it is always old news."""
+    """Two activations and one workspace that changes; what is known of it may be outdated."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -56,7 +57,7 @@ class Intercom(RuleBasedStateMachine):
         state = StateDatabase("not there")
         self.connection = self.stack.enter_context(state.scratch())
         self.connection.execute("SET threads = 1")
-        # A reader of a state that is not there has one in memory: nothing waits for a disk.
+        # A reader of a state that does not exist has one in memory, so no test waits for a disk.
         self.stack.enter_context(state.attached(self.connection, read_only=True))
         self.users: dict[str, tuple[str | None, str | None]] = {}
         self.activations: dict[str, Activation] = {key: activation(key) for key in KEYS}
@@ -66,20 +67,20 @@ class Intercom(RuleBasedStateMachine):
         self.tags = 0
 
     def teardown(self) -> None:
-        """Give the folder back."""
+        """Delete the folder."""
         self.stack.close()
 
-    # What happens outside.
+    # What happens in Intercom and in the declarations.
 
     @initialize(users=st.dictionaries(st.sampled_from(CONTACTS), st.tuples(emails, emails)))
     def start(self, users: dict[str, tuple[str | None, str | None]]) -> None:
-        """Some users are there already."""
+        """Create some users."""
         for contact_id, (email, external_id) in users.items():
             self.user_is(contact_id, email, external_id)
 
     @rule(contact_id=st.sampled_from(CONTACTS), email=emails, external_id=emails)
     def user_is(self, contact_id: str, email: str | None, external_id: str | None) -> None:
-        """A user signs up, or changes; Intercom lets one user have an external_id."""
+        """A user signs up or changes; Intercom allows one user per external_id."""
         if any(
             external_id is not None and theirs == external_id and other != contact_id
             for other, (_, theirs) in self.users.items()
@@ -89,12 +90,12 @@ class Intercom(RuleBasedStateMachine):
 
     @rule(contact_id=st.sampled_from(CONTACTS))
     def user_is_deleted(self, contact_id: str) -> None:
-        """What we know of the user stays, until a call about it fails."""
+        """The state still has the user until a call about it fails."""
         self.users.pop(contact_id, None)
 
     @rule(key=keys, change=st.sampled_from(["match_by", "on_multiple_users", "destination"]))
     def setting_is_changed(self, key: str, change: str) -> None:
-        """In the declarations."""
+        """A setting changes in the declarations."""
         before = self.activations[key]
         others = {
             "match_by": {"email": "user_id", "user_id": "email"},
@@ -104,29 +105,29 @@ class Intercom(RuleBasedStateMachine):
         after = others[change][getattr(before, change)]
         self.activations[key] = replace(before, **{change: after})  # type: ignore[arg-type]
 
-    # What is learned of it.
+    # What the state learns.
 
     @rule(key=keys, members=identifier_sets)
     def membership_is_read(self, key: str, members: set[str]) -> None:
-        """From the source."""
+        """A segment is read from the source."""
         stage_members(self.connection, rows_of(sorted(members)), self.activations[key].match_by)
         write_membership(self.connection, key, self.activations[key].match_by, now=NOW)
         self.members[key] = members
 
     @rule(destination=st.sampled_from(["main", "other"]), contact_ids=contact_sets)
     def users_are_listed(self, destination: str, contact_ids: set[str]) -> None:
-        """New sign-ups, say: seen, but not by their email."""
-        seen = [SeenContact(id_, *self.users[id_]) for id_ in contact_ids & self.users.keys()]
+        """Users are seen, but not by their email, for example as new sign-ups."""
+        seen = [Contact(id_, *self.users[id_]) for id_ in contact_ids & self.users.keys()]
         record_contacts(self.connection, destination, seen, by_email=False, now=NOW)
         self.directories[destination].see(seen, by_email=False)
 
     @rule(key=keys, identifiers=identifier_sets)
     def members_are_searched(self, key: str, identifiers: set[str]) -> None:
-        """By what the activation matches by; all users who have it are found."""
+        """Members are searched by their identifier; all users who have it are found."""
         chosen = self.activations[key]
         by_email = chosen.match_by == "email"
         found = [
-            SeenContact(contact_id, email, external_id)
+            Contact(contact_id, email, external_id)
             for contact_id, (email, external_id) in self.users.items()
             if (email if by_email else external_id) in identifiers
         ]
@@ -142,13 +143,13 @@ class Intercom(RuleBasedStateMachine):
 
     @rule(key=keys)
     def tag_is_made_again(self, key: str) -> None:
-        """It was deleted in Intercom, and with it everybody's."""
+        """The tag was deleted in Intercom, and so taken off everybody."""
         self.tags += 1
         self._tag(key, str(self.tags))
 
     @rule(key=keys)
     def changes_are_computed(self, key: str) -> None:
-        """As a scheduled run does, also while another one applies them."""
+        """As a scheduled run does, also while another run applies changes."""
         self._judge(key)
 
     @rule(
@@ -171,7 +172,7 @@ class Intercom(RuleBasedStateMachine):
         contact_ids: set[str],
         members: set[str],
     ) -> None:
-        """As sync/apply.py does it; anything may go wrong, and happen meanwhile."""
+        """As sync/operations/apply.py does it; anything may go wrong or happen in between."""
         self._look_for_unknown(key, unanswered)
         touched = self._judge(key)
         if meanwhile == "news":
@@ -186,7 +187,7 @@ class Intercom(RuleBasedStateMachine):
     @precondition(lambda self: any(self.members.values()))
     @rule(key=keys)
     def all_goes_well(self, key: str) -> None:
-        """Soon nothing is left to do, and the ledger is what is desired."""
+        """Soon nothing is left to do, and the ledger equals what is desired."""
         for _ in range(len(CONTACTS) + 2):
             self._look_for_unknown(key, set())
             touched = self._judge(key)
@@ -207,7 +208,7 @@ class Intercom(RuleBasedStateMachine):
 
     @invariant()
     def the_changes_are_right(self) -> None:
-        """Contact for contact, and their numbers."""
+        """Contact by contact, and their numbers."""
         for key in KEYS:
             expected = self._expected(key)
             sizes = compute_changes(self.connection, self.activations[key])
@@ -221,7 +222,7 @@ class Intercom(RuleBasedStateMachine):
             assert sizes == expected.sizes
             assert sorted(row[0] for row in changes) == list(range(1, len(entered | left) + 1))
 
-    # How it is done.
+    # Implementation.
 
     def _expected(self, key: str) -> ModelChanges:
         chosen = self.activations[key]
@@ -253,7 +254,7 @@ class Intercom(RuleBasedStateMachine):
         self.ledgers[key, destination] = ModelLedger(tag_id)
 
     def _apply(self, key: str, outcomes: dict[str, str]) -> bool:
-        """Carry out the stored changes; whether some were not even tried."""
+        """Apply the stored changes; returns whether some were not tried."""
         chosen = self.activations[key]
         ledger = self.ledgers[key, chosen.destination]
         if ledger.tag_id is None:
@@ -282,8 +283,8 @@ class Intercom(RuleBasedStateMachine):
         return untried
 
 
-def test_changes_are_what_a_plain_reading_gives() -> None:
-    """Entered, left and unknown, contact for contact, after any history."""
+def test_changes_equal_those_of_a_plain_computation() -> None:
+    """Entered, left, and unknown, contact by contact, after any history."""
     run_state_machine_as_test(
         Intercom,
         settings=settings(

@@ -1,4 +1,4 @@
-"""A state that cannot be read is an error in words, and nothing is decided by what is left of it."""
+"""A state that cannot be read is an error, and nothing is decided from what is left of it."""
 
 import duckdb
 import pytest
@@ -24,7 +24,7 @@ DAMAGES = [
 
 
 class _NoContacts:
-    """A workspace with nothing in it."""
+    """A workspace without anything in it."""
 
     def __init__(self, client):
         self.client = client
@@ -33,7 +33,7 @@ class _NoContacts:
 
 @pytest.fixture
 def session(tmp_path):
-    """One member who is tagged, by the ledger; and an Intercom that keeps the calls."""
+    """A member who is tagged according to the ledger, and an Intercom that records calls."""
     with scripted() as server, Clock().client(server.base_url) as client:
         session = session_on(_NoContacts(client), tmp_path)
         refresh_membership(session.state, "vip", "email", rows_of(["ann@x.org"]), now=NOW)
@@ -46,16 +46,16 @@ def session(tmp_path):
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_a_plan_of_it_is_an_error(session, damage):
-    """Never a plan that seems to be in order."""
+def test_a_plan_from_a_damaged_state_is_an_error(session, damage):
+    """Never a plan that looks right."""
     _damage(session, damage)
     with pytest.raises(StateError, match=r"^The state "):
         plan_sync(session.state, session.activation, rows_of(["bo@x.org"]))
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_a_sync_of_it_writes_nothing(session, damage, tmp_path):
-    """It may look at the tag; nothing in Intercom is changed."""
+def test_a_sync_from_a_damaged_state_writes_nothing(session, damage, tmp_path):
+    """It may read the tag, but changes nothing in Intercom."""
     _damage(session, damage)
     with pytest.raises(StateError, match=r"^The state "):
         refresh_changes(session)
@@ -63,15 +63,15 @@ def test_a_sync_of_it_writes_nothing(session, damage, tmp_path):
         apply_changes(session, tmp_path / "locks")
 
 
-def test_the_error_tells_what_to_do(session):
-    """The file, the reason, two ways out."""
+def test_the_error_says_what_to_do(session):
+    """The file, the reason, and two ways out."""
     _damage(session, DAMAGES[0])
     with pytest.raises(StateUnusableError) as raised:
         refresh_changes(session)
     path = session.state.database
     assert str(raised.value) == (
         f"The state database {path} cannot be used: Catalog Error: Table with name tagged_contacts does"
-        " not exist. If it is damaged or was changed by hand, put back a backup; or move it away and run"
+        " not exist. If it is damaged or was changed by hand, restore a backup. Or move it away and run"
         " `dinmo reconcile ACTIVATION --repair` before the next sync."
     )
 

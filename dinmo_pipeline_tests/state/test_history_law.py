@@ -1,4 +1,4 @@
-"""The law of history: it is what a replay of all readings gives, and knows who was in it at any time."""
+"""The law of history: it equals a replay of all readings, and knows the members at any time."""
 
 from datetime import timedelta
 
@@ -16,9 +16,9 @@ memberships = st.sets(st.sampled_from(["a@x.org", "b@x.org", "c@x.org", "d@x.org
 @given(
     st.lists(st.tuples(st.sampled_from(["vip", "churned"]), memberships), max_size=8),
 )
-def test_history_is_the_replay(readings):
+def test_history_equals_a_replay_of_all_readings(readings):
     """Stays as intervals, and the members at each instant."""
-    # A reader of a state that is not there has one in memory: nothing waits for a disk.
+    # A reader of a state that does not exist has one in memory, so no test waits for a disk.
     state = StateDatabase("not there")
     expected, at = _replay(readings)
     with state.scratch() as connection, state.attached(connection, read_only=True):
@@ -40,7 +40,7 @@ def test_history_is_the_replay(readings):
 
 
 def _replay(readings):
-    """Every stay, and who was in what at the instant of each reading and half an hour later."""
+    """Every stay, and the members at the instant of each reading and half an hour later."""
     since, over, at = {}, [], {}
     for hour, (key, members) in enumerate(readings):
         now = NOW + timedelta(hours=hour)
@@ -52,8 +52,8 @@ def _replay(readings):
     return [*over, *((*who, entered, None) for who, entered in since.items())], at
 
 
-def test_a_clock_that_was_put_back(tmp_path):
-    """A stay is over no earlier than it began."""
+def test_a_stay_never_ends_before_it_began(tmp_path):
+    """Even if the clock was set back."""
     state = StateDatabase(str(tmp_path / "state.duckdb"))
     for members, now in ((["a@x.org"], NOW), ([], NOW - timedelta(hours=1))):
         with state.scratch() as connection:

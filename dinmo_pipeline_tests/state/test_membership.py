@@ -16,7 +16,7 @@ from dinmo_pipeline.state.membership import (
     write_membership,
 )
 from dinmo_pipeline.state.readings import Reading
-from dinmo_pipeline.state.sql import _WHITESPACE, one_row
+from dinmo_pipeline.state.sql import WHITESPACE, one_row
 from dinmo_pipeline_tests.state.declaring import NOW, rows_of
 
 
@@ -33,7 +33,7 @@ def _members(state):
 
 
 def test_every_row_is_counted(state):
-    """Usable, missing, blank, malformed, repeated: what a person sees in the checks."""
+    """Usable, missing, blank, malformed, repeated: the numbers that the checks show."""
     rows = [
         *("ann@x.org", " ANN@x.org\t", "\u00a0ann@X.ORG\u200b"),
         *("élodie@x.org", "ÉLODIE@x.org"),
@@ -62,8 +62,8 @@ def test_every_row_is_counted(state):
     )
 
 
-def test_user_ids_stay_as_they_are(state):
-    """Zeros in front, upper case, spaces: all of it is the id. White space alone is none."""
+def test_user_ids_are_unchanged(state):
+    """Leading zeros, upper case, and spaces belong to the id. White space alone is not an id."""
     ids = ["007", "7", "7 ", " 7", "a b", "Ab", "AB", "ß", "😀", "x" * 500, "a\x00b"]
     found = refresh_membership(state, "vip", "user_id", rows_of([*ids, " ", "\u00a0"]), now=NOW)
     assert (found.members, found.rows.blank_identifiers) == (11, 2)
@@ -71,8 +71,8 @@ def test_user_ids_stay_as_they_are(state):
     assert _members(state) == sorted(ids)
 
 
-def test_the_same_again_changes_nothing(state):
-    """But it is one more reading."""
+def test_the_same_rows_again_change_nothing(state):
+    """But they are one more reading."""
     for _ in range(2):
         found = refresh_membership(state, "vip", "email", rows_of(["a@x.org"]), now=NOW)
     assert (found.members, found.added, found.removed) == (1, 0, 0)
@@ -80,8 +80,8 @@ def test_the_same_again_changes_nothing(state):
         assert [members for _, members in earlier_sizes(connection, "vip", limit=5)] == [1, 1]
 
 
-def test_activations_are_apart(state):
-    """An empty segment empties its own membership only."""
+def test_activations_are_independent(state):
+    """An empty segment empties only its own membership."""
     for key in ("vip", "churned"):
         refresh_membership(state, key, "email", rows_of(["a@x.org"]), now=NOW)
     assert refresh_membership(state, "vip", "email", rows_of([]), now=NOW).removed == 1
@@ -93,7 +93,7 @@ class _BrokenOffError(Exception):
 
 
 def test_a_stream_that_breaks_off_changes_nothing(state):
-    """Half a segment never looks like a membership, and the source's own error is what is raised."""
+    """Half a segment never becomes a membership, and the source's own error is raised."""
     refresh_membership(state, "vip", "email", rows_of(["a@x.org"]), now=NOW)
     schema = pa.schema([("identifier", pa.string())])
 
@@ -110,14 +110,14 @@ def test_a_stream_that_breaks_off_changes_nothing(state):
 
 
 # Letters whose lower case is one letter, in DuckDB as in Python.
-letters = st.sampled_from([*"aAzZ09@.é", "É", "ß", "漢", "😀", *_WHITESPACE])
+letters = st.sampled_from([*"aAzZ09@.é", "É", "ß", "漢", "😀", *WHITESPACE])
 texts = st.none() | st.text(letters, max_size=6)
 
 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(texts, max_size=30), st.sampled_from(["email", "user_id"]))
-def test_normalising_law(rows, match_by):
-    """Members and counts are those of a plain reading of the rows, in batches of any size."""
+def test_normalising_equals_a_plain_computation(rows, match_by):
+    """Members and counts, from batches of any size."""
     with StateDatabase("not used").scratch() as connection:
         connection.execute("SET threads = 1")
         stage_members(connection, rows_of(rows, rows_a_batch=7), match_by)
@@ -129,7 +129,7 @@ def test_normalising_law(rows, match_by):
 def _normal(row, match_by):
     if row is None:
         return None
-    trimmed = row.strip(_WHITESPACE)
+    trimmed = row.strip(WHITESPACE)
     return trimmed.lower() if match_by == "email" else row if trimmed else ""
 
 
@@ -142,8 +142,8 @@ def test_staging_alone_writes_nothing(state):
     assert count == (0,)
 
 
-def test_an_error_while_writing_undoes_all(state):
-    """The transaction is one."""
+def test_an_error_while_writing_rolls_everything_back(state):
+    """It is one transaction."""
     refresh_membership(state, "vip", "email", rows_of(["a@x.org"]), now=NOW)
 
     def fail():

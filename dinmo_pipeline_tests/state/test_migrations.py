@@ -1,4 +1,4 @@
-"""A state of an older release is brought forward, and what it knew is still known."""
+"""A state of an older release is migrated without losing what it knew."""
 
 from datetime import timedelta
 
@@ -9,6 +9,7 @@ from dinmo_pipeline.state.file.database import StateDatabase
 from dinmo_pipeline.state.readings import Reading, StoredReading, applied_reading, newest_reading
 from dinmo_pipeline.state.schema.migrations import MIGRATIONS
 from dinmo_pipeline.state.schema.version import CURRENT_VERSION
+from dinmo_pipeline.state.syncs import SyncNumbers, SyncResult, finished_sync
 from dinmo_pipeline_tests.state.declaring import NOW, activation
 
 VIP = activation()
@@ -18,7 +19,7 @@ MINUTE = timedelta(minutes=1)
 
 @pytest.fixture
 def old(tmp_path):
-    """A file of the first release: three readings, of which a person may tell the syncs."""
+    """A file of the first release with three readings; a test adds the syncs."""
     path = tmp_path / "state.duckdb"
     with duckdb.connect(str(path)) as connection:
         connection.execute("CREATE SCHEMA dinmo")
@@ -59,12 +60,53 @@ def _reading(at, nulls):
 
 
 def test_the_applied_reading_is_the_one_before_the_newest_successful_sync(old):
-    """A held sync and a reading that no sync followed applied nothing."""
+    """A held sync applied nothing, nor did a reading that no sync followed."""
     _synced(old, (NOW + MINUTE, "ok"), (LATER + MINUTE, "held"))
     assert _brought_forward(old) == (_reading(LATEST, 3), _reading(NOW, 1))
 
 
 def test_without_a_successful_sync_no_reading_was_applied(old):
-    """So the guard compares with nothing."""
+    """So the guard has nothing to compare with."""
     _synced(old, (NOW + MINUTE, "failed"))
     assert _brought_forward(old) == (_reading(LATEST, 3), None)
+
+
+def test_where_a_merged_contact_went_becomes_a_column(old):
+    """The reason said it in words; `dinmo forget` and `dinmo reconcile` parsed them."""
+    with duckdb.connect(str(old)) as connection:
+        connection.executemany(
+            "INSERT INTO dinmo.change_log VALUES ('vip', 's', ?, 'left', 'ann@x.org', ?, ?, ?, 'r')",
+            [
+                (NOW, "c1", "gone", "410 contact_merged into c2"),
+                (NOW, "c3", "gone", "410 contact_merged"),
+                (NOW, "c4", "failed", "422 unprocessable_entity"),
+                (NOW, "c5", "applied", None),
+            ],
+        )
+    with StateDatabase(str(old)).transaction() as connection:
+        moved = connection.execute(
+            "SELECT contact_id, outcome, reason, request_id, merged_into FROM dinmo.change_log"
+            " ORDER BY contact_id"
+        ).fetchall()
+    assert moved == [
+        ("c1", "gone", "410 contact_merged", "r", "c2"),
+        ("c3", "gone", "410 contact_merged", "r", None),
+        ("c4", "failed", "422 unprocessable_entity", "r", None),
+        ("c5", "applied", None, "r", None),
+    ]
+
+
+def test_a_sync_that_was_held_before_has_its_sentence_and_no_reason_as_a_value(old):
+    """Older releases recorded the sentence only."""
+    with duckdb.connect(str(old)) as connection:
+        connection.execute(
+            "INSERT INTO dinmo.syncs VALUES ('s', 'vip', $at, $at, 'held', 'The segment became empty.',"
+            " 9, 8, 7, 6, 5, 4, 3, 2, 1, 20, 1.5)",
+            {"at": NOW},
+        )
+    with StateDatabase(str(old)).transaction() as connection:
+        assert finished_sync(connection, "s") == SyncResult(
+            "held",
+            "The segment became empty.",
+            numbers=SyncNumbers(9, 8, 7, 6, 5, 4, 3, 2, 1, 20, 1.5),
+        )

@@ -1,4 +1,4 @@
-"""The reference of the state: every table and column is in it and in the database, and its queries run."""
+"""The reference page: every table and column is in it and in the database, and its queries run."""
 
 import re
 from datetime import timedelta
@@ -6,13 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from dinmo_pipeline.contact import Contact
 from dinmo_pipeline.state.changes import compute_changes, store_changes
-from dinmo_pipeline.state.directory import SeenContact, record_contacts, record_missing
+from dinmo_pipeline.state.directory import record_contacts, record_missing
 from dinmo_pipeline.state.file.database import StateDatabase
 from dinmo_pipeline.state.ledger import AppliedChange, record_outcomes
 from dinmo_pipeline.state.membership import refresh_membership
 from dinmo_pipeline.state.schema.descriptions import DESCRIPTIONS
-from dinmo_pipeline.state.syncs import SyncNumbers, finish_sync, start_sync
+from dinmo_pipeline.state.syncs import SyncResult, finish_sync, start_sync
 from dinmo_pipeline_tests.state.declaring import NOW, activation, rows_of
 
 PAGE = (Path(__file__).parents[2] / "docs" / "reference" / "state.md").read_text()
@@ -28,7 +29,7 @@ def state(tmp_path_factory):
     members = [f"{name}@example.com" for name in ("ann", "bo", "cy", "di", "flo")]
     refresh_membership(state, VIP.key, "email", rows_of(members), now=NOW)
     seen = [
-        SeenContact(str(number), f"{name}@example.com", None)
+        Contact(str(number), f"{name}@example.com", None)
         for number, name in enumerate(("ann", "cy", "di", "di"))
     ]
     with state.transaction() as connection:
@@ -42,7 +43,7 @@ def state(tmp_path_factory):
             AppliedChange("entered", "cy@example.com", "1", "failed", "422 too many tags", "r2"),
         ]
         record_outcomes(connection, VIP.key, "main", "s1", outcomes, now=NOW)
-        finish_sync(connection, "s1", "ok", None, SyncNumbers(), now=NOW)
+        finish_sync(connection, "s1", SyncResult("ok"), now=NOW)
     later = NOW + timedelta(days=4)
     refresh_membership(state, VIP.key, "email", rows_of([*members[:-1], "ed@x.org"]), now=later)
     with state.transaction() as connection:
@@ -56,8 +57,8 @@ def _ask(state, query):
         return connection.execute(query).fetchall()
 
 
-def test_who_was_in_it_on_a_day(state):
-    """Also those who have left since, and not those who came later."""
+def test_the_page_answers_who_was_in_it_on_a_day(state):
+    """Including members who have left since, without those who came later."""
     assert [row[0] for row in _ask(state, WHO)] == [
         f"{name}@example.com" for name in ("ann", "bo", "cy", "di", "flo")
     ]
@@ -74,25 +75,25 @@ def test_who_was_in_it_on_a_day(state):
         ("ed@x.org", "waits for the next sync"),
     ],
 )
-def test_why_a_person_was_not_tagged(state, person, reason):
-    """One sentence a person."""
+def test_the_page_answers_why_a_person_was_not_tagged(state, person, reason):
+    """One sentence per person."""
     assert _ask(state, WHY.replace("ann@example.com", person)) == [(reason,)]
 
 
-def test_sizes_over_time(state):
-    """The last size of each day, and all that moved on it."""
+def test_the_page_answers_how_the_size_changed(state):
+    """The last size of each day, and all moves of the day."""
     assert [row[1:] for row in _ask(state, SIZES)] == [(5, 5, 0), (5, 1, 1)]
 
 
-def test_what_failed(state):
+def test_the_page_answers_what_failed(state):
     """With the id of the request."""
     assert _ask(state, FAILURES) == [
         ("entered", "cy@example.com", "1", "failed", "422 too many tags", "r2")
     ]
 
 
-def test_database_describes_itself(state):
-    """Every table, view and column has its comment, and no other is described."""
+def test_the_database_describes_itself(state):
+    """Every table, view, and column has its comment, and nothing else is described."""
     found = _ask(
         state,
         """
@@ -114,7 +115,7 @@ def test_database_describes_itself(state):
 
 
 def test_the_page_has_every_table_and_column(state):
-    """In the words, and with the types, of the database."""
+    """With the descriptions and types of the database."""
     columns = _ask(
         state,
         "SELECT table_name, column_name, data_type FROM duckdb_columns() WHERE schema_name = 'dinmo'",

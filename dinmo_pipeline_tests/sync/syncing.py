@@ -1,4 +1,4 @@
-"""A session on an emulated workspace: state, activation, and what a test asks of them."""
+"""A session on an emulated workspace: state, activation, and queries."""
 
 import logging
 from collections.abc import Iterable
@@ -11,6 +11,7 @@ import pyarrow as pa
 from dinmo_pipeline.state.changes import ChangeSet, compute_changes, store_changes
 from dinmo_pipeline.state.file.database import StateDatabase
 from dinmo_pipeline.state.membership import refresh_membership
+from dinmo_pipeline.state.workspaces import RecordedWorkspace, record_workspace
 from dinmo_pipeline.sync.session import Session
 from dinmo_pipeline_tests.intercom.workspace import Workspace
 from dinmo_pipeline_tests.state.declaring import activation
@@ -19,10 +20,14 @@ LOG = logging.getLogger("dinmo.tests")
 
 
 def session_on(workspace: Workspace, folder: Path, **settings: Any) -> Session:
-    """A session of one activation named VIP."""
+    """A session of one activation named VIP, in a workspace that the state knows."""
+    chosen, state = activation(**settings), StateDatabase(str(folder / "state.duckdb"))
+    known = RecordedWorkspace("emul8tor", "Emulated workspace", workspace.client.access)
+    with state.transaction() as connection:
+        record_workspace(connection, chosen.destination, known)
     return Session(
-        activation(**settings),
-        StateDatabase(str(folder / "state.duckdb")),
+        chosen,
+        state,
         workspace.client,
         LOG,
         clock=lambda: datetime.fromtimestamp(workspace.clock.now, UTC),
@@ -48,6 +53,6 @@ def compare(session: Session) -> ChangeSet:
 
 
 def rows(session: Session, query: str) -> list[tuple[Any, ...]]:
-    """What the state answers to a query."""
+    """The rows of a query of the state."""
     with session.state.reading() as connection:
         return connection.execute(query).fetchall()

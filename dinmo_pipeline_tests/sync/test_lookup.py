@@ -1,4 +1,4 @@
-"""Looking members up: the cheapest way, exactly counted, and what is stored of it."""
+"""Looking up members: the cheapest way, the exact number of calls, and what is stored."""
 
 import logging
 
@@ -6,7 +6,8 @@ import pytest
 
 from dinmo_pipeline.emulator import NewContact
 from dinmo_pipeline.intercom.errors import AccessError, UnavailableError
-from dinmo_pipeline.sync.lookup import look_again, look_for_unknown, most_lookup_calls
+from dinmo_pipeline.sync.lookup import look_again, look_for_unknown, max_lookup_calls
+from dinmo_pipeline.sync.session import progress_listener
 from dinmo_pipeline_tests.sync.syncing import compare, declare_members, rows, session_on
 
 LIST, SEARCH = "GET /contacts", "POST /contacts/search"
@@ -26,8 +27,8 @@ def look_up(session, identifiers) -> None:
     look_for_unknown(session, unknown)
 
 
-def test_few_unknown_members_are_searched_without_asking_for_the_price(workspace, session):
-    """1,000 of them take 20 calls, as designed."""
+def test_few_unknown_members_are_searched_without_comparing_costs(workspace, session):
+    """1,000 members take 20 calls, as designed."""
     workspace.users(1_000)
     look_up(session, map(email, range(1_000)))
     assert workspace.calls == {SEARCH: 20}
@@ -37,16 +38,16 @@ def test_few_unknown_members_are_searched_without_asking_for_the_price(workspace
 
 
 def test_many_unknown_members_of_a_large_workspace_are_searched(workspace, session):
-    """One call tells that the list would take more; the most is what the plan says."""
+    """One call shows that the list would take more. The plan reports the maximum."""
     workspace.users(9_000)
     look_up(session, map(email, range(2_000)))
     assert workspace.calls == {LIST: 1, SEARCH: 40}
-    assert most_lookup_calls(2_000) == 41
-    assert most_lookup_calls(1_000) == 20
+    assert max_lookup_calls(2_000) == 41
+    assert max_lookup_calls(1_000) == 20
 
 
 def test_a_large_part_of_the_workspace_is_listed(workspace, session):
-    """5,000 members in a workspace of 6,000: 40 calls instead of 100; all is known afterwards."""
+    """5,000 members in a workspace of 6,000: 40 calls instead of 100, and afterwards all are known."""
     workspace.users(6_000)
     members = [*map(email, range(2_000, 6_500)), *(f"absent{n}@example.com" for n in range(500))]
     look_up(session, members)
@@ -59,7 +60,7 @@ def test_a_large_part_of_the_workspace_is_listed(workspace, session):
 
 
 def test_the_list_finds_what_a_search_finds(workspace, tmp_path):
-    """Users of both kinds of identifier, several of one address, no leads: the same change set."""
+    """Users with both kinds of identifier, several per address, no leads: the same change set."""
     people = [NewContact(f"U{n % 1_200}@Example.com", f"id{n}") for n in range(1_500)]
     leads = [NewContact(email(n), role="lead") for n in range(1_100, 1_300)]
     results = []
@@ -83,7 +84,7 @@ def test_the_list_finds_what_a_search_finds(workspace, tmp_path):
 
 @pytest.mark.parametrize("fault", ["repeated cursor", "refused"])
 def test_a_list_that_breaks_off_is_replaced_by_searching(workspace, session, caplog, fault):
-    """And claims nothing: that all users of an address are known, only a complete list can say."""
+    """Nothing is concluded from it: only a complete list shows that all users of an address are known."""
     workspace.users(3_000)
     if fault == "refused":
         workspace.fail(
@@ -94,7 +95,7 @@ def test_a_list_that_breaks_off_is_replaced_by_searching(workspace, session, cap
         call = transport.call
 
         def once_more(method, path, **options):
-            # As a server that ignores the cursor: the first page comes again and again.
+            # Like a server that ignores the cursor, and returns the first page again and again.
             if path == "/contacts":
                 options["query"] = {"per_page": "150"}
             return call(method, path, **options)
@@ -102,22 +103,22 @@ def test_a_list_that_breaks_off_is_replaced_by_searching(workspace, session, cap
         transport.call = once_more
     with caplog.at_level(logging.WARNING):
         look_up(session, map(email, range(3_000)))
-    assert "of no use" in caplog.text
+    assert "Listing failed" in caplog.text
     assert workspace.calls[LIST] <= 4
     assert workspace.calls[SEARCH] == 60
     assert compare(session).unknown == 0
 
 
-def test_an_error_of_access_ends_the_look(workspace, session):
-    """Whoever may not list may not search."""
+def test_an_access_error_ends_the_lookup(workspace, session):
+    """A token that may not list may not search either."""
     workspace.reset(missing_scopes=frozenset({"read_contacts"}))
     with pytest.raises(AccessError):
         look_up(session, map(email, range(2_000)))
     assert workspace.client.calls == 1
 
 
-def test_a_cap_on_lists_is_found_by_the_first_batch_alone(workspace, session):
-    """Seven calls for it; then four for each fifty."""
+def test_only_the_first_batch_learns_a_limit_on_list_length(workspace, session):
+    """It takes seven calls; then fifty members take four."""
     workspace.reset(in_cap=15)
     workspace.users(500)
     look_up(session, map(email, range(500)))
@@ -126,7 +127,7 @@ def test_a_cap_on_lists_is_found_by_the_first_batch_alone(workspace, session):
 
 
 def test_a_batch_without_an_answer_stays_unknown(workspace, session):
-    """The others are recorded; the next sync asks again."""
+    """The others are recorded, and the next sync tries again."""
     workspace.users(200)
     workspace.fail(
         {"kind": "status", "status": 503, "match": {"route": "/contacts/search"}, "times": 5}
@@ -137,16 +138,16 @@ def test_a_batch_without_an_answer_stays_unknown(workspace, session):
     assert compare(session).unknown == 0
 
 
-def test_an_intercom_that_is_down_ends_the_look(workspace, session):
-    """After three batches in a row, each tried five times, besides those under way."""
+def test_an_outage_ends_the_lookup(workspace, session):
+    """After three batches in a row, five attempts each, besides those in flight."""
     workspace.fail({"kind": "status", "status": 503})
     with pytest.raises(UnavailableError):
         look_up(session, map(email, range(500)))
     assert compare(session).unknown == 500
 
 
-def test_who_is_not_found_is_remembered_and_costs_nothing_next_time(workspace, session):
-    """But a page of sign-ups, while anybody is missing."""
+def test_members_not_in_intercom_cost_only_a_page_of_sign_ups_next_time(workspace, session):
+    """They are remembered, and not searched for again."""
     workspace.users(10)
     look_up(session, map(email, range(15)))
     before = workspace.client.calls
@@ -158,7 +159,7 @@ def test_who_is_not_found_is_remembered_and_costs_nothing_next_time(workspace, s
 
 
 def test_a_sign_up_is_found_at_the_next_look(workspace, session):
-    """Among the newly created, one page for 150 of them; all users of the address at once."""
+    """Among the new contacts, one page per 150; all users of the address at once."""
     look_up(session, [email(1), email(2)])
     workspace.clock.now += 3_600
     workspace.create([NewContact(email(1), "1"), NewContact(email(1), "2")])
@@ -170,8 +171,8 @@ def test_a_sign_up_is_found_at_the_next_look(workspace, session):
     assert workspace.calls[SEARCH] <= 3
 
 
-def test_members_that_stay_away_are_looked_for_at_growing_intervals(workspace, session):
-    """After 12 hours, then 24, 48 …; a contact of before may have got their address."""
+def test_members_not_in_intercom_are_looked_up_at_growing_intervals(workspace, session):
+    """After 12 hours, then 24, 48 …, since an old contact may have got their address."""
     look_up(session, [email(1)])
     started, looks = workspace.clock.now, []
     for hours in (11, 13, 36, 38, 85, 88):
@@ -183,11 +184,9 @@ def test_members_that_stay_away_are_looked_for_at_growing_intervals(workspace, s
     assert looks == [13, 38, 88]
 
 
-def test_progress_is_told(workspace, session):
-    """In members that were looked for, or in contacts listed."""
+def test_progress_is_reported(workspace, session):
+    """In members looked up, or in contacts listed."""
     heard = []
-    from dinmo_pipeline.sync.session import progress_listener  # noqa: PLC0415
-
     token = progress_listener.set(lambda *told: heard.append(told))
     try:
         workspace.users(1_200)

@@ -1,4 +1,4 @@
-"""Identifiers that vanish upstream take the tag off nobody before a person has said so."""
+"""Identifiers that vanish upstream untag nobody until a person releases the changes."""
 
 from dataclasses import replace
 
@@ -43,23 +43,24 @@ class Company:
         return refresh_changes(self.session)
 
     def apply(self, *, allow_large_removal=False):
-        """As the job `apply_tag_changes` does."""
+        """Apply them, as the job `apply_tag_changes` does."""
         session = replace(self.session, sync_id=f"{self.session.sync_id}+")
         self.session = session
         return apply_changes(session, self.locks, allow_large_removal=allow_large_removal)
 
     def sync(self, rows, **options):
-        """Both."""
+        """Run both jobs."""
         self.read(rows)
         return self.apply(**options)
 
     def held(self, rows):
-        """The reason to hold, which both jobs give, and nobody loses the tag."""
+        """The reason for the hold, which both jobs give; nobody is untagged."""
         computed, result = self.read(rows), self.apply()
         assert result.status == "held"
         assert self.workspace.tagged("VIP") == set(self.ids)
         if not computed.changes.unknown:
-            assert computed.held == result.reason
+            assert computed.hold.sentence == result.reason
+            assert computed.hold.reason == result.hold_reason
         return result.reason
 
 
@@ -69,7 +70,7 @@ def company(workspace, tmp_path):
 
 
 def test_emails_that_turn_null_are_held_however_often_it_runs(company):
-    """The reference is what was applied last, so running again neither releases nor forgets it."""
+    """The reading last applied is the reference, so running again neither releases nor forgets it."""
     nulled = [*STAYING, *LOST_AS_NULL, *WITHOUT]
     reason = company.held(nulled)
     assert reason.startswith(
@@ -83,7 +84,7 @@ def test_emails_that_turn_null_are_held_however_often_it_runs(company):
     assert company.held(nulled) == reason
 
 
-def test_the_source_being_mended_releases_it(company):
+def test_a_repaired_source_releases_it(company):
     """By itself, and then nothing is left to do."""
     company.held([*STAYING, *LOST_AS_NULL, *WITHOUT])
     result = company.sync([*PEOPLE, *WITHOUT])
@@ -91,7 +92,7 @@ def test_the_source_being_mended_releases_it(company):
 
 
 def test_a_person_releases_it_once_and_for_all(company):
-    """What was released is what the next reading is compared with."""
+    """The next reading is compared with what was released."""
     company.held([*STAYING, *LOST_AS_NULL, *WITHOUT])
     released = company.sync([*STAYING, *LOST_AS_NULL, *WITHOUT], allow_large_removal=True)
     assert (released.status, released.numbers.untagged) == ("ok", 20)
@@ -100,8 +101,8 @@ def test_a_person_releases_it_once_and_for_all(company):
     assert (later.status, later.numbers.untagged) == ("ok", 20)
 
 
-def test_a_release_that_broke_off_is_not_yet_applied(company):
-    """Intercom fails midway: what is left of the removals is asked for again."""
+def test_an_interrupted_release_is_not_yet_applied(company):
+    """Intercom fails midway, so the remaining removals are held again."""
     nulled = [*PEOPLE[100:], *[None] * 130]
     company.held(nulled)
     company.workspace.fail(
@@ -119,11 +120,11 @@ def test_a_release_that_broke_off_is_not_yet_applied(company):
     assert company.sync(nulled, allow_large_removal=True).status == "ok"
 
 
-def test_people_who_leave_are_no_loss(company):
-    """However many rows never had an email; a reading without changes counts as applied."""
+def test_people_who_leave_are_not_a_loss(company):
+    """However many rows never had an email. A reading without changes counts as applied."""
     left = company.sync([*STAYING, *WITHOUT])
     assert (left.status, left.numbers.untagged) == ("ok", 20)
-    assert not company.read([*STAYING, *[None] * 500]).something_to_apply
+    assert company.read([*STAYING, *[None] * 500]).to_apply == 0
     left = company.sync([*STAYING[20:], *[None] * 500])
     assert (left.status, left.numbers.untagged) == ("ok", 20)
 
@@ -137,20 +138,20 @@ def test_people_who_leave_are_no_loss(company):
     ],
 )
 def test_every_way_to_lose_an_identifier_is_held(company, instead, kind):
-    """Blank, malformed, and one placeholder for everybody."""
+    """Blank, malformed, or one placeholder for everybody."""
     reason = company.held([*STAYING, *(instead(email) for email in LOST), *WITHOUT])
     assert reason.endswith(f" UTC: {kind}.")
 
 
-def test_a_join_that_gives_each_row_twice_is_no_loss(company):
-    """Where nobody leaves there is nothing to hold; then it is what the next reading is compared with."""
+def test_a_join_that_doubles_each_row_is_not_a_loss(company):
+    """If nobody leaves, nothing is held, and the next reading is compared with this one."""
     twice = [*PEOPLE, *WITHOUT] * 2
     assert company.sync(twice).status == "ok"
     left = company.sync([*STAYING, *WITHOUT] * 2)
     assert (left.status, left.numbers.untagged) == ("ok", 20)
 
 
-def test_a_clock_that_was_put_back_does_not_change_the_order_of_readings(company):
+def test_a_clock_that_was_set_back_does_not_reorder_readings(company):
     """The newest reading is the one that came last."""
     clock = company.session.clock
     company.session = replace(company.session, clock=lambda: clock().replace(year=2001))
@@ -158,7 +159,7 @@ def test_a_clock_that_was_put_back_does_not_change_the_order_of_readings(company
 
 
 def test_each_destination_has_its_own_reference(company):
-    """What another workspace was made equal to says nothing of this one."""
+    """What was applied to another workspace says nothing about this one."""
     here = company.session
     company.session = replace(here, activation=replace(here.activation, destination="other"))
     assert company.sync([*STAYING, *LOST_AS_NULL, *WITHOUT]).status == "ok"
@@ -166,8 +167,8 @@ def test_each_destination_has_its_own_reference(company):
     assert "20 NULL" in company.held([*STAYING, *LOST_AS_NULL, *WITHOUT])
 
 
-def test_a_search_that_fails_is_no_reason_to_untag(workspace, tmp_path):
-    """Another match_by, an empty directory, and Intercom cannot be asked: who leaves is not known."""
+def test_a_failed_search_is_not_a_reason_to_untag(workspace, tmp_path):
+    """Another match_by, an empty directory, no answer from Intercom: it is unknown who leaves."""
     company = Company(workspace, tmp_path, count=60)
     with company.session.state.transaction() as connection:
         connection.execute("DELETE FROM dinmo.contacts")

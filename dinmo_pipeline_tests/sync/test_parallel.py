@@ -1,4 +1,4 @@
-"""Calls side by side: how many, in what order, and what becomes of them when one fails."""
+"""Parallel calls: how many, in what order, and what happens when one fails."""
 
 import threading
 from collections.abc import Iterable
@@ -7,7 +7,7 @@ from dinmo_pipeline.sync.parallel import batches, in_parallel
 
 
 class Gate:
-    """Calls that wait until enough of them are under way."""
+    """Calls that wait until enough of them are in flight."""
 
     def __init__(self, calls: int) -> None:
         self.barrier = threading.Barrier(calls)
@@ -25,7 +25,7 @@ class Gate:
 
 
 def read_until_error(results: Iterable[int]) -> tuple[list[int], Exception | None]:
-    """All results that come, and the error that ends them."""
+    """All results, and the error that ends them."""
     read: list[int] = []
     try:
         for result in results:
@@ -35,15 +35,15 @@ def read_until_error(results: Iterable[int]) -> tuple[list[int], Exception | Non
     return read, None
 
 
-def test_as_many_calls_are_under_way_as_there_are_workers():
-    """Never more, never fewer while there is work."""
+def test_as_many_calls_are_in_flight_as_there_are_workers():
+    """Never more, and never fewer while there is work."""
     gate = Gate(8)
     assert sorted(in_parallel(gate, range(80), workers=8)) == list(range(80))
     assert gate.most == 8
 
 
-def test_items_are_taken_as_workers_come_free():
-    """At most two per worker ahead of what was read: an endless source is no trouble."""
+def test_items_are_taken_as_workers_become_free():
+    """At most two per worker ahead of the results read, so an endless source is fine."""
     taken = 0
 
     def endless():
@@ -60,7 +60,7 @@ def test_items_are_taken_as_workers_come_free():
 
 
 def test_results_come_in_the_order_of_completion():
-    """A slow call holds nobody up."""
+    """A slow call delays no other."""
     slow = threading.Event()
 
     def call(item: int) -> int:
@@ -75,8 +75,8 @@ def test_results_come_in_the_order_of_completion():
     assert list(results) == [0]
 
 
-def test_after_a_failure_nothing_begins_and_what_was_under_way_is_still_told():
-    """Intercom has carried those out: they are recorded before the error goes on."""
+def test_after_a_failure_no_call_starts_and_calls_in_flight_still_give_results():
+    """Intercom carried those out, so they are recorded before the error is raised."""
     both = threading.Barrier(2)
     begun = []
 
@@ -96,7 +96,7 @@ def test_after_a_failure_nothing_begins_and_what_was_under_way_is_still_told():
     assert len(begun) < items
 
 
-def test_an_error_of_the_source_waits_for_the_calls_under_way():
+def test_an_error_of_the_source_waits_for_calls_in_flight():
     """Likewise."""
 
     def source():
@@ -108,8 +108,8 @@ def test_an_error_of_the_source_waits_for_the_calls_under_way():
     assert isinstance(error, OSError)
 
 
-def test_who_stops_reading_leaves_no_thread_behind():
-    """Those under way end, no other begins."""
+def test_closing_the_generator_leaves_no_thread():
+    """Calls in flight end, and no other starts."""
     before = threading.active_count()
     begun = []
     for _ in in_parallel(begun.append, range(10_000), workers=4):
@@ -118,12 +118,12 @@ def test_who_stops_reading_leaves_no_thread_behind():
     assert len(begun) <= 16
 
 
-def test_nothing_to_do_is_done():
-    """No result, no error."""
+def test_no_items_give_no_results():
+    """And no error."""
     assert list(in_parallel(str, [])) == []
 
 
-def test_batches_hold_up_to_so_many_items():
-    """The last one holds the rest."""
+def test_batches_have_at_most_the_given_size():
+    """The last one has the rest."""
     assert list(batches(range(5), 2)) == [[0, 1], [2, 3], [4]]
     assert list(batches([], 2)) == []

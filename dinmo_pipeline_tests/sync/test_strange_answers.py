@@ -1,4 +1,4 @@
-"""Sound JSON of a wrong shape, from each endpoint in use: no traceback, no wrong write, nothing lost."""
+"""Valid JSON of a wrong shape, from each endpoint in use: no crash, no wrong write, nothing lost."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,7 +13,8 @@ from dinmo_pipeline.emulator import EmulatorServer, NewContact
 from dinmo_pipeline.intercom.client import IntercomClient
 from dinmo_pipeline.intercom.errors import IntercomError
 from dinmo_pipeline.state.membership import refresh_membership
-from dinmo_pipeline.sync.operations.apply import SyncResult, apply_changes
+from dinmo_pipeline.state.syncs import SyncResult
+from dinmo_pipeline.sync.operations.apply import apply_changes
 from dinmo_pipeline.sync.operations.compute_changes import refresh_changes
 from dinmo_pipeline.sync.session import Session
 from dinmo_pipeline_tests.end_to_end.faults.kept_state import KeptState
@@ -29,7 +30,7 @@ EMAILS = [f"u{number}@example.com" for number in range(5)]
 
 @dataclass
 class StrangeIntercom:
-    """An emulated Intercom behind a server that gives other answers to some calls."""
+    """An emulated Intercom behind a server that answers some calls differently."""
 
     workspace: Workspace
     server: ScriptedServer
@@ -38,7 +39,7 @@ class StrangeIntercom:
     locks: Path
 
     def begin(self) -> list[str]:
-        """Four users are members and tagged; their ids."""
+        """Make four users members, all tagged; returns their ids."""
         self.workspace.reset()
         self.state.lose()
         self.answer()
@@ -47,7 +48,7 @@ class StrangeIntercom:
         return ids
 
     def answer(self, call: str | None = None, body: Any = None) -> None:
-        """Give this answer to one kind of call instead of carrying it out; all else goes through."""
+        """Give this answer to one kind of call instead of carrying it out; other calls go through."""
 
         def answer(request: Request) -> Reply:
             if call and f"{request.method} {request.path}".startswith(call):
@@ -64,14 +65,14 @@ class StrangeIntercom:
         self.server.answer = answer
 
     def sync(self, members: list[str]) -> SyncResult:
-        """Both jobs."""
+        """Run both jobs."""
         refresh_membership(self.state, "vip", "email", rows_of(members), now=NOW)
         session = Session(VIP, self.state, self.client, LOG)
         refresh_changes(session)
         return apply_changes(session, self.locks)
 
     def missing(self) -> set[str]:
-        """Members who Intercom is believed not to know."""
+        """Members that are recorded as not in Intercom."""
         with self.state.reading() as connection:
             rows = connection.execute("SELECT identifier FROM dinmo.missing_members").fetchall()
         return {row[0] for row in rows}
@@ -81,7 +82,7 @@ class StrangeIntercom:
 def strange(
     server: EmulatorServer, clock: Clock, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[StrangeIntercom]:
-    """Emptied by `begin`, since a property test has many examples."""
+    """`begin` empties it, since a property test has many examples."""
     locks = tmp_path_factory.mktemp("locks")
     with (
         Workspace(server, clock) as workspace,
@@ -97,23 +98,21 @@ def strange(
 @settings(max_examples=4, deadline=None)
 @given(body=JSON)
 def test_a_strange_answer_harms_nobody(strange: StrangeIntercom, call: str, body: Any) -> None:
-    """One leaves and one enters while it comes; the sync after it makes all right."""
+    """One member leaves and one enters while it happens; the next sync puts everything right."""
     ids = [*strange.begin(), *strange.workspace.create([NewContact(email=EMAILS[4])])]
     strange.answer(call, body)
     event(f"{call}: {strange.sync(EMAILS[1:5]).status}")
     assert set(ids[1:4]) <= strange.workspace.tagged("VIP") <= set(ids)
     strange.answer()
     assert strange.sync(EMAILS[1:5]).status == "ok"
-    # An empty list is an answer, too: who was not found is looked for again later.
+    # An empty list is a valid answer, so members who were not found are looked up again later.
     absent = {ids[EMAILS.index(email)] for email in strange.missing()}
     assert strange.workspace.tagged("VIP") == set(ids[1:5]) - absent
 
 
 @pytest.mark.parametrize("body", [{}, {"id": "2", "name": "Other"}, {"type": "list", "data": []}])
-def test_only_the_tag_itself_confirms_that_it_was_taken_off(
-    strange: StrangeIntercom, body: Any
-) -> None:
-    """The change stays pending, and is made when Intercom answers again."""
+def test_only_the_tag_itself_confirms_untagging(strange: StrangeIntercom, body: Any) -> None:
+    """The change stays pending until Intercom answers properly."""
     ids = strange.begin()
     strange.answer("DELETE /contacts/", body)
     result = strange.sync(EMAILS[:3])
@@ -128,7 +127,7 @@ def test_only_the_tag_itself_confirms_that_it_was_taken_off(
 def test_a_strange_answer_about_the_workspace_is_an_error_or_a_name(
     strange: StrangeIntercom, body: Any
 ) -> None:
-    """`dinmo check --online` asks for it."""
+    """`dinmo check --online` reads it."""
     strange.answer("GET /me", body)
     try:
         workspace = strange.client.workspace()

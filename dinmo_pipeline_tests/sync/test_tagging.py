@@ -1,4 +1,4 @@
-"""What becomes of each change: every answer that Intercom can give to tagging and untagging."""
+"""The outcome of each change, for every answer that Intercom can give to tagging and untagging."""
 
 from itertools import pairwise
 
@@ -37,7 +37,7 @@ def outcomes(applied) -> list[str]:
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_fifty_users_are_tagged_in_one_call(workspace, version):
-    """Again, too, and when they carry the tag already; each with the request's id."""
+    """Also a second time, when they already carry the tag. Each outcome has the request's id."""
     users = workspace.users(50)
     tagger = tagger_of(workspace, workspace.tag("VIP", users[0]))
     workspace.speak(version)
@@ -51,8 +51,8 @@ def test_fifty_users_are_tagged_in_one_call(workspace, version):
 
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("state", ["unknown", "archived", "deleted"])
-def test_users_that_are_gone_do_not_keep_the_others_from_their_tag(workspace, version, state):
-    """Skipped from 2.16 on, found by halving before; then asked for by themselves."""
+def test_users_that_are_gone_do_not_keep_others_untagged(workspace, version, state):
+    """Skipped from 2.16 on, found by halving before, then verified one by one."""
     users = workspace.users(20)
     gone = NOBODY if state == "unknown" else users[7]
     if state == "unknown":
@@ -72,19 +72,21 @@ def test_users_that_are_gone_do_not_keep_the_others_from_their_tag(workspace, ve
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_a_merged_user_that_enters_is_gone_under_that_id(workspace, version):
-    """Its identifier is looked up anew; the survivor gets no tag that nobody asked for."""
+    """Its identifier is looked up again. The survivor does not get the tag."""
     a, b = workspace.users(2)
     workspace.merge(a, b)
     tag = workspace.tag("VIP")
     workspace.speak(version)
     (applied,) = tagger_of(workspace, tag).tag_users(entered(a))
     assert applied.outcome == "gone"
-    assert applied.reason == (f"410 contact_merged into {b}" if skips(version) else "404 not_found")
+    assert (applied.reason, applied.merged_into) == (
+        ("410 contact_merged", b) if skips(version) else ("404 not_found", None)
+    )
     assert workspace.tagged("VIP") == set()
 
 
-def test_an_answer_that_leaves_users_out_is_asked_about_one_by_one(workspace):
-    """Whether those who carry the tag already are listed, nobody documented."""
+def test_users_that_an_answer_leaves_out_are_tagged_one_by_one(workspace):
+    """It is not documented whether users who already carry the tag are listed."""
     users = workspace.users(3)
     tag = workspace.tag("VIP", *users)
     tags = workspace.client.tags
@@ -100,8 +102,8 @@ def test_an_answer_that_leaves_users_out_is_asked_about_one_by_one(workspace):
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_a_tag_deleted_meanwhile_stops_the_sync(workspace, version):
-    """In bulk its name makes another one; alone it is a 404 that a contact's looks like."""
+def test_a_tag_deleted_during_the_sync_stops_it(workspace, version):
+    """In bulk its name creates another; alone the 404 looks like that of a contact."""
     (user,) = workspace.users(1)
     workspace.speak(version)
     tagger = tagger_of(workspace, "424242")
@@ -113,8 +115,8 @@ def test_a_tag_deleted_meanwhile_stops_the_sync(workspace, version):
         tagger.untag(left(user))
 
 
-def test_a_tag_renamed_meanwhile_stops_the_sync_and_says_so(workspace):
-    """The bulk call has made a second tag by then, which a person should delete."""
+def test_a_tag_renamed_during_the_sync_stops_it_with_an_error(workspace):
+    """The bulk call has already created a second tag, which a person should delete."""
     (user,) = workspace.users(1)
     tag = workspace.tag("VIP")
     workspace.client.tags.rename(tag, "Important")
@@ -124,7 +126,7 @@ def test_a_tag_renamed_meanwhile_stops_the_sync_and_says_so(workspace):
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_untagging_takes_one_call(workspace, version):
-    """Also when the contact does not carry the tag, as documented."""
+    """Also if the contact does not carry the tag, as documented."""
     a, b = workspace.users(2)
     tag = workspace.tag("VIP", a)
     workspace.speak(version)
@@ -135,7 +137,7 @@ def test_untagging_takes_one_call(workspace, version):
 
 
 def test_a_404_for_a_tag_that_is_not_applied_does_not_make_a_contact_gone(workspace):
-    """Nobody recorded it; the contact is alive, the tag exists: the tag is off, which was wanted."""
+    """It was never recorded. Contact and tag exist, so the contact is untagged, as wanted."""
     workspace.reset(untag_missing="not_found")
     (user,) = workspace.users(1)
     tag = workspace.tag("VIP")
@@ -146,7 +148,7 @@ def test_a_404_for_a_tag_that_is_not_applied_does_not_make_a_contact_gone(worksp
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("state", ["unknown", "archived", "deleted"])
 def test_a_contact_that_is_gone_needs_no_untagging(workspace, version, state):
-    """Two calls tell; a tag that is gone as well makes no difference."""
+    """Two calls show it, whether or not the tag is gone as well."""
     (user,) = workspace.users(1)
     if state != "unknown":
         workspace.change(user, state=state)
@@ -158,7 +160,7 @@ def test_a_contact_that_is_gone_needs_no_untagging(workspace, version, state):
 
 
 def merged(workspace, count: int) -> tuple[list[str], str]:
-    """Contacts each merged into the next, the first one tagged before."""
+    """Contacts, each merged into the next; the first one was tagged before."""
     users = workspace.users(count)
     tag = workspace.tag("VIP", users[0])
     for source, target in pairwise(users):
@@ -169,7 +171,7 @@ def merged(workspace, count: int) -> tuple[list[str], str]:
 
 @pytest.mark.parametrize("count", [2, 3, 4])
 def test_a_tag_that_moved_with_a_merge_is_taken_off_the_survivor(workspace, count):
-    """When the member left; from 2.16 on, where Intercom says who survived."""
+    """When the member left; from 2.16 on, where Intercom names the survivor."""
     users, tag = merged(workspace, count)
     asked = []
 
@@ -178,13 +180,14 @@ def test_a_tag_that_moved_with_a_merge_is_taken_off_the_survivor(workspace, coun
         return False
 
     applied = tagger_of(workspace, tag, is_tagged=is_tagged).untag(left(users[0]))
-    assert (applied.outcome, applied.reason) == ("gone", f"410 contact_merged into {users[-1]}")
+    assert (applied.outcome, applied.reason) == ("gone", "410 contact_merged")
+    assert applied.merged_into == users[-1]
     assert workspace.tagged("VIP") == set()
     assert asked == [users[-1]]
 
 
 def test_a_survivor_that_is_tagged_for_a_member_of_its_own_keeps_the_tag(workspace):
-    """Our ledger knows."""
+    """The ledger knows that."""
     users, tag = merged(workspace, 2)
     tagger = tagger_of(workspace, tag, is_tagged=lambda contact: contact == users[1])
     assert tagger.untag(left(users[0])).outcome == "gone"
@@ -193,7 +196,7 @@ def test_a_survivor_that_is_tagged_for_a_member_of_its_own_keeps_the_tag(workspa
 
 @pytest.mark.parametrize("version", ["2.15", "2.16"])
 def test_without_the_ledger_a_survivor_is_left_alone(workspace, version):
-    """Taking the tag off somebody who should have it would be worse."""
+    """It would be worse to untag somebody who should have the tag."""
     users, tag = merged(workspace, 2)
     workspace.speak(version)
     assert tagger_of(workspace, tag).untag(left(users[0])).outcome == "gone"
@@ -202,7 +205,7 @@ def test_without_the_ledger_a_survivor_is_left_alone(workspace, version):
 
 @pytest.mark.parametrize("fault", ["timeout", 500, 502, 503, 429])
 def test_a_change_without_a_definite_answer_is_pending(workspace, fault):
-    """It comes back at the next sync."""
+    """The next sync makes it again."""
     (user,) = workspace.users(1)
     tag = workspace.tag("VIP", user)
     workspace.client._transport.timeout = (5.0, 0.02)
@@ -217,7 +220,7 @@ def test_a_change_without_a_definite_answer_is_pending(workspace, fault):
 
 @pytest.mark.parametrize("status", [400, 409, 422])
 def test_a_refused_change_has_failed(workspace, status):
-    """With Intercom's status, code and id of the request."""
+    """The outcome has Intercom's status, code, and request id."""
     (user,) = workspace.users(1)
     tag = workspace.tag("VIP", user)
     workspace.fail({"kind": "status", "status": status, "code": "some_code"})
@@ -229,7 +232,7 @@ def test_a_refused_change_has_failed(workspace, status):
 
 @pytest.mark.parametrize("status", [401, 403])
 def test_lost_access_stops_the_sync(workspace, status):
-    """In the middle of it, at once."""
+    """At once, even in the middle."""
     (user,) = workspace.users(1)
     tag = workspace.tag("VIP")
     workspace.fail({"kind": "status", "status": status})
@@ -241,7 +244,7 @@ def test_lost_access_stops_the_sync(workspace, status):
 
 
 def failing_on(workspace, culprit: str, status: int):
-    """Have bulk calls with one contact fail, as a defect at Intercom would."""
+    """Make bulk calls with one contact fail, as a defect in Intercom would."""
     transport = workspace.client._transport
     call = transport.call
 
@@ -255,7 +258,7 @@ def failing_on(workspace, culprit: str, status: int):
 
 
 def test_one_contact_that_intercom_fails_on_does_not_hold_up_the_others(workspace):
-    """As long as the other half of a list is taken, it is halved down to the one."""
+    """If Intercom accepts the other half of a list, halving finds the contact."""
     users = workspace.users(16)
     tag = workspace.tag("VIP")
     failing_on(workspace, users[5], 500)
@@ -268,7 +271,7 @@ def test_one_contact_that_intercom_fails_on_does_not_hold_up_the_others(workspac
 
 @pytest.mark.parametrize("status", [400, 422])
 def test_one_contact_that_is_refused_does_not_hold_up_the_others(workspace, status):
-    """Halved likewise."""
+    """Halving finds it too."""
     users = workspace.users(16)
     tag = workspace.tag("VIP")
     failing_on(workspace, users[5], status)
@@ -277,7 +280,7 @@ def test_one_contact_that_is_refused_does_not_hold_up_the_others(workspace, stat
     assert workspace.tagged("VIP") == set(users) - {users[5]}
 
 
-def test_an_intercom_that_is_down_is_not_asked_for_each_contact(workspace):
+def test_an_outage_does_not_cause_a_call_per_contact(workspace):
     """A list and its two halves, five attempts each."""
     users = workspace.users(50)
     tag = workspace.tag("VIP")

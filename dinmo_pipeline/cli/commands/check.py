@@ -1,4 +1,4 @@
-"""`dinmo check`: are the declarations right, and with --online the source and the destinations too."""
+"""`dinmo check`: validate the declarations, and with --online the source and destinations too."""
 
 import os
 from collections.abc import Mapping
@@ -9,6 +9,7 @@ import click
 
 from dinmo_pipeline.cli.destinations import open_client
 from dinmo_pipeline.cli.exit_codes import DONE, WRONG_USAGE
+from dinmo_pipeline.cli.messages import report
 from dinmo_pipeline.cli.project import (
     declared_project,
     declared_state,
@@ -19,13 +20,15 @@ from dinmo_pipeline.cli.project import (
 from dinmo_pipeline.cli.tables import print_table
 from dinmo_pipeline.config import ConfigError, render
 from dinmo_pipeline.config.declarations import Project
+from dinmo_pipeline.state.errors import StateVersionError
+from dinmo_pipeline.text.wording import counted
 
 
 @click.command()
-@click.option("--online", is_flag=True, help="Also ask the source and the destinations.")
+@click.option("--online", is_flag=True, help="Also query the source and the destinations.")
 @json_option
 def check(*, online: bool, as_json: bool) -> int:
-    """Check the declarations; with --online also the segments' columns, types and sizes, and tokens."""
+    """Check the declarations; with --online also columns, types, segment sizes, and access tokens."""
     try:
         project = declared_project()
     except ConfigError as error:
@@ -44,13 +47,14 @@ def check(*, online: bool, as_json: bool) -> int:
             print_json(found)
         else:
             click.echo(
-                f"The declarations are right: {found['segments']} segments,"
-                f" {found['activations']} activations, {found['destinations']} destinations."
+                f"The declarations are valid: {counted(len(project.segments), 'segment')},"
+                f" {counted(len(project.activations), 'activation')},"
+                f" {counted(len(project.destinations), 'destination')}."
             )
         return DONE
     sizes, problems = _count_segments(project)
-    workspaces = {key: _ask(project, key) for key in project.destinations}
-    problems += _moved(project, workspaces) + _unheard(project)
+    workspaces = {key: _workspace(project, key) for key in project.destinations}
+    problems += _changed_workspaces(project, workspaces) + _missing_webhook(project)
     if as_json:
         ok = not problems
         print_json(
@@ -59,15 +63,15 @@ def check(*, online: bool, as_json: bool) -> int:
     else:
         print_table(("ACTIVATION", "ROWS"), sizes.items())
         for key, workspace in workspaces.items():
-            click.echo(f"{key}: workspace {workspace['name']!r} ({workspace['id']}) answers.")
+            click.echo(f"{key}: connected to workspace {workspace['name']!r} ({workspace['id']}).")
         for problem in problems:
-            click.echo(problem, err=True)
+            report(problem)
     return WRONG_USAGE if problems else DONE
 
 
 def _count_segments(project: Project) -> tuple[dict[str, int], list[str]]:
-    """The rows of each activation's segment, and what is wrong with those that cannot be counted."""
-    from dinmo_pipeline.segments import SegmentError, select_activated  # noqa: PLC0415  # slow
+    """The rows of each activation's segment, and the problems of those that cannot be counted."""
+    from dinmo_pipeline.segments import SegmentError, select_activated  # noqa: PLC0415  # 0.3 s to import
 
     sizes: dict[str, int] = {}
     problems: list[str] = []
@@ -83,39 +87,36 @@ def _count_segments(project: Project) -> tuple[dict[str, int], list[str]]:
     return sizes, problems
 
 
-def _ask(project: Project, destination: str) -> dict[str, str | None]:
+def _workspace(project: Project, destination: str) -> dict[str, str | None]:
     with open_client(project, destination) as client:
         workspace = client.workspace()
     return {"id": workspace.id, "name": workspace.name, "region": workspace.region}
 
 
-def _moved(project: Project, workspaces: Mapping[str, Mapping[str, str | None]]) -> list[str]:
-    """A sentence for each destination that leads to another workspace than its syncs so far."""
-    from dinmo_pipeline.state.errors import StateVersionError  # noqa: PLC0415  # slow to import
-    from dinmo_pipeline.state.workspaces import recorded_workspace  # noqa: PLC0415
+def _changed_workspaces(
+    project: Project, workspaces: Mapping[str, Mapping[str, str | None]]
+) -> list[str]:
+    """A message for each destination whose earlier syncs went to another workspace."""
+    from dinmo_pipeline.state.workspaces import recorded_workspace  # noqa: PLC0415  # 0.1 s to import
 
     try:
         with declared_state(project).reading() as connection:
             known = {key: recorded_workspace(connection, key) for key in workspaces}
     except StateVersionError:
-        # The next sync brings the state forward, or tells that it cannot; no workspace is in it yet.
+        # No workspace is recorded yet. The next sync migrates the state, or reports that it cannot.
         return []
     return [
-        f"{key}: its syncs so far went to another workspace, {before.name!r} ({before.workspace_id})."
-        " A sync would be refused: let it lead there again, or declare the new workspace as another"
+        f"{key}: its earlier syncs went to another workspace, {before.name!r} ({before.workspace_id}), so a"
+        " sync would be refused. Use a token of that workspace, or declare the new one as another"
         " destination."
         for key, before in known.items()
         if before and workspaces[key]["id"] and before.workspace_id != workspaces[key]["id"]
     ]
 
 
-def _unheard(project: Project) -> list[str]:
-    """A sentence when alerts have nowhere to go; nothing is posted to find out more."""
+def _missing_webhook(project: Project) -> list[str]:
+    """A message if alerts have no webhook; nothing is posted to it."""
     if project.alerts is None or os.environ.get(project.alerts.webhook.name):
         return []
-    return [
-        (
-            f"alerts: the environment variable {project.alerts.webhook.name} (webhook) is not set, so nobody"
-            " would be told."
-        )
-    ]
+    variable = project.alerts.webhook.name
+    return [f"alerts: the environment variable {variable} is not set, so alerts go nowhere."]

@@ -13,7 +13,7 @@ from rich.console import Console
 from dinmo_pipeline.cli.commands.emulator import require_emulator
 from dinmo_pipeline.cli.dagster_home import ensure_dagster_home
 from dinmo_pipeline.cli.exit_codes import DONE, FAILED
-from dinmo_pipeline.cli.project import tell
+from dinmo_pipeline.cli.messages import report
 
 _EMULATOR_PORT = 8055  # as the demo's declarations say
 _UI_PORT = 3000
@@ -41,7 +41,7 @@ def demo(*, dev: bool) -> int:
             os.environ[destination.access_token.name] = "demo-token"
         with _emulator(fixed_port=dev) as base_url:
             if not Story(project, FOLDER, os.environ, base_url, console).play():
-                tell("A tag differs from its segment. This is a bug; please report it.")
+                report("A tag differs from its segment. This is a bug; please report it.")
                 return FAILED
             if dev:
                 return _open_ui(base_url)
@@ -72,7 +72,7 @@ def _emulator(*, fixed_port: bool) -> Iterator[str]:
 
 
 def _open_ui(emulator: str) -> int:
-    tell(
+    report(
         f"Dagster: http://127.0.0.1:{_UI_PORT}   Emulated Intercom: {emulator}/"
         "   Press Ctrl-C to stop both."
     )

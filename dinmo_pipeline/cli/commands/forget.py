@@ -2,51 +2,52 @@
 
 from contextlib import ExitStack
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from dinmo_pipeline.cli.destinations import log_to_person, open_client
+from dinmo_pipeline.cli.destinations import open_client
+from dinmo_pipeline.cli.messages import message_log, report
 from dinmo_pipeline.cli.project import (
     declared_project,
     declared_state,
     json_option,
     print_json,
-    tell,
 )
 from dinmo_pipeline.cli.tables import print_table
+from dinmo_pipeline.state.file.paths import lock_folder
+from dinmo_pipeline.text.wording import counted
 
 if TYPE_CHECKING:
     from dinmo_pipeline.config.declarations import Project
     from dinmo_pipeline.sync.operations.forget import Forgotten
 
-_RETURNS = (
-    "Whoever is still in the warehouse comes back with the next sync: delete them there first. Copies of"
-    " the state file, such as backups, are not touched."
+_WHAT_REMAINS = (
+    "A person who is still in the warehouse comes back with the next sync: delete them there first."
+    " Copies of the state file, such as backups, are not touched."
 )
 
 
 @click.command()
 @click.argument("identifier", metavar="IDENTIFIER")
-@click.option("--keep-tags", is_flag=True, help="Leave our tags on their contacts, for good.")
+@click.option("--keep-tags", is_flag=True, help="Leave our tags on their contacts permanently.")
 @json_option
 def forget(identifier: str, *, keep_tags: bool, as_json: bool) -> None:
     """Erase a person, by email or user id, from the state, its history and the bytes of its file.
 
-    Our tags are taken off their contacts first. The contact in Intercom stays.
+    Their contacts lose our tags first. The contacts themselves stay in Intercom.
     """
     project = declared_project()
-    done = _forgotten(project, identifier, keep_tags=keep_tags)
+    done = _forget(project, identifier, keep_tags=keep_tags)
     if as_json:
-        print_json(_as_object(done))
+        print_json({"status": "ok", **asdict(done)})
     else:
         _print(done)
-    tell(_RETURNS)
+    report(_WHAT_REMAINS)
 
 
-def _forgotten(project: "Project", identifier: str, *, keep_tags: bool) -> "Forgotten":
-    from dinmo_pipeline.state.file.paths import lock_folder  # noqa: PLC0415  # slow to import
-    from dinmo_pipeline.state.overview import overview  # noqa: PLC0415
+def _forget(project: "Project", identifier: str, *, keep_tags: bool) -> "Forgotten":
+    from dinmo_pipeline.state.overview import overview  # noqa: PLC0415  # 0.2 s to import
     from dinmo_pipeline.sync.operations.forget import forget as forget_person  # noqa: PLC0415
     from dinmo_pipeline.sync.operations.forget import person_of  # noqa: PLC0415
 
@@ -55,9 +56,8 @@ def _forgotten(project: "Project", identifier: str, *, keep_tags: bool) -> "Forg
     for tag in tags:
         if tag.destination not in project.destinations:
             raise click.ClickException(
-                f"A contact of destination {tag.destination!r} carries a tag of ours, and that"
-                " destination is declared no longer. Declare it again until this is done, or say"
-                " --keep-tags."
+                f"A contact of destination {tag.destination!r} carries a tag of ours, but that"
+                " destination is no longer declared. Declare it until this is done, or use --keep-tags."
             )
     with state.reading() as connection:
         known = set(overview(connection))
@@ -69,12 +69,8 @@ def _forgotten(project: "Project", identifier: str, *, keep_tags: bool) -> "Forg
             known | set(project.activations),
             {key: opened.enter_context(open_client(project, key)) for key in project.destinations},
             keep_tags=keep_tags,
-            log=log_to_person(),
+            log=message_log(),
         )
-
-
-def _as_object(done: "Forgotten") -> dict[str, Any]:
-    return {"status": "ok", **asdict(done)}
 
 
 def _print(done: "Forgotten") -> None:
@@ -85,9 +81,9 @@ def _print(done: "Forgotten") -> None:
             for table, rows in done.erased.items()
         ],
     )
-    click.echo(f"{done.untagged:,} tags taken off in Intercom, {done.kept_tags:,} left on.")
+    click.echo(f"{counted(done.untagged, 'tag')} removed in Intercom, {done.kept_tags:,} kept.")
     click.echo(
-        "The state file was rewritten: no byte of it names the person."
+        "The state file was rewritten: the person no longer appears in it."
         if done.rewritten
-        else "The state is in MotherDuck, which keeps deleted rows for as long as your plan says."
+        else "The state is in MotherDuck, which keeps deleted rows as long as your plan says."
     )

@@ -1,4 +1,4 @@
-"""`dinmo plan`: what a sync would change and cost; writes nothing anywhere."""
+"""`dinmo plan`: what a sync would change and cost, without writing anything."""
 
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dinmo_pipeline.cli.exit_codes import DONE, HELD
+from dinmo_pipeline.cli.messages import report
 from dinmo_pipeline.cli.plan_file import write_plan_file
 from dinmo_pipeline.cli.project import (
     activation_arguments,
-    chosen,
     declared_project,
     declared_state,
     json_option,
     open_declared_source,
     print_json,
+    selected_activations,
 )
 from dinmo_pipeline.cli.tables import print_table
 
@@ -30,20 +31,20 @@ if TYPE_CHECKING:
 @click.option(
     "--out",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Write the plan to this file, to be reviewed and applied by `dinmo sync --plan`.",
+    help="Write the plan to this file, to review it and apply it with `dinmo sync --plan`.",
 )
 @json_option
 def plan(activations: tuple[str, ...], *, out: Path | None, as_json: bool) -> int:
-    """Show what a sync would change and how many API calls it would take; nothing is written."""
-    from dinmo_pipeline.segments import select_activated  # noqa: PLC0415  # slow to import
+    """Show what a sync would change and how many API calls it would make, without writing anything."""
+    from dinmo_pipeline.segments import select_activated  # noqa: PLC0415  # 0.3 s to import
     from dinmo_pipeline.sync.operations.plan import plan_sync  # noqa: PLC0415
 
     project = declared_project()
-    wanted = chosen(project, activations)
+    selected = selected_activations(project, activations)
     state = declared_state(project)
     plans: list[tuple[Plan, float]] = []
     with open_declared_source(project) as source:
-        for activation in wanted:
+        for activation in selected:
             started = monotonic()
             select = select_activated(project, activation, source, now=datetime.now(UTC))
             planned = plan_sync(
@@ -53,21 +54,21 @@ def plan(activations: tuple[str, ...], *, out: Path | None, as_json: bool) -> in
                 identifier_type=select.identifier_type,
             )
             plans.append((planned, round(monotonic() - started, 3)))
-    shown = {planned.activation: _as_json(planned, seconds) for planned, seconds in plans}
+    as_object = {planned.activation: _as_json(planned, seconds) for planned, seconds in plans}
     if out:
-        write_plan_file(out, project, shown, {p.activation: p.fingerprint for p, _ in plans})
+        write_plan_file(out, project, as_object, {p.activation: p.fingerprint for p, _ in plans})
     if as_json:
-        print_json(shown)
+        print_json(as_object)
     else:
         _print(plans)
-    return HELD if any(planned.held for planned, _ in plans) else DONE
+    return HELD if any(planned.hold for planned, _ in plans) else DONE
 
 
 def _as_json(planned: "Plan", seconds: float) -> dict[str, Any]:
     changes = planned.changes
     return {
-        "status": "held" if planned.held else "ok",
-        **({"reason": planned.held} if planned.held else {}),
+        "status": "held" if planned.hold else "ok",
+        **({"reason": planned.hold.sentence} if planned.hold else {}),
         "members": changes.members,
         "entered": changes.entered,
         "left": changes.left,
@@ -101,8 +102,8 @@ def _print(plans: "list[tuple[Plan, float]]") -> None:
     for planned, _ in plans:
         if planned.changes.unknown:
             click.echo(
-                f"{planned.activation}: {planned.changes.unknown:,} of those who enter have never been"
-                " looked up; those not in Intercom will not be tagged."
+                f"{planned.activation}: {planned.changes.unknown:,} of those entering have never been looked"
+                " up in Intercom; those not there will not be tagged."
             )
-        if planned.held:
-            click.echo(f"{planned.activation}: would be held. {planned.held}", err=True)
+        if planned.hold:
+            report(f"{planned.activation}: would be held. {planned.hold.sentence}")

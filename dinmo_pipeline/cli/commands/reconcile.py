@@ -1,4 +1,4 @@
-"""`dinmo reconcile`: who carries the tag in Intercom, against the ledger; repaired on request."""
+"""`dinmo reconcile`: compare the tag's carriers in Intercom with the ledger, and repair differences."""
 
 import os
 from dataclasses import asdict
@@ -8,7 +8,13 @@ import click
 
 from dinmo_pipeline.cli.dagster_home import ensure_dagster_home
 from dinmo_pipeline.cli.exit_codes import DONE, FAILED, HELD
-from dinmo_pipeline.cli.project import chosen, declared_project, json_option, print_json, tell
+from dinmo_pipeline.cli.messages import report
+from dinmo_pipeline.cli.project import (
+    declared_project,
+    json_option,
+    print_json,
+    selected_activations,
+)
 from dinmo_pipeline.cli.tables import print_table
 
 if TYPE_CHECKING:
@@ -17,15 +23,17 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("activations", nargs=-1, required=True, metavar="ACTIVATION...")
-@click.option("--repair", is_flag=True, help="Repair what differs; tags of others are left alone.")
+@click.option(
+    "--repair", is_flag=True, help="Repair the differences, except tags that others added."
+)
 @click.option(
     "--recent-minutes",
     type=click.FloatRange(min=0),
     default=10.0,
     show_default=True,
-    help="Leave out what was written since: Intercom's search may not show it yet.",
+    help="Ignore what was written in this time: Intercom's search may not show it yet.",
 )
-@click.option("-v", "--verbose", is_flag=True, help="Show what Dagster logs.")
+@click.option("-v", "--verbose", is_flag=True, help="Show Dagster's log.")
 @json_option
 def reconcile(
     activations: tuple[str, ...],
@@ -35,11 +43,11 @@ def reconcile(
     verbose: bool,
     as_json: bool,
 ) -> int:
-    """Read who carries the tag in Intercom, and tell what differs from what we put there."""
+    """Compare the contacts that carry the tag in Intercom with those we tagged."""
     project = declared_project()
-    keys = [activation.key for activation in chosen(project, activations)]
+    keys = [activation.key for activation in selected_activations(project, activations)]
     ensure_dagster_home()
-    import dagster as dg  # noqa: PLC0415  # seconds to import: only after the declarations are right
+    import dagster as dg  # noqa: PLC0415  # seconds to import
 
     from dinmo_pipeline.cli.progress import progress_bar  # noqa: PLC0415
     from dinmo_pipeline.orchestration.build import build_definitions  # noqa: PLC0415
@@ -58,7 +66,7 @@ def reconcile(
                     recent_minutes=recent_minutes,
                     log_level="INFO" if verbose else "WARNING",
                     plain_log=not verbose,
-                    on_wait=tell,
+                    on_wait=report,
                 )
     if as_json:
         print_json({key: as_object(result) for key, result in found.items()})
@@ -71,7 +79,7 @@ def reconcile(
 
 
 def as_object(result: Any) -> dict[str, Any]:
-    """A result as `--json` prints it: without its activation, and without a reason where all is well."""
+    """A result as `--json` prints it: without its activation, and without an empty reason."""
     values = asdict(result)
     del values["activation"]
     return {key: value for key, value in values.items() if key != "reason" or value}
@@ -94,6 +102,8 @@ def _print(found: "dict[str, Reconciled]") -> None:
     )
     for key, result in found.items():
         if result.reason:
-            tell(f"{key}: {result.status}. {result.reason}")
+            report(f"{key}: {result.status}. {result.reason}")
         elif result.status == "drift":
-            tell(f"{key}: Intercom differs from what we put there. dinmo reconcile {key} --repair")
+            report(
+                f"{key}: the tags in Intercom have drifted. To repair: dinmo reconcile {key} --repair"
+            )

@@ -1,4 +1,4 @@
-"""`dinmo retire`: take the tag off the contacts we tagged, and close the activation."""
+"""`dinmo retire`: untag the contacts we tagged, and close the activation."""
 
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
@@ -6,15 +6,17 @@ from typing import TYPE_CHECKING
 import click
 
 from dinmo_pipeline.cli.commands.reconcile import as_object
-from dinmo_pipeline.cli.destinations import confirm, log_to_person, open_client
+from dinmo_pipeline.cli.destinations import open_client
 from dinmo_pipeline.cli.exit_codes import DONE, FAILED
+from dinmo_pipeline.cli.messages import confirm, message_log, report
 from dinmo_pipeline.cli.project import (
     declared_project,
     declared_state,
     json_option,
     print_json,
-    tell,
 )
+from dinmo_pipeline.state.file.paths import lock_folder
+from dinmo_pipeline.text.wording import counted
 
 if TYPE_CHECKING:
     from dinmo_pipeline.config.declarations import Project
@@ -24,16 +26,18 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("activation", metavar="ACTIVATION")
-@click.option("--destination", metavar="KEY", help="Only at this one, which it was moved from.")
-@click.option("--keep-tags", is_flag=True, help="Leave the tag on the contacts, for good.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option(
+    "--destination", metavar="KEY", help="Only at this destination, which it was moved from."
+)
+@click.option("--keep-tags", is_flag=True, help="Leave the tag on the contacts permanently.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @json_option
 def retire(
     activation: str, *, destination: str | None, keep_tags: bool, yes: bool, as_json: bool
 ) -> int:
-    """Take the tag off all contacts we tagged, also when the activation is declared no longer.
+    """Untag all contacts we tagged, even if the activation is no longer declared.
 
-    The tag itself and tags that somebody else put on contacts stay.
+    The tag itself stays, and so does a tag that somebody else put on a contact.
     """
     project = declared_project()
     tags = _tags_to_retire(project, activation, destination)
@@ -42,74 +46,74 @@ def retire(
     contacts = sum(tag.contacts for tag in tags)
     names = " and ".join(sorted({repr(tag.name) for tag in tags})) or "no tag"
     confirm(
-        f"Leave {names} of activation {activation!r} on {contacts:,} contacts, for good?"
+        f"Leave {names} of activation {activation!r} on {counted(contacts, 'contact')} permanently?"
         if keep_tags
-        else f"Take {names} of activation {activation!r} off {contacts:,} contacts?",
+        else f"Remove {names} of activation {activation!r} from {counted(contacts, 'contact')}?",
         yes=yes,
     )
-    done = _retired(project, activation, tags, only=destination, keep_tags=keep_tags)
+    done = _retire(project, activation, tags, only=destination, keep_tags=keep_tags)
     if as_json:
         print_json({activation: as_object(done)})
     else:
         why = "" if keep_tags else " for another activation"
-        kept = f", {done.kept:,} keep it{why}" if done.kept else ""
-        gone = f", {done.gone:,} were gone" if done.gone else ""
-        click.echo(f"{activation}: {done.untagged:,} contacts untagged{gone}{kept}.")
+        kept = f", {done.kept:,} kept the tag{why}" if done.kept else ""
+        gone = f", {done.gone:,} no longer exist" if done.gone else ""
+        click.echo(f"{activation}: {counted(done.untagged, 'contact')} untagged{gone}{kept}.")
     if done.status == "ok":
         return DONE
-    tell(f"{activation}: not retired. {done.reason} Then run this again: it does the rest.")
+    report(f"{activation}: not retired. {done.reason} Then run this again to finish the rest.")
     return FAILED
 
 
 def _tags_to_retire(
     project: "Project", activation: str, destination: str | None
 ) -> "list[RetiredTag]":
-    """What the state knows of an activation that may be retired, or of what it left at a destination.
+    """The tags of an activation, at all destinations or at one.
 
     Raises:
-        click.UsageError: it is in use, or unknown.
+        click.UsageError: the activation is in use or unknown, or has no tag at the destination.
     """
-    from dinmo_pipeline.state.retire import is_known, retired_tags  # noqa: PLC0415  # slow to import
+    from dinmo_pipeline.state.retire import is_known, retired_tags  # noqa: PLC0415  # 0.1 s to import
 
     declared = project.activations.get(activation)
     if declared and declared.enabled and destination in (None, declared.destination):
         raise click.UsageError(
             f"Activation {activation!r} is in use: its next sync would tag everybody again. Remove it"
-            " from the declarations, or set `enabled: false` on it, and run this again."
+            " from the declarations or set `enabled: false`, then run this again."
         )
     with declared_state(project).reading() as connection:
         if not is_known(connection, activation):
             raise click.UsageError(
-                f"Nothing is known of an activation {activation!r}. `dinmo status` lists them."
+                f"There is no activation {activation!r}. `dinmo status` lists all."
             )
         tags = retired_tags(connection, activation)
     if destination is None:
         return tags
-    chosen = [tag for tag in tags if tag.destination == destination]
-    if not chosen:
-        known = ", ".join(tag.destination for tag in tags) or "no destination"
+    left_there = [tag for tag in tags if tag.destination == destination]
+    if not left_there:
+        known = ", ".join(repr(tag.destination) for tag in tags) or "no destination"
         raise click.UsageError(
-            f"Activation {activation!r} has no tag at destination {destination!r}, but at {known}."
+            f"Activation {activation!r} has no tag at {destination!r}; it has one at {known}."
         )
-    return chosen
+    return left_there
 
 
 def _require_declared(project: "Project", tags: "list[RetiredTag]") -> None:
-    """Refuse when nobody knows the token of a workspace any more.
+    """Refuse if the token of a workspace is no longer known.
 
     Raises:
-        click.ClickException: a workspace is declared no longer.
+        click.ClickException: a destination is no longer declared.
     """
     for tag in tags:
         if tag.contacts and tag.destination not in project.destinations:
             raise click.ClickException(
-                f"{tag.contacts:,} contacts of destination {tag.destination!r} carry the tag"
-                f" {tag.name!r}, but that destination is declared no longer. Declare it again until"
-                " this is done, or say --keep-tags."
+                f"The tag {tag.name!r} is on {counted(tag.contacts, 'contact')} of destination"
+                f" {tag.destination!r}, which is no longer declared. Declare it until this is done, or use"
+                " --keep-tags."
             )
 
 
-def _retired(
+def _retire(
     project: "Project",
     activation: str,
     tags: "list[RetiredTag]",
@@ -117,13 +121,12 @@ def _retired(
     only: str | None,
     keep_tags: bool,
 ) -> "Retired":
-    from dinmo_pipeline.cli.progress import progress_bar  # noqa: PLC0415  # slow to import
-    from dinmo_pipeline.state.file.paths import lock_folder  # noqa: PLC0415
+    from dinmo_pipeline.cli.progress import progress_bar  # noqa: PLC0415  # 0.3 s to import
     from dinmo_pipeline.sync.operations.retire import retire as retire_activation  # noqa: PLC0415
     from dinmo_pipeline.sync.operations.retire import retired_activation  # noqa: PLC0415
     from dinmo_pipeline.sync.session import Session  # noqa: PLC0415
 
-    state, log = declared_state(project), log_to_person()
+    state, log = declared_state(project), message_log()
     with ExitStack() as opened, progress_bar(activation):
         sessions = [
             Session(

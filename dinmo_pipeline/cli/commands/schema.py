@@ -1,4 +1,4 @@
-"""`dinmo schema`: the JSON Schema of the declarations, for editors."""
+"""`dinmo schema`: print the JSON Schema of the declarations."""
 
 import click
 
@@ -8,5 +8,5 @@ from dinmo_pipeline.config import json_schema
 
 @click.command()
 def schema() -> None:
-    """Print the JSON Schema of the declarations, for editors that complete and check YAML."""
+    """Print the JSON Schema of the declarations, for editors that complete and validate YAML."""
     print_json(json_schema())

@@ -1,247 +1,116 @@
-"""`dinmo segments`: who is in each segment, and what to look at before sending one."""
+"""`dinmo segments`: who is in each segment, before any of it is sent."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from dinmo_pipeline.cli.exit_codes import DONE, WRONG_USAGE
+from dinmo_pipeline.cli.messages import report
 from dinmo_pipeline.cli.project import (
+    declared_by_name,
     declared_project,
     declared_state,
     json_option,
     open_declared_source,
     print_json,
-    tell,
-    unknown_name,
 )
 from dinmo_pipeline.cli.tables import print_table
 from dinmo_pipeline.config import render
 from dinmo_pipeline.config.declarations import Project, Segment
-from dinmo_pipeline.config.lineage import upstream_of
-from dinmo_pipeline.text.masking import mask_identifier
+from dinmo_pipeline.text.wording import counted
 
 if TYPE_CHECKING:
-    from dinmo_pipeline.segments import OpenSource
-    from dinmo_pipeline.segments.audience import Audience, Identified
-
-_IN_SAMPLE = 5
-_SIZES_SHOWN = 10
+    from dinmo_pipeline.cli.segment_facts import AudienceFacts, RecordedSize, SegmentFacts
 
 
 @click.command()
 @click.argument("name", required=False)
 @json_option
 def segments(name: str | None, *, as_json: bool) -> int:
-    """List the segments with their sizes; of one, show a masked sample, its SQL and overlaps."""
+    """List the segments and their sizes; with NAME, show a masked sample, the SQL and overlaps."""
     project = declared_project()
     if name is None:
         return _list(project, as_json=as_json)
-    segment = _named(project, name)
-    now = datetime.now(UTC)
-    with open_declared_source(project) as source:
-        found = {**_declared(project, segment), **_Look(project, segment, source, now).result()}
-    found["sizes"] = _sizes_over_time(project, found["activations"])
-    if as_json:
-        print_json(found)
-    else:
-        _print(found)
-    return DONE
-
-
-def _named(project: Project, name: str) -> Segment:
-    if name not in project.segments:
-        raise unknown_name("segment", name, project.segments)
-    return project.segments[name]
-
-
-def _declared(project: Project, segment: Segment) -> dict[str, Any]:
-    """What the declarations say of a segment."""
-    kind = "sql" if segment.sql is not None else "table" if segment.table is not None else "where"
-    return {
-        "segment": segment.key,
-        "name": segment.name,
-        "description": segment.description,
-        "kind": kind,
-        "activations": [
-            activation.key
-            for activation in project.activations.values()
-            if activation.segment == segment.key
-        ],
-        "upstream": upstream_of(segment.key, project.segments, project.models),
-    }
+    (segment,) = declared_by_name("segment", [name], project.segments)
+    return _show(project, segment, as_json=as_json)
 
 
 def _list(project: Project, *, as_json: bool) -> int:
-    from dinmo_pipeline.segments import SegmentError  # noqa: PLC0415  # slow to import
-    from dinmo_pipeline.segments.audience import audience_of, identified, size_of  # noqa: PLC0415
+    from dinmo_pipeline.cli.segment_facts import SegmentReader  # noqa: PLC0415  # 0.3 s to import
 
-    rows: dict[str, dict[str, Any]] = {}
-    problems: list[str] = []
-    now = datetime.now(UTC)
     with open_declared_source(project) as source:
-        for segment in project.segments.values():
-            by = identified(project, segment, source)
-            members: int | None = None
-            try:
-                members = size_of(audience_of(project, segment.key, by, source, now=now), source)
-            except SegmentError as error:
-                problems.append(render(error.problems))
-            rows[segment.key] = {
-                **_declared(project, segment),
-                "column": by.column,
-                "members": members,
-            }
+        facts, problems = SegmentReader(project, source, datetime.now(UTC)).list_all()
     if as_json:
-        print_json(rows)
+        print_json({each.segment: asdict(each) for each in facts})
     else:
-        _print_list(rows)
-    for problem in problems:
-        click.echo(problem, err=True)
+        _print_list(facts)
+    if problems:
+        report(render(problems))
     return WRONG_USAGE if problems else DONE
 
 
-def _print_list(rows: dict[str, dict[str, Any]]) -> None:
+def _print_list(facts: "list[SegmentFacts]") -> None:
     print_table(
         ("SEGMENT", "NAME", "KIND", "MEMBERS", "BY", "ACTIVATIONS", "DESCRIPTION"),
         [
             (
-                key,
-                row["name"],
-                row["kind"],
-                row["members"],
-                row["column"],
-                ", ".join(row["activations"]) or None,
-                row["description"],
+                *(each.segment, each.name, each.kind, each.members, each.column),
+                *(", ".join(each.activations) or None, each.description),
             )
-            for key, row in rows.items()
+            for each in facts
         ],
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Look:
-    """A segment, and the open source that is asked about it at one moment."""
+def _show(project: Project, segment: Segment, *, as_json: bool) -> int:
+    from dinmo_pipeline.cli.segment_facts import SegmentReader, recorded_sizes  # noqa: PLC0415
 
-    project: Project
-    segment: Segment
-    source: "OpenSource"
-    now: datetime
-
-    def result(self) -> dict[str, Any]:
-        """What the source says of the segment."""
-        from dinmo_pipeline.segments.audience import (  # noqa: PLC0415  # slow to import
-            identified,
-            sample_of,
-            size_of,
-        )
-
-        by = identified(self.project, self.segment, self.source)
-        audience = self._audience(self.segment.key, by)
-        members = size_of(audience, self.source)
-        sample = sample_of(audience, self.source, limit=_IN_SAMPLE)
-        return {
-            "column": by.column,
-            "match_by": by.match_by,
-            "members": members,
-            "sample": [mask_identifier(each) for each in sample],
-            "sql": audience.readable_sql,
-            "overlap": self._overlaps(audience, by, members),
-        }
-
-    def _audience(self, segment: str, by: "Identified") -> "Audience":
-        from dinmo_pipeline.segments.audience import audience_of  # noqa: PLC0415  # slow to import
-
-        return audience_of(self.project, segment, by, self.source, now=self.now)
-
-    def _overlaps(
-        self, audience: "Audience", by: "Identified", members: int
-    ) -> dict[str, dict[str, Any]]:
-        """What each other segment of the same identifier shares with this one."""
-        from dinmo_pipeline.segments.audience import overlaps_of  # noqa: PLC0415  # slow to import
-
-        others = dict(self._others(by))
-        found = overlaps_of(audience, list(others.values()), self.source)
-        return {
-            key: {
-                "in_both": overlap.in_both,
-                "share": _share(overlap.in_both, members),
-                "members": overlap.members,
-                "share_of_other": _share(overlap.in_both, overlap.members),
-            }
-            for key, overlap in zip(others, found, strict=True)
-        }
-
-    def _others(self, by: "Identified") -> "Iterator[tuple[str, Audience]]":
-        """The other segments: by their own column of that kind where one is used, else by the same."""
-        from dinmo_pipeline.segments import SegmentError  # noqa: PLC0415  # slow to import
-        from dinmo_pipeline.segments.audience import Identified  # noqa: PLC0415
-
-        for other in self.project.segments.values():
-            own = [
-                Identified(activation.column, activation.match_by, activation.timezone)
-                for activation in self.project.activations.values()
-                if activation.segment == other.key and activation.match_by == by.match_by
-            ]
-            if other.key == self.segment.key:
-                continue
-            try:
-                yield other.key, self._audience(other.key, own[0] if own else by)
-            except SegmentError:
-                tell(
-                    f"{other.key}: no overlap is told; it has no such column, or does not compile."
-                )
+    with open_declared_source(project) as source:
+        reader = SegmentReader(project, source, datetime.now(UTC))
+        facts, audience = reader.look_at(segment, report)
+    sizes = recorded_sizes(declared_state(project), facts.activations)
+    if as_json:
+        listed = {key: [asdict(size) for size in each] for key, each in sizes.items()}
+        print_json({**asdict(facts), **asdict(audience), "sizes": listed})
+    else:
+        _print_segment(facts, audience)
+        _print_sizes(sizes)
+    return DONE
 
 
-def _share(part: int, whole: int) -> float:
-    return round(part / whole, 4) if whole else 0.0
-
-
-def _sizes_over_time(project: Project, activations: list[str]) -> dict[str, list[dict[str, Any]]]:
-    """The last sizes of each activation's membership, oldest first, from the state."""
-    from dinmo_pipeline.state.membership import earlier_sizes  # noqa: PLC0415  # slow to import
-
-    found = {}
-    with declared_state(project).reading() as connection:
-        for key in activations:
-            newest = earlier_sizes(connection, key, limit=_SIZES_SHOWN)
-            found[key] = [{"at": at, "members": members} for at, members in reversed(newest)]
-    return found
-
-
-def _print(found: dict[str, Any]) -> None:
-    click.echo(f"{found['segment']}: {found['name']} ({found['kind']})")
-    if found["description"]:
-        click.echo(found["description"])
-    click.echo(f"\n{found['members']:,} members by {found['column']}")
-    if found["sample"]:
-        click.echo(f"Among them: {', '.join(found['sample'])}")
-    if found["upstream"]:
-        click.echo(f"Upstream: {', '.join(found['upstream'])}")
-    click.echo(f"\n{found['sql']}\n")
-    if found["overlap"]:
+def _print_segment(facts: "SegmentFacts", audience: "AudienceFacts") -> None:
+    click.echo(f"{facts.segment}: {facts.name} ({facts.kind})")
+    if facts.description:
+        click.echo(facts.description)
+    click.echo(f"\n{counted(facts.members or 0, 'member')} by {facts.column}")
+    if audience.sample:
+        click.echo(f"Sample: {', '.join(audience.sample)}")
+    if facts.upstream:
+        click.echo(f"Upstream: {', '.join(facts.upstream)}")
+    click.echo(f"\n{audience.sql}\n")
+    if audience.overlap:
         print_table(
             ("OTHER SEGMENT", "MEMBERS", "IN BOTH", "OF THIS", "OF THE OTHER"),
             [
                 (
-                    *(key, row["members"], row["in_both"]),
-                    *(f"{row['share']:.1%}", f"{row['share_of_other']:.1%}"),
+                    *(key, overlap.members, overlap.in_both),
+                    *(f"{overlap.share:.1%}", f"{overlap.share_of_other:.1%}"),
                 )
-                for key, row in found["overlap"].items()
+                for key, overlap in audience.overlap.items()
             ],
         )
         click.echo()
-    _print_sizes(found["sizes"])
 
 
-def _print_sizes(sizes: dict[str, list[dict[str, Any]]]) -> None:
-    listed = [(key, row) for key, rows in sizes.items() for row in rows]
-    if not listed:
+def _print_sizes(sizes: "dict[str, list[RecordedSize]]") -> None:
+    rows = [
+        (key, f"{size.at:%Y-%m-%d %H:%M} UTC", size.members)
+        for key, recorded in sizes.items()
+        for size in recorded
+    ]
+    if rows:
+        print_table(("ACTIVATION", "AT", "MEMBERS"), rows)
+    else:
         click.echo("No sync has recorded its size yet.")
-        return
-    print_table(
-        ("ACTIVATION", "AT", "MEMBERS"),
-        [(key, f"{row['at']:%Y-%m-%d %H:%M} UTC", row["members"]) for key, row in listed],
-    )

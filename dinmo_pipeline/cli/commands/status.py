@@ -1,93 +1,157 @@
 """`dinmo status`: each activation's tag, numbers, and last sync, from the state alone."""
 
-from typing import Any
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from dinmo_pipeline.cli.project import declared_project, declared_state, json_option, print_json
 from dinmo_pipeline.cli.tables import print_table
-from dinmo_pipeline.config.declarations import Activation
+from dinmo_pipeline.text.wording import counted
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from dinmo_pipeline.config.declarations import Activation
+    from dinmo_pipeline.state.overview import ActivationOverview
+
+
+@dataclass(frozen=True, slots=True)
+class TagLeftBehind:
+    """Contacts of a destination that the activation was moved from still carry its tag."""
+
+    destination: str
+    tag: str
+    contacts: int
+
+
+@dataclass(frozen=True, slots=True)
+class ActivationStatus:
+    """An activation as `dinmo status` shows it.
+
+    `declared` is None when it is orphaned; `known` is None before the state knows it.
+    """
+
+    key: str
+    declared: "Activation | None"
+    known: "ActivationOverview | None"
+    stuck: int
+    left_behind: tuple[TagLeftBehind, ...]
+
+    @property
+    def tag(self) -> str | None:
+        """The declared name of its tag; of an orphaned one, the last name."""
+        if self.declared:
+            return self.declared.name
+        return self.known.tag_name if self.known else None
+
+    @property
+    def schedule(self) -> str:
+        """Its schedule, or why it has none."""
+        if self.declared is None:
+            return "orphaned"
+        if not self.declared.enabled:
+            return "disabled"
+        return "after upstream" if self.declared.follows_upstream else self.declared.schedule
 
 
 @click.command()
 @json_option
 def status(*, as_json: bool) -> None:
     """Show every activation: its tag, members, tagged contacts, pending changes and last sync."""
-    from dinmo_pipeline.state.overview import overview  # noqa: PLC0415  # slow to import
-    from dinmo_pipeline.state.retire import carried_tags  # noqa: PLC0415
-    from dinmo_pipeline.state.stuck import FAILED_SYNCS, count_stuck  # noqa: PLC0415
-
     project = declared_project()
     with declared_state(project).reading() as connection:
-        known = overview(connection)
-        stuck = count_stuck(connection)
-        carried = carried_tags(connection)
-    rows: dict[str, dict[str, Any]] = {}
-    for activation in project.activations.values():
-        rows[activation.key] = {
-            "tag": activation.name,
-            "destination": activation.destination,
-            "schedule": _schedule(activation),
-            **known.pop(activation.key, {}),
-        }
-    for key, left in known.items():
-        rows[key] = {"tag": left.get("tag_name"), "schedule": "orphaned", **left}
-    for key, row in rows.items():
-        row["stuck"] = stuck.get(key, 0)
-        row["left_behind"] = [
-            {"destination": tag.destination, "tag": tag.name, "contacts": tag.contacts}
-            for activation, tag in carried
-            if activation == key and tag.destination != row.get("destination", tag.destination)
-        ]
+        rows = read_status(connection, project.activations)
     if as_json:
-        print_json(rows)
+        print_json({row.key: as_object(row) for row in rows})
         return
+    _print_rows(rows)
+    for row in rows:
+        for note in notes(row):
+            click.echo(f"{row.key}: {note}")
+
+
+def read_status(
+    connection: "duckdb.DuckDBPyConnection", declared: "Mapping[str, Activation]"
+) -> list[ActivationStatus]:
+    """The declared activations in their order, then the orphaned ones."""
+    from dinmo_pipeline.state.overview import overview  # noqa: PLC0415  # slow: imports DuckDB
+    from dinmo_pipeline.state.retire import carried_tags  # noqa: PLC0415
+    from dinmo_pipeline.state.stuck import count_stuck  # noqa: PLC0415
+
+    known = overview(connection)
+    stuck = count_stuck(connection)
+    carried = carried_tags(connection)
+    return [
+        ActivationStatus(
+            key,
+            declared.get(key),
+            known.get(key),
+            stuck.get(key, 0),
+            tuple(
+                TagLeftBehind(tag.destination, tag.name, tag.contacts)
+                for activation, tag in carried
+                if activation == key
+                and key in declared
+                and tag.destination != declared[key].destination
+            ),
+        )
+        for key in dict.fromkeys((*declared, *known))
+    ]
+
+
+def as_object(row: ActivationStatus) -> dict[str, Any]:
+    """A row as `--json` prints it; the keys that the state knows are left out before it does."""
+    return {
+        "tag": row.tag,
+        **({"destination": row.declared.destination} if row.declared else {}),
+        "schedule": row.schedule,
+        **(asdict(row.known) if row.known else {}),
+        "stuck": row.stuck,
+        "left_behind": [asdict(left) for left in row.left_behind],
+    }
+
+
+def notes(row: ActivationStatus) -> Iterator[str]:
+    """What a person should know or do about an activation, a sentence each."""
+    from dinmo_pipeline.state.stuck import stuck_members  # noqa: PLC0415  # slow: imports DuckDB
+
+    if row.known and row.known.last_reason:
+        yield row.known.last_reason
+    if row.declared is None:
+        yield "no longer declared; its contacts keep their tag."
+        yield f"to take it off: dinmo retire {row.key}"
+    for left in row.left_behind:
+        yield (
+            f"{counted(left.contacts, 'contact')} at its earlier destination {left.destination!r}"
+            f" {'keeps' if left.contacts == 1 else 'keep'} the tag {left.tag!r}."
+        )
+        yield f"to take it off: dinmo retire {row.key} --destination {left.destination}"
+    if row.stuck:
+        yield stuck_members(row.stuck)
+
+
+def _print_rows(rows: list[ActivationStatus]) -> None:
     print_table(
         (
             *("ACTIVATION", "TAG", "SCHEDULE", "MEMBERS", "TAGGED", "PENDING", "STUCK"),
             *("LAST SYNC", "STATUS"),
         ),
-        [
-            (
-                key,
-                row["tag"],
-                row["schedule"],
-                row.get("members"),
-                row.get("tagged_contacts"),
-                row.get("changes"),
-                row["stuck"],
-                _moment(row.get("last_sync_at")),
-                row.get("last_status") or "never synced",
-            )
-            for key, row in rows.items()
-        ],
+        [(row.key, row.tag, row.schedule, *_cells(row)) for row in rows],
     )
-    for key, row in rows.items():
-        if row.get("last_reason"):
-            click.echo(f"{key}: {row['last_reason']}")
-        if row["schedule"] == "orphaned":
-            click.echo(f"{key}: no longer declared; its contacts keep their tag.")
-            click.echo(f"{key}: to take it off: dinmo retire {key}")
-        for left in row["left_behind"]:
-            click.echo(
-                f"{key}: {left['contacts']:,} contacts of destination {left['destination']!r}, which it was"
-                f" moved from, keep the tag {left['tag']!r}."
-            )
-            click.echo(
-                f"{key}: to take it off: dinmo retire {key} --destination {left['destination']}"
-            )
-        if row["stuck"]:
-            click.echo(
-                f"{key}: {row['stuck']:,} members are stuck: Intercom refused their change in each of"
-                f" the last {FAILED_SYNCS} syncs. dinmo.change_log has reason and request_id."
-            )
 
 
-def _schedule(activation: Activation) -> str:
-    if not activation.enabled:
-        return "disabled"
-    return "after upstream" if activation.follows_upstream else activation.schedule
+def _cells(row: ActivationStatus) -> tuple[object, ...]:
+    known = row.known
+    if known is None:
+        return (None, None, None, row.stuck, None, "never synced")
+    return (
+        *(known.members, known.tagged_contacts, known.changes, row.stuck),
+        *(_moment(known.last_sync_at), known.last_status or "never synced"),
+    )
 
 
-def _moment(value: Any) -> str | None:
+def _moment(value: datetime | None) -> str | None:
     return f"{value:%Y-%m-%d %H:%M} UTC" if value else None

@@ -1,4 +1,4 @@
-"""`dinmo sync`: make Intercom right, through the same jobs and Dagster instance as the UI."""
+"""`dinmo sync`: apply the changes, through the same jobs and Dagster instance as the UI."""
 
 import os
 from dataclasses import asdict
@@ -9,33 +9,35 @@ import click
 
 from dinmo_pipeline.cli.dagster_home import ensure_dagster_home
 from dinmo_pipeline.cli.exit_codes import DONE, FAILED, HELD
-from dinmo_pipeline.cli.plan_file import ReviewedPlan, chosen_of_plan, read_plan_file
+from dinmo_pipeline.cli.messages import report
+from dinmo_pipeline.cli.plan_file import ReviewedPlan, planned_activations, read_plan_file
 from dinmo_pipeline.cli.project import (
     activation_arguments,
-    chosen,
     declared_project,
     json_option,
     print_json,
-    tell,
+    selected_activations,
 )
 from dinmo_pipeline.cli.tables import print_table
 
 if TYPE_CHECKING:
     from dinmo_pipeline.config.declarations import Project
-    from dinmo_pipeline.orchestration.runs.in_process import SyncOutcome
+    from dinmo_pipeline.state.syncs import SyncResult
 
 
 @click.command()
 @activation_arguments
 @click.option("--all", "every", is_flag=True, help="Sync every enabled activation.")
-@click.option("--allow-large-removal", is_flag=True, help="Apply also what a guard would hold.")
+@click.option(
+    "--allow-large-removal", is_flag=True, help="Apply even if a guard would hold the changes."
+)
 @click.option(
     "--plan",
     "plan_path",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Apply only what this file of `dinmo plan --out` says; hold anything else.",
+    help="Apply only what is in this file from `dinmo plan --out`; hold anything else.",
 )
-@click.option("-v", "--verbose", is_flag=True, help="Show what Dagster logs.")
+@click.option("-v", "--verbose", is_flag=True, help="Show Dagster's log.")
 @json_option
 def sync(
     activations: tuple[str, ...],
@@ -46,31 +48,32 @@ def sync(
     verbose: bool,
     as_json: bool,
 ) -> int:
-    """Tag who entered the segment and untag who left it."""
+    """Tag the members who entered the segment, and untag those who left it."""
+    if plan_path and every:
+        raise click.UsageError(
+            "--all cannot be used with --plan. Name activations in the plan, or none to apply all of it."
+        )
+    if not plan_path and every == bool(activations):
+        raise click.UsageError("Name the activations to sync, or use --all.")
     reviewed = read_plan_file(plan_path) if plan_path else None
     if plan_path and reviewed:
-        if every:
-            raise click.UsageError(
-                "With --plan, name activations of the plan or none, for all of it."
-            )
-        activations = tuple(chosen_of_plan(reviewed, plan_path, activations))
-    elif every == bool(activations):
-        raise click.UsageError("Name the activations to sync, or say --all.")
+        activations = tuple(planned_activations(reviewed, plan_path, activations))
     project = declared_project()
-    keys = [activation.key for activation in chosen(project, activations)]
+    keys = [activation.key for activation in selected_activations(project, activations)]
     ensure_dagster_home()
-    import dagster as dg  # noqa: PLC0415  # seconds to import: only after the declarations are right
+    # Dagster takes seconds to import: only once the declarations are right.
+    import dagster as dg  # noqa: PLC0415
 
     from dinmo_pipeline.cli.progress import progress_bar  # noqa: PLC0415
     from dinmo_pipeline.orchestration.build import build_definitions  # noqa: PLC0415
     from dinmo_pipeline.orchestration.runs.in_process import sync_activation  # noqa: PLC0415
 
     definitions = build_definitions(project, os.environ)
-    outcomes = _unlike_the_plan(project, keys, reviewed)
+    results = _held_by_settings(project, keys, reviewed) if reviewed else {}
     with dg.DagsterInstance.get() as instance:
-        for key in (key for key in keys if key not in outcomes):
+        for key in (key for key in keys if key not in results):
             with progress_bar(key):
-                outcomes[key] = sync_activation(
+                results[key] = sync_activation(
                     definitions,
                     instance,
                     key,
@@ -78,42 +81,36 @@ def sync(
                     log_level="INFO" if verbose else "WARNING",
                     plain_log=not verbose,
                     expected_changes=reviewed.fingerprints[key] if reviewed else "",
-                    on_wait=tell,
+                    on_wait=report,
                 )
     if as_json:
-        print_json({key: outcome_as_json(outcome) for key, outcome in outcomes.items()})
+        print_json({key: result_as_json(result) for key, result in results.items()})
     else:
-        print_outcomes(outcomes)
-    return exit_code(list(outcomes.values()))
+        print_results(results)
+    return exit_code(list(results.values()))
 
 
-def _unlike_the_plan(
-    project: "Project", keys: list[str], reviewed: ReviewedPlan | None
-) -> "dict[str, SyncOutcome]":
-    """The activations that are held before anything runs: their settings are not the reviewed ones."""
-    from dinmo_pipeline.orchestration.runs.in_process import SyncOutcome  # noqa: PLC0415  # slow to import
-    from dinmo_pipeline.state.syncs import SyncNumbers  # noqa: PLC0415
-    from dinmo_pipeline.sync.reviewed_plan import NOT_AS_REVIEWED  # noqa: PLC0415
+def _held_by_settings(
+    project: "Project", keys: list[str], reviewed: ReviewedPlan
+) -> "dict[str, SyncResult]":
+    """The activations that are held before anything runs: their settings changed since the review."""
+    from dinmo_pipeline.state.syncs import SyncResult  # noqa: PLC0415  # slow: imports DuckDB
+    from dinmo_pipeline.sync.guards.holds import Hold, OtherSettings  # noqa: PLC0415
 
-    differing = {
-        key: reviewed.changed_settings(project.activations[key]) for key in keys if reviewed
-    }
-    return {
-        key: SyncOutcome("held", f"{NOT_AS_REVIEWED}: {difference}.", SyncNumbers())
-        for key, difference in differing.items()
-        if difference
-    }
+    changed = {key: reviewed.changed_settings(project.activations[key]) for key in keys}
+    holds = {key: Hold(OtherSettings(settings)) for key, settings in changed.items() if settings}
+    return {key: SyncResult("held", hold.sentence, hold.reason) for key, hold in holds.items()}
 
 
-def outcome_as_json(outcome: "SyncOutcome") -> dict[str, Any]:
+def result_as_json(result: "SyncResult") -> dict[str, Any]:
     """The object that `sync --json` prints for one activation."""
-    reason = {"reason": outcome.reason} if outcome.reason else {}
-    return {"status": outcome.status, **reason, **asdict(outcome.numbers)}
+    reason = {"reason": result.reason} if result.reason else {}
+    return {"status": result.status, **reason, **asdict(result.numbers)}
 
 
-def print_outcomes(outcomes: "dict[str, SyncOutcome]") -> None:
-    """What became of each sync, as a table and a line for each that is not ok."""
-    from dinmo_pipeline.sync.reviewed_plan import NOT_AS_REVIEWED  # noqa: PLC0415  # slow to import
+def print_results(results: "dict[str, SyncResult]") -> None:
+    """Print a table of the syncs, and a line for each that is not ok."""
+    from dinmo_pipeline.sync.operations.sync_result import summary  # noqa: PLC0415  # slow: DuckDB
 
     print_table(
         (
@@ -122,31 +119,22 @@ def print_outcomes(outcomes: "dict[str, SyncOutcome]") -> None:
         ),
         [
             (
-                *(key, outcome.status, outcome.numbers.members, outcome.numbers.entered),
-                *(outcome.numbers.left, outcome.numbers.tagged, outcome.numbers.untagged),
-                *(outcome.numbers.not_in_intercom, outcome.numbers.failed),
-                *(outcome.numbers.pending, outcome.numbers.api_calls, outcome.numbers.seconds),
+                *(key, result.status, result.numbers.members, result.numbers.entered),
+                *(result.numbers.left, result.numbers.tagged, result.numbers.untagged),
+                *(result.numbers.not_in_intercom, result.numbers.failed),
+                *(result.numbers.pending, result.numbers.api_calls, result.numbers.seconds),
             )
-            for key, outcome in outcomes.items()
+            for key, result in results.items()
         ],
     )
-    for key, outcome in outcomes.items():
-        if outcome.status == "held" and (outcome.reason or "").startswith(NOT_AS_REVIEWED):
-            tell(
-                f"{key}: held, nothing was applied. {outcome.reason} Make a new plan and review it."
-            )
-        elif outcome.status == "held":
-            tell(
-                f"{key}: held, nothing was applied. {outcome.reason} If that is meant:"
-                f" dinmo sync {key} --allow-large-removal"
-            )
-        elif outcome.reason:
-            tell(f"{key}: {outcome.status}. {outcome.reason}")
+    for key, result in results.items():
+        if result.status != "ok":
+            report(f"{key}: {summary(key, result)}")
 
 
-def exit_code(outcomes: "list[SyncOutcome]") -> int:
+def exit_code(results: "list[SyncResult]") -> int:
     """The worst of all: failed over held over done."""
-    statuses = {outcome.status for outcome in outcomes}
+    statuses = {result.status for result in results}
     if "failed" in statuses:
         return FAILED
     return HELD if "held" in statuses else DONE

@@ -1,4 +1,4 @@
-"""`dinmo test`: the declared unit tests of segments."""
+"""`dinmo test`: run the declared unit tests of segments."""
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
@@ -6,21 +6,22 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dinmo_pipeline.cli.exit_codes import DONE, FAILED, WRONG_USAGE
+from dinmo_pipeline.cli.messages import report
 from dinmo_pipeline.cli.project import (
+    declared_by_name,
     declared_project,
     json_option,
     open_declared_source,
     print_json,
-    tell,
-    unknown_name,
 )
 from dinmo_pipeline.config import render
-from dinmo_pipeline.config.declarations import Project, SegmentTest
+from dinmo_pipeline.config.declarations import Project
+from dinmo_pipeline.text.wording import counted
 
 if TYPE_CHECKING:
     from dinmo_pipeline.config.strict_yaml.problems import Problem
-    from dinmo_pipeline.segments.unit_tests.given_columns import Columns
     from dinmo_pipeline.segments.unit_tests.running import Verdict
+    from dinmo_pipeline.segments.unit_tests.source_columns import Columns
     from dinmo_pipeline.segments.unit_tests.tables_read import TableId
 
 
@@ -29,11 +30,11 @@ if TYPE_CHECKING:
 @json_option
 def test(names: tuple[str, ...], *, as_json: bool) -> int:
     """Run the unit tests of segments: given these rows, exactly these are members."""
-    from dinmo_pipeline.segments import SegmentError  # noqa: PLC0415  # slow to import
+    from dinmo_pipeline.segments import SegmentError  # noqa: PLC0415  # 0.3 s to import
     from dinmo_pipeline.segments.unit_tests.running import run_segment_test  # noqa: PLC0415
 
     project = declared_project()
-    wanted = _chosen(project, names)
+    wanted = declared_by_name("test", names or project.tests, project.tests)
     in_source = _columns_in_source(project) if wanted else {}
     results: dict[str, Verdict | tuple[Problem, ...]] = {}
     for each in wanted:
@@ -48,29 +49,16 @@ def test(names: tuple[str, ...], *, as_json: bool) -> int:
     return _exit_code(results.values())
 
 
-def _chosen(project: Project, names: Iterable[str]) -> list[SegmentTest]:
-    """The tests of the names, each once; of none, all.
-
-    Raises:
-        click.UsageError: a test that is not declared.
-    """
-    wanted = list(dict.fromkeys(names))
-    for name in wanted:
-        if name not in project.tests:
-            raise unknown_name("test", name, project.tests)
-    return [project.tests[name] for name in wanted or project.tests]
-
-
 def _columns_in_source(project: Project) -> "dict[TableId, Columns]":
-    """The columns of the tables as the source has them; none where it cannot be asked."""
-    from dinmo_pipeline.segments import SourceError  # noqa: PLC0415  # slow to import
-    from dinmo_pipeline.segments.unit_tests.given_columns import columns_in_source  # noqa: PLC0415
+    """The columns of the tables in the source; none if it cannot be opened."""
+    from dinmo_pipeline.segments import SourceError  # noqa: PLC0415
+    from dinmo_pipeline.segments.unit_tests.source_columns import columns_in_source  # noqa: PLC0415
 
     try:
         with open_declared_source(project) as source:
             return columns_in_source(project, source)
     except SourceError as error:
-        tell(f"{error} Types of columns are inferred from the rows of the tests.")
+        report(f"{error} Column types are inferred from the rows of the tests instead.")
         return {}
 
 
@@ -87,9 +75,9 @@ def _as_json(result: "Verdict | tuple[Problem, ...]") -> dict[str, Any]:
 
 
 def _print(results: "dict[str, Verdict | tuple[Problem, ...]]") -> None:
-    """A line for each test, and how many there were; what is wrong goes to standard error."""
+    """Print a line for each test and how many passed; problems go to standard error."""
     if not results:
-        click.echo("No tests are declared. Declare some under `tests`.")
+        click.echo("No tests are declared. Add some under `tests`.")
         return
     wrong: list[Problem] = []
     passed = 0
@@ -100,13 +88,13 @@ def _print(results: "dict[str, Verdict | tuple[Problem, ...]]") -> None:
         else:
             passed += result.passed
             click.echo(f"ok      {key}" if result.passed else f"failed  {result}")
-    click.echo(f"{passed} of {len(results)} tests passed.")
+    click.echo(f"{passed:,} of {counted(len(results), 'test')} passed.")
     if wrong:
-        click.echo(render(tuple(dict.fromkeys(wrong))), err=True)
+        report(render(dict.fromkeys(wrong)))
 
 
 def _exit_code(results: "Iterable[Verdict | tuple[Problem, ...]]") -> int:
-    """The worst of all: wrong declarations over a failed test over done."""
+    """The worst result counts: wrong declarations, then a failed test."""
     listed = list(results)
     if any(isinstance(result, tuple) for result in listed):
         return WRONG_USAGE

@@ -12,7 +12,7 @@ from dinmo_pipeline.config.conditions.operators import (
     read_ignore_case,
 )
 from dinmo_pipeline.config.declarations.conditions import Test
-from dinmo_pipeline.config.strict_yaml.kinds import UnfitError
+from dinmo_pipeline.config.strict_yaml.kinds import InvalidValueError
 from dinmo_pipeline.config.strict_yaml.nodes import MapNode, Node, Scalar
 from dinmo_pipeline.config.strict_yaml.report import Subject
 from dinmo_pipeline.text.wording import shown, suggestion
@@ -23,19 +23,19 @@ _NUMERIC_WORDS = tuple(name for name, word in OPERATORS.items() if word.for_numb
 
 
 def take(subject: Subject, key: str, read: Callable[[], T], node: Node) -> T | None:
-    """What `read` returns; None, and a problem at `node`, when it raises UnfitError."""
+    """What `read` returns; None, and a problem at `node`, if it raises InvalidValueError."""
     try:
         return read()
-    except UnfitError as unfit:
-        message = f"`{key}` {unfit.message}."
-        subject.problem(unfit.at or node, message, allowed=unfit.allowed, hint=unfit.hint)
+    except InvalidValueError as error:
+        message = f"`{key}` {error.message}."
+        subject.problem(error.at or node, message, allowed=error.allowed, hint=error.hint)
         return None
 
 
 def read_comparison(
     node: MapNode, own: tuple[str, ...], form: str, takes: Comparison, subject: Subject
 ) -> Test | None:
-    """The comparison beside the keys `own` of a form; None after a problem, or where it takes none."""
+    """The comparison beside the keys `own` of a form; None after a problem, or if the form takes none."""
     others = [(key, value) for key, value in node.entries if key.text not in own]
     if takes == "none":
         for key, _ in others:
@@ -45,7 +45,7 @@ def read_comparison(
     unknown = [key for key, _ in others if key.text not in OPERATORS and key.text != IGNORE_CASE]
     if unknown:
         for key in unknown:
-            message = f"`{shown(key.text)}` is no operator."
+            message = f"`{shown(key.text)}` is not an operator."
             subject.problem(key, message, allowed=_words(takes), hint=nearest_operator(key.text))
         return None
     if len(used) != 1:
@@ -60,11 +60,11 @@ def _words(takes: Comparison) -> tuple[str, ...]:
 
 def _refuse_beside(key: Scalar, own: tuple[str, ...], form: str, subject: Subject) -> None:
     if key.text in OPERATORS:
-        hint: str | None = "Use `count` to compare how many there are."
-        message = f"`{form}` takes no comparison."
+        hint: str | None = "Use `count` to compare their number."
+        message = f"`{form}` does not take a comparison."
     else:
         hint = suggestion(key.text, own)
-        message = f"`{shown(key.text)}` cannot stand beside `{form}`."
+        message = f"`{shown(key.text)}` cannot be used with `{form}`."
     subject.problem(key, message, allowed=own, hint=hint)
 
 
@@ -72,11 +72,11 @@ def _refuse_number_of_operators(
     node: MapNode, used: list[Scalar], form: str, takes: Comparison, subject: Subject
 ) -> None:
     if used:
-        message = f"`{used[0].text}` and `{used[1].text}` cannot stand in one condition."
+        message = f"`{used[0].text}` and `{used[1].text}` cannot be in one condition."
         hint = "Write each as an item of `all`, or use `between`."
         subject.problem(used[1], message, hint=hint)
         return
-    to_exist = "To ask only whether there is one, use `exists`." if form == "count" else None
+    to_exist = "To check only whether there is one, use `exists`." if form == "count" else None
     message = f"`{form}` needs an operator beside it."
     subject.problem(node, message, allowed=_words(takes), hint=to_exist)
 
@@ -87,13 +87,13 @@ def _read_operator(
     key, value = used
     word = OPERATORS[key.text]
     if takes != "values" and not word.for_numbers:
-        message = f"`{key.text}` does not go with `{form}`, which is a number."
+        message = f"`{key.text}` cannot be used with `{form}`, which is a number."
         subject.problem(key, message, allowed=_NUMERIC_WORDS)
         return None
     test = take(subject, key.text, lambda: word.read(value), value)
     if test is not None and takes != "values" and not _compares_numbers(test, takes):
         expected = "whole numbers, zero or more" if takes == "whole numbers" else "numbers"
-        subject.problem(value, f"`{form}` is compared with {expected}.")
+        subject.problem(value, f"`{form}` can only be compared with {expected}.")
         return None
     given = node.get(IGNORE_CASE)
     if test is None or given is None:

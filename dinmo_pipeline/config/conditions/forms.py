@@ -1,4 +1,4 @@
-"""The forms of a condition and what each takes: one table for the reader and for the JSON Schema."""
+"""The forms of a condition and what each takes: one table for the reader and the JSON Schema."""
 
 from dataclasses import dataclass
 from typing import Literal, get_args

@@ -5,15 +5,15 @@ from datetime import date, datetime
 from typing import get_args
 
 from dinmo_pipeline.config.declarations.conditions import Duration, Moment, Relative, Unit
-from dinmo_pipeline.config.strict_yaml.kinds import Kind, UnfitError, expect_text
+from dinmo_pipeline.config.strict_yaml.kinds import InvalidValueError, Kind, expect_text
 from dinmo_pipeline.config.strict_yaml.nodes import Node, kind_of
 from dinmo_pipeline.text.wording import shown, suggestion
 
 UNITS: tuple[Unit, ...] = get_args(Unit)
 DAY_UNITS: tuple[Unit, ...] = ("days", "weeks", "months", "years")
 
-# A hundred years in each unit: beyond it dates leave what databases can hold.
-_MOST: dict[Unit, int] = {
+# A hundred years in each unit; more would leave the range of dates in databases.
+_MAX_AMOUNTS: dict[Unit, int] = {
     "minutes": 52_560_000,
     "hours": 876_000,
     "days": 36_500,
@@ -49,26 +49,26 @@ _DAY_FORMS = ("2026-03-01", "today", "yesterday", "tomorrow", "30 days ago", "in
 
 
 def _expect_words(node: Node, allowed: tuple[str, ...]) -> str:
-    """The text of a node; a bare number gets told what is missing."""
+    """The text of a node; the error for a bare number shows what is missing."""
     try:
         return " ".join(expect_text(node).split())
-    except UnfitError:
-        raise UnfitError(
-            f"must be like the examples, not {kind_of(node)}", allowed=allowed
+    except InvalidValueError:
+        raise InvalidValueError(
+            f"must look like one of the examples, not {kind_of(node)}", allowed=allowed
         ) from None
 
 
 def parse_duration(text: str, units: tuple[Unit, ...] = UNITS) -> Duration:
-    """`30 days` as a Duration; raises UnfitError."""
+    """`30 days` as a Duration; raises InvalidValueError."""
     match = _LENGTH.fullmatch(text)
     if match is None:
         allowed = tuple(f"30 {unit}" for unit in units)
-        hint = "It cannot be negative." if text.startswith("-") else None
-        raise UnfitError("must be a number and a unit", allowed=allowed, hint=hint)
+        hint = "A duration cannot be negative." if text.startswith("-") else None
+        raise InvalidValueError("must be a number and a unit", allowed=allowed, hint=hint)
     unit = _unit(match["unit"], units)
     amount = int(match["amount"])
-    if amount > _MOST[unit]:
-        raise UnfitError(f"must be at most 100 years: {_MOST[unit]} {unit}")
+    if amount > _MAX_AMOUNTS[unit]:
+        raise InvalidValueError(f"must be at most 100 years: {_MAX_AMOUNTS[unit]} {unit}")
     return Duration(amount, unit)
 
 
@@ -76,7 +76,7 @@ def _unit(word: str, units: tuple[Unit, ...]) -> Unit:
     for unit in units:
         if word.lower() in {unit, unit[:-1]}:
             return unit
-    raise UnfitError(
+    raise InvalidValueError(
         f"has an unknown unit, '{shown(word)}'", allowed=units, hint=suggestion(word, units)
     )
 
@@ -92,14 +92,14 @@ def duration(units: tuple[Unit, ...] = UNITS) -> Kind[Duration]:
 
 
 def parse_iso(text: str) -> date | datetime | None:
-    """An ISO day or time, None for other text; raises UnfitError for a day that does not exist."""
+    """An ISO day or time, None for other text; raises InvalidValueError for a day that does not exist."""
     is_day = _DAY.fullmatch(text) is not None
     if not is_day and not _TIME.fullmatch(text):
         return None
     try:
         return date.fromisoformat(text) if is_day else datetime.fromisoformat(text)
     except ValueError:
-        raise UnfitError(f"names a day or time that does not exist, '{text}'") from None
+        raise InvalidValueError(f"is a day or time that does not exist: '{text}'") from None
 
 
 def _parse_relative(text: str, units: tuple[Unit, ...]) -> Relative | None:
@@ -119,8 +119,8 @@ def _moment(node: Node) -> Moment:
     text = _expect_words(node, _MOMENT_FORMS)
     moment = parse_iso(text) or _parse_relative(text, UNITS)
     if moment is None:
-        raise UnfitError(
-            "must be a day, a time, or told from now",
+        raise InvalidValueError(
+            "must be a day, a time, or relative to now",
             allowed=_MOMENT_FORMS,
             hint=suggestion(text, _NAMED),
         )
@@ -135,12 +135,14 @@ def _day(node: Node) -> date | Relative:
         or isinstance(day, datetime)
         or (isinstance(day, Relative) and day.unit not in DAY_UNITS)
     ):
-        raise UnfitError("must be a whole day", allowed=_DAY_FORMS, hint=suggestion(text, _NAMED))
+        raise InvalidValueError(
+            "must be a whole day", allowed=_DAY_FORMS, hint=suggestion(text, _NAMED)
+        )
     return day
 
 
 MOMENT: Kind[Moment] = Kind(_moment, {"type": "string", "pattern": r"\S"})
-"""A day, an instant, or either told from now."""
+"""A day or an instant, absolute or relative to now."""
 
 DAY: Kind[date | Relative] = Kind(_day, {"type": "string", "pattern": r"\S"})
-"""A whole day, absolute or told from today."""
+"""A whole day, absolute or relative to today."""

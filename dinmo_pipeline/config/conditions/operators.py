@@ -1,4 +1,4 @@
-"""The operators of conditions: one table from the word in YAML to its meaning and its JSON Schema."""
+"""The operators of conditions: one table of words, with meaning and JSON Schema."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -10,8 +10,8 @@ from dinmo_pipeline.config.conditions.moments import DAY, MOMENT, duration, pars
 from dinmo_pipeline.config.declarations.conditions import Duration, Operator, Scalar, Test, Value
 from dinmo_pipeline.config.strict_yaml.kinds import (
     BOOLEAN,
+    InvalidValueError,
     Kind,
-    UnfitError,
     expect_number,
     expect_text,
 )
@@ -19,12 +19,12 @@ from dinmo_pipeline.config.strict_yaml.nodes import ListNode, MapNode, Node, kin
 from dinmo_pipeline.config.strict_yaml.nodes import Scalar as ScalarNode
 from dinmo_pipeline.text.wording import shown, suggestion
 
-MOST_VALUES_IN_LIST = 10_000
+MAX_VALUES_PER_LIST = 10_000
 
 
 @dataclass(frozen=True, slots=True)
 class OperatorWord:
-    """A word such as `at_least`: `read` turns its value into a Test or raises UnfitError."""
+    """A word such as `at_least`: `read` turns its value into a Test or raises InvalidValueError."""
 
     word: str
     read: Callable[[Node], Test]
@@ -36,13 +36,13 @@ class OperatorWord:
 def read_value(node: Node) -> Scalar:
     """A value to compare with.
 
-    Text, a number (exact), true or false. An ISO day or time without quotes is a date: in quotes it is text.
+    Text, a number (exact), true or false. An ISO day or time without quotes is a date; in quotes it is text.
     """
     if not isinstance(node, ScalarNode):
-        raise UnfitError(f"must be one value, not {kind_of(node)}")
+        raise InvalidValueError(f"must be one value, not {kind_of(node)}")
     if node.kind == "null":
-        raise UnfitError(
-            "must be a value, not nothing", hint="Ask for unknown values with `is: blank`."
+        raise InvalidValueError(
+            "must be a value, not null", hint="To find unknown values, use `is: blank`."
         )
     if node.kind == "bool":
         return node.text.lower() == "true"
@@ -54,38 +54,40 @@ def read_value(node: Node) -> Scalar:
 def _ordered(node: Node) -> Scalar:
     value = read_value(node)
     if isinstance(value, bool):
-        raise UnfitError("must be a number, a date or text, not true or false")
+        raise InvalidValueError("must be a number, a date or text, not true or false")
     return value
 
 
 def _many(node: Node) -> tuple[Scalar, ...]:
     if not isinstance(node, ListNode):
-        raise UnfitError(
+        raise InvalidValueError(
             f"must be a list of values, not {kind_of(node)}", hint="Write it in brackets: [a, b]."
         )
     if not node.items:
-        raise UnfitError("must not be an empty list: nothing is in it")
-    if len(node.items) > MOST_VALUES_IN_LIST:
-        raise UnfitError(
-            f"must be at most {MOST_VALUES_IN_LIST:,} values", hint="Put long lists into a table."
+        raise InvalidValueError("must not be an empty list")
+    if len(node.items) > MAX_VALUES_PER_LIST:
+        raise InvalidValueError(
+            f"must be at most {MAX_VALUES_PER_LIST:,} values", hint="Move long lists to a table."
         )
     values = []
     for item in node.items:
         try:
             values.append(read_value(item))
-        except UnfitError as unfit:
-            raise UnfitError(
-                f"holds a value that {unfit.message}", hint=unfit.hint, at=item
+        except InvalidValueError as error:
+            raise InvalidValueError(
+                f"contains a value that {error.message}", hint=error.hint, at=item
             ) from None
     for value, item in zip(values, node.items, strict=True):
         if _family(value) != _family(values[0]):
             families = f"{_family(values[0])} and {_family(value)}"
-            raise UnfitError(f"must hold values of one type, and mixes {families}", at=item)
+            raise InvalidValueError(
+                f"must contain values of one type, but mixes {families}", at=item
+            )
     return tuple(values)
 
 
 def _family(value: Scalar) -> str:
-    """What can be compared with each other."""
+    """The type of value, for comparing: only values of one family can be compared."""
     if isinstance(value, bool):
         return "true or false"
     if isinstance(value, (int, Decimal)):
@@ -95,12 +97,14 @@ def _family(value: Scalar) -> str:
 
 def _range(node: Node) -> tuple[Scalar, ...]:
     if not isinstance(node, ListNode) or len(node.items) != 2:  # noqa: PLR2004 - two ends
-        raise UnfitError("must be a list of two values, the lowest and the highest: [10, 20]")
+        raise InvalidValueError(
+            "must be a list of two values, the lowest and the highest: [10, 20]"
+        )
     low, high = _many(node)
     if isinstance(low, bool):
-        raise UnfitError("must be two numbers, dates or texts, not true or false")
+        raise InvalidValueError("must be two numbers, dates or texts, not true or false")
     if _is_ordered_here(low, high) and low > high:  # type: ignore[operator]
-        raise UnfitError(
+        raise InvalidValueError(
             "has its highest value first: nothing is between them", hint="Swap the two values."
         )
     return low, high
@@ -118,7 +122,7 @@ def _is_ordered_here(low: Scalar, high: Scalar) -> bool:
 def _part_of_text(node: Node) -> str:
     text = expect_text(node)
     if not text:
-        raise UnfitError("must not be empty: every text contains it")
+        raise InvalidValueError("must not be empty: every text contains it")
     return text
 
 
@@ -133,8 +137,8 @@ _IS: dict[str, Test] = {
 def _is(node: Node) -> Test:
     word = node.text.lower() if isinstance(node, ScalarNode) else ""
     if word not in _IS:
-        raise UnfitError(
-            "must be one of the allowed words", allowed=tuple(_IS), hint=suggestion(word, _IS)
+        raise InvalidValueError(
+            "must be one of the allowed values", allowed=tuple(_IS), hint=suggestion(word, _IS)
         )
     return _IS[word]
 
@@ -147,12 +151,14 @@ def _anniversary(node: Node) -> Test:
     if not isinstance(node, MapNode):
         return Test("anniversary_on", DAY.read(node))
     if [key.text for key, _ in node.entries] != ["within_next"]:
-        raise UnfitError(
+        raise InvalidValueError(
             "must be a day or {within_next: 7 days}", allowed=("today", "{within_next: 7 days}")
         )
     length: Duration = _COMING.read(node.entries[0][1])
     if length.amount * (7 if length.unit == "weeks" else 1) > _MOST_DAYS_COMING:
-        raise UnfitError("must look at most a year ahead: every anniversary is within a year")
+        raise InvalidValueError(
+            "must look at most a year ahead: every anniversary is within a year"
+        )
     return Test("anniversary_within_next", length)
 
 
@@ -254,14 +260,14 @@ _OTHER_WORDS = {
 
 
 def nearest_operator(word: str) -> str | None:
-    """`Perhaps you meant …` for a word that is no operator."""
+    """`Perhaps you meant …` for a word that is not an operator."""
     other = _OTHER_WORDS.get(word.casefold())
     return f"Perhaps you meant '{other}'." if other else suggestion(word, (*OPERATORS, IGNORE_CASE))
 
 
 def read_ignore_case(node: Node, word: str) -> bool:
-    """The value of `ignore_case` beside an operator; raises UnfitError."""
+    """The value of `ignore_case` beside an operator; raises InvalidValueError."""
     if not OPERATORS[word].for_text:
         allowed = tuple(name for name, each in OPERATORS.items() if each.for_text)
-        raise UnfitError(f"does not go with `{shown(word)}`", allowed=allowed)
+        raise InvalidValueError(f"does not go with `{shown(word)}`", allowed=allowed)
     return BOOLEAN.read(node)

@@ -30,7 +30,7 @@ MAX_DEPTH = 50
 
 @dataclass(frozen=True, slots=True)
 class SegmentReference:
-    """An `in_segment`, and the model whose rows it is asked of (None where that is unknown)."""
+    """An `in_segment`, and the model whose rows it tests (None if unknown)."""
 
     segment: str
     node: Node
@@ -75,7 +75,7 @@ class ConditionReader:
         return self._related(cast("Measure", form), node, value, model, depth)
 
     def _form_of(self, node: MapNode) -> str | None:
-        """The one key that says what the condition is."""
+        """The one key that gives the form of the condition."""
         forms = [key for key, _ in node.entries if key.text in FORM_WORDS]
         if len(forms) == 1:
             return forms[0].text
@@ -84,7 +84,7 @@ class ConditionReader:
             return None
         first = node.entries[0][0] if node.entries else None
         hint = suggestion(first.text, FORM_WORDS) if first else None
-        self._problem(first or node, "A condition needs one of these keys.", FORM_WORDS, hint)
+        self._problem(first or node, "This condition has none of the known keys.", FORM_WORDS, hint)
         return None
 
     def _refuse_two_forms(self, forms: list[Scalar]) -> None:
@@ -93,7 +93,7 @@ class ConditionReader:
         if any(key.text == "field" for key in forms):
             wrong = next(key for key in forms if key.text != "field")
             hint = nearest_operator(wrong.text) or hint
-        message = f"`{forms[0].text}` and `{forms[1].text}` cannot stand in one condition."
+        message = f"`{forms[0].text}` and `{forms[1].text}` cannot be in one condition."
         self._problem(wrong, message, (), hint)
 
     def _group(self, form: str, node: Node, model: Model | None, depth: int) -> Condition | None:
@@ -136,7 +136,7 @@ class ConditionReader:
             return None
         relation = field.partition(".")[0]
         if "." in field and model is not None and relation in model.relations:
-            hint = f"Ask for related rows: {{exists: {shown(relation)}, where: {{field: …}}}}."
+            hint = f"To test related rows: {{exists: {shown(relation)}, where: {{field: …}}}}."
             self._problem(
                 value,
                 f"'{shown(relation)}' is a relation, not a column of '{model.key}'.",
@@ -172,14 +172,14 @@ class ConditionReader:
     def _order_by(self, node: MapNode, measure: str) -> str | None:
         by = node.get("by")
         if by is None:
-            self._problem(node, f"`{measure}` needs `by`: the column that its rows are sorted by.")
+            self._problem(node, f"`{measure}` needs `by`, the column to sort its rows by.")
             return None
         return take(self._subject, "by", lambda: LINE.read(by), by)
 
     def _refuse_others(self, node: MapNode, form: str) -> None:
         for key, _ in node.entries:
             if key.text != form:
-                message = f"`{shown(key.text)}` cannot stand beside `{form}`."
+                message = f"`{shown(key.text)}` cannot be used with `{form}`."
                 self._problem(key, message, (form,), "Write each as an item of `all` or `any`.")
 
     def _problem(

@@ -4,17 +4,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from dinmo_pipeline.config.declarations import Model
-from dinmo_pipeline.config.strict_yaml.kinds import LINE, UnfitError
+from dinmo_pipeline.config.strict_yaml.kinds import LINE, InvalidValueError
 from dinmo_pipeline.config.strict_yaml.nodes import Node
 from dinmo_pipeline.text.wording import shown, suggestion
 
 Models = Mapping[str, Model | None]
-"""Models by key; None for one that is declared but could not be read, which is not checked against."""
+"""Models by key; None for one that is declared but could not be read; nothing is checked against it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Path:
-    """Relations from a row to its related rows, the column there, and the model there where it is known."""
+    """Relations from a row to its related rows, the column there, and the model there if known."""
 
     relations: tuple[str, ...]
     column: str | None
@@ -22,17 +22,17 @@ class Path:
 
 
 def read_path(node: Node, start: Model | None, models: Models, *, with_column: bool) -> Path:
-    """The path written in a node; raises UnfitError for a relation that is not declared."""
+    """The path written in a node; raises InvalidValueError for a relation that is not declared."""
     text = LINE.read(node)
     parts = [part.strip() for part in text.split(".")]
     if not all(parts):
-        raise UnfitError(
-            "has an empty part between its dots", allowed=(_form(with_column=with_column),)
+        raise InvalidValueError(
+            "has an empty part between dots", allowed=(_form(with_column=with_column),)
         )
     if with_column and len(parts) < 2:  # noqa: PLR2004 - a relation and a column
         hint = "Put the relation before the column, with a dot between them."
-        raise UnfitError(
-            "must name a relation and a column of it", allowed=("orders.amount",), hint=hint
+        raise InvalidValueError(
+            "must name a relation and one of its columns", allowed=("orders.amount",), hint=hint
         )
     relations = tuple(parts[:-1] if with_column else parts)
     end = _follow(relations, start, models)
@@ -51,8 +51,8 @@ def _follow(relations: tuple[str, ...], start: Model | None, models: Models) -> 
         relation = here.relations.get(name)
         if relation is None:
             known = tuple(here.relations)
-            message = f"names no relation of model '{here.key}': '{shown(name)}'"
-            raise UnfitError(
+            message = f"is not a relation of model '{here.key}': '{shown(name)}'"
+            raise InvalidValueError(
                 message, allowed=known or ("none is declared",), hint=suggestion(name, known)
             )
         here = models.get(relation.model)

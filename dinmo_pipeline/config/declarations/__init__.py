@@ -4,8 +4,6 @@ The conditions of segments are in the module `conditions`.
 """
 
 from dinmo_pipeline.config.declarations.activations import (
-    AFTER_UPSTREAM,
-    MANUAL,
     Activation,
     Destination,
     Guards,
@@ -32,6 +30,7 @@ from dinmo_pipeline.config.declarations.warehouse import (
     Source,
     SourceType,
 )
+from dinmo_pipeline.config.schedules.kinds import AFTER_UPSTREAM, MANUAL
 
 __all__ = [
     "AFTER_UPSTREAM",

@@ -5,30 +5,61 @@ from dataclasses import field as dataclass_field
 from typing import Literal, TypeAlias
 
 from dinmo_pipeline.config.declarations.warehouse import EnvironmentVariable
+from dinmo_pipeline.config.schedules.kinds import (
+    AFTER_UPSTREAM,
+    MANUAL,
+    SCHEDULE,
+    SCHEDULE_OR_UPSTREAM,
+    TIMEZONE,
+)
+from dinmo_pipeline.config.strict_yaml.declared_fields import part, setting
+from dinmo_pipeline.config.strict_yaml.kinds import BOOLEAN, LINE, NAME, one_of, share
 from dinmo_pipeline.config.strict_yaml.problems import Place
 
 MatchBy: TypeAlias = Literal["email", "user_id"]
 
-MANUAL = "manual"
-AFTER_UPSTREAM = "after_upstream"
-"""The schedule that is declared as `{after: upstream}`."""
+_SHARE = "a share, 0 to 1"
 
 
 @dataclass(frozen=True, slots=True)
 class Guards:
-    """Shares, 0 to 1: above them a change set is held, or a sync counts as failed."""
+    """When a change set is held for a person, and when a sync counts as failed."""
 
-    max_removed_share: float = 0.3
-    max_unidentified_share: float = 0.05
-    max_failed_share: float = 0.1
+    max_removed_share: float = setting(
+        share(),
+        "Hold the changes if more than this share of the tagged contacts would lose the tag",
+        default=0.3,
+        unit=_SHARE,
+    )
+    max_unidentified_share: float = setting(
+        share(),
+        "Hold the changes if more than this share of the tagged contacts would lose the tag while rows of"
+        " the segment lost their identifier or its type changed",
+        default=0.05,
+        unit=_SHARE,
+    )
+    max_failed_share: float = setting(
+        share(),
+        "Report the sync as failed if more than this share of its changes failed",
+        default=0.1,
+        unit=_SHARE,
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class Reconciliation:
-    """When to compare with Intercom, a cron expression or MANUAL, and whether to mend what differs."""
+    """When to compare with Intercom, and whether to repair differences."""
 
-    schedule: str = MANUAL
-    repair: bool = False
+    schedule: str = setting(
+        SCHEDULE,
+        "When to compare with Intercom: as `schedule`, without `{after: upstream}`",
+        default=MANUAL,
+    )
+    repair: bool = setting(
+        BOOLEAN,
+        "Repair differences; if false, only report them in the check `drift`",
+        default=False,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,26 +75,60 @@ class Destination:
     place: Place = dataclass_field(compare=False, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Activation:
     """A segment sent to a destination, every setting resolved.
 
-    A setting is the activation's own, else the destination's default, else built-in. `name` is the
-    tag's name, `schedule` a cron expression, MANUAL or AFTER_UPSTREAM, `timezone` an IANA name.
+    A setting is the activation's own, else the destination's default, else the default here. A schedule is a
+    cron expression, MANUAL or AFTER_UPSTREAM.
     """
 
     key: str
-    segment: str
-    destination: str
-    name: str
-    match_by: MatchBy
-    column: str
-    schedule: str
-    timezone: str
-    enabled: bool
-    on_multiple_users: Literal["all", "skip"]
-    guards: Guards
-    reconciliation: Reconciliation
+    segment: str = setting(
+        LINE, "The segment", default_doc="the one with the activation's key", inherited=False
+    )
+    destination: str = setting(LINE, "The destination", default_doc="the only one", inherited=False)
+    name: str = setting(
+        NAME,
+        "The tag's name in Intercom, at most 191 characters. A new name renames the tag",
+        default_doc="the segment's name",
+        inherited=False,
+    )
+    match_by: MatchBy = setting(
+        one_of("email", "user_id"),
+        "Which identifier finds the user in Intercom: `email`, or `user_id` (Intercom's `external_id`)",
+        default="email",
+    )
+    column: str = setting(
+        LINE,
+        "The segment's column with that identifier",
+        default_doc="`email`; when matching by user id the model's `key`, else `user_id`",
+    )
+    schedule: str = setting(
+        SCHEDULE_OR_UPSTREAM,
+        "When to sync: words such as `every 15 minutes` or `weekdays at 7:30`, five cron fields, `manual`, or"
+        " `{after: upstream}`",
+        default=MANUAL,
+    )
+    timezone: str = setting(
+        TIMEZONE,
+        "The IANA time zone of the schedule, and of days in the segment's conditions",
+        default="UTC",
+    )
+    enabled: bool = setting(
+        BOOLEAN, "If false, neither schedule nor sensor runs it, and its tags stay", default=True
+    )
+    on_multiple_users: Literal["all", "skip"] = setting(
+        one_of("all", "skip"),
+        "If several users have one identifier: tag `all` of them, or `skip` them",
+        default="all",
+    )
+    guards: Guards = part(Guards, "When to hold the changes until a person releases them")
+    reconciliation: Reconciliation = part(
+        Reconciliation,
+        "When to compare with the contacts that carry the tag in Intercom",
+        key="reconcile",
+    )
     place: Place = dataclass_field(compare=False, repr=False)
 
     @property

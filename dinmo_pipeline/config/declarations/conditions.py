@@ -25,7 +25,7 @@ class Duration:
 
 @dataclass(frozen=True, slots=True)
 class Relative:
-    """A moment told from now: `today`, `yesterday`, `now`, `30 days ago`, `in 2 hours`.
+    """A moment relative to now: `today`, `yesterday`, `now`, `30 days ago`, `in 2 hours`.
 
     `offset` counts in `unit` and is negative in the past. In days and longer units the moment is a whole
     day of the activation's time zone; in hours and minutes it is an instant.

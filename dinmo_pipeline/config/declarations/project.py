@@ -18,7 +18,7 @@ class State:
 
 @dataclass(frozen=True, slots=True)
 class Alerts:
-    """Where people are told of trouble: the variable with the URL of an incoming webhook."""
+    """Where alert messages go: the variable with the URL of an incoming webhook."""
 
     webhook: EnvironmentVariable
 

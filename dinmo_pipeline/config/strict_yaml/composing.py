@@ -13,7 +13,7 @@ from dinmo_pipeline.config.strict_yaml.scalars import scalar_kind
 from dinmo_pipeline.config.strict_yaml.source_text import Position
 from dinmo_pipeline.text.wording import shown
 
-# Far above what a person writes, and low enough that hostile input costs neither time nor memory.
+# Far more than a person writes, and low enough that hostile input costs little time and memory.
 MAX_DEPTH = 150
 MAX_ALIASES = 1_000
 MAX_VALUES = 100_000
@@ -29,38 +29,39 @@ class UnreadableYamlError(Exception):
 
 
 def compose(file: str, text: str, report: Report) -> Node:
-    """The only document in `text`.
+    """Parse the only document in `text`.
 
-    Duplicate keys, tags and merge keys are reported and reading goes on.
+    Duplicate keys, tags and merge keys are reported, and reading continues.
 
     Raises:
-        UnreadableYamlError: it is no YAML, empty, several documents, or too large.
+        UnreadableYamlError: the text is not YAML, is empty, contains several documents, or is too large.
     """
     try:
         return _Composer(file, yaml.parse(text, Loader=_fast_parser()), report).document()
     except yaml.YAMLError:
-        # libyaml is twelve times as fast, but words its errors differently and is not in every installation:
-        # what is shown always comes from the parser in Python.
-        return _compose_in_python(file, text, report)
+        # libyaml is twelve times as fast, but is not always installed and words its errors differently, so
+        # the Python parser always finds the error to show.
+        return compose_in_python(file, text, report)
 
 
 def _fast_parser() -> Any:
     return getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
-def _compose_in_python(file: str, text: str, report: Report) -> Node:
+def compose_in_python(file: str, text: str, report: Report) -> Node:
+    """What `compose` does, without libyaml."""
     try:
         return _Composer(file, yaml.parse(text, Loader=yaml.SafeLoader), report).document()
     except yaml.MarkedYAMLError as error:
         report.add(_place_of(file, error), _SUBJECT, *_syntax_message(error))
     except yaml.reader.ReaderError as error:
         place = _place_at(file, text, error.position)
-        report.add(place, _SUBJECT, "This character is not allowed in YAML; delete it.")
+        report.add(place, _SUBJECT, "YAML does not allow this character. Delete it.")
     except (yaml.YAMLError, ValueError, OverflowError):
         report.add(
             Place(file, 1, 1),
             _SUBJECT,
-            "This cannot be read as YAML: an escape in quotes is wrong.",
+            "Invalid YAML: an escape sequence in quotes is wrong.",
         )
     raise UnreadableYamlError
 
@@ -76,21 +77,21 @@ def _place_at(file: str, text: str, index: int) -> Place:
 
 
 _SYNTAX_MESSAGES = (
-    ("'\\t' that cannot start", "A tab stands where YAML allows only spaces; indent with spaces."),
+    ("'\\t' that cannot start", "YAML does not allow a tab here. Indent with spaces."),
     (
         "mapping values are not allowed",
-        "A second ': ' on this line; put the value in quotes, or start a new line.",
+        "This line has a second ': '. Put the value in quotes, or start a new line.",
     ),
-    ("could not find expected ':'", "A ':' is missing after this key."),
-    ("unexpected end of stream", "The closing quote of this text is missing."),
-    ("expected <block end>", "The indentation here does not fit the lines above."),
+    ("could not find expected ':'", "This key needs a ':' after it."),
+    ("unexpected end of stream", "This text has no closing quote."),
+    ("expected <block end>", "The indentation does not match the lines above."),
     (
         "that cannot start any token",
-        "A plain text cannot start with this character; put the text in quotes.",
+        "Text without quotes cannot start with this character. Put it in quotes.",
     ),
-    ("expected ',' or '}'", "A ',' or the closing '}' is missing."),
-    ("expected ',' or ']'", "A ',' or the closing ']' is missing."),
-    ("incompatible YAML document", "Only YAML 1 is read; delete the %YAML line."),
+    ("expected ',' or '}'", "Expected a ',' or the closing '}'."),
+    ("expected ',' or ']'", "Expected a ',' or the closing ']'."),
+    ("incompatible YAML document", "Only YAML 1 is supported. Delete the %YAML line."),
 )
 
 
@@ -100,7 +101,7 @@ def _syntax_message(error: yaml.MarkedYAMLError) -> tuple[str]:
     for part, message in _SYNTAX_MESSAGES:
         if part in problem:
             return (message,)
-    return ("This is not YAML: something is missing or misplaced here.",)
+    return ("Invalid YAML: something is missing or misplaced here.",)
 
 
 class _Composer:
@@ -122,7 +123,7 @@ class _Composer:
             self._stop(
                 Place(self._file, 1, 1),
                 "The file is empty.",
-                "Declare something in it, or delete it.",
+                "Add declarations, or delete the file.",
             )
         node = self._node(next(self._events), depth=1)
         next(self._events)
@@ -130,8 +131,8 @@ class _Composer:
         if not isinstance(event, yaml.StreamEndEvent):
             self._stop(
                 self._place(event),
-                "A second document starts here; a file holds one.",
-                "Delete the '---', or put what follows into a file of its own.",
+                "A second document starts here. A file may contain only one.",
+                "Delete the '---', or move what follows to another file.",
             )
         return node
 
@@ -162,7 +163,9 @@ class _Composer:
         text = _with_joined_surrogates(event.value)
         if _UNUSABLE.search(text):
             self._report.add(
-                place, _SUBJECT, "This text holds a character no database can store; delete it."
+                place,
+                _SUBJECT,
+                "This text contains a character that databases cannot store. Delete it.",
             )
         kind = scalar_kind(text, plain=plain)
         return Scalar(text, kind, plain, place, _end(event))
@@ -191,13 +194,13 @@ class _Composer:
         if not isinstance(key, Scalar):
             self._report.add(key, _SUBJECT, "A key must be text, not a list or a mapping.")
         elif key.plain and key.text == "<<":
-            hint = "Repeat the settings, or put shared ones into `default_activation`."
+            hint = "Repeat the settings, or move shared ones to `default_activation`."
             self._report.add(
                 key, _SUBJECT, "Merge keys ('<<') are not part of YAML 1.2.", hint=hint
             )
         elif key.text in entries:
             first = entries[key.text][0].place
-            message = f"The key '{shown(key.text)}' stands twice in one mapping: first at {first}."
+            message = f"The key '{shown(key.text)}' is used twice in one mapping. The first is at {first}."
             self._report.add(key, _SUBJECT, message, hint="Delete or rename one of them.")
             self._report.hide_secret(key.text, value)
         else:
@@ -212,24 +215,24 @@ class _Composer:
         if event.anchor not in self._anchors:
             self._stop(
                 place,
-                "This alias names no anchor above it.",
-                "Put text that starts with '*' in quotes.",
+                "No anchor above has this alias's name.",
+                "If it is text, put it in quotes.",
             )
         node = self._anchors[event.anchor]
         if node is None:
-            self._stop(place, "This alias stands inside the value that it repeats.")
+            self._stop(place, "This alias is inside the value that it repeats.")
         return node
 
     def _refuse_tag(self, event: Any) -> None:
         if event.tag is not None:
-            hint = "Delete it; put text that starts with '!' in quotes."
+            hint = "Delete the tag. If it is text, put it in quotes."
             self._report.add(
-                self._place(event), _SUBJECT, "Tags ('!…') are not used here.", hint=hint
+                self._place(event), _SUBJECT, "Tags ('!…') are not supported.", hint=hint
             )
 
     def _refuse_too_many(self, event: Any, size: int) -> None:
         if size > MAX_VALUES:
-            message = f"The file has more than {MAX_VALUES:,} values, aliases written out."
+            message = f"The file has more than {MAX_VALUES:,} values, counting what aliases repeat."
             self._stop(self._place(event), message)
 
     def _place(self, event: Any) -> Place:
@@ -241,7 +244,7 @@ class _Composer:
 
 
 def _with_joined_surrogates(text: str) -> str:
-    """JSON is YAML, and writes characters beyond 16 bits as two escapes: they are one character."""
+    """Join the two escapes that JSON, which is YAML, uses for a character beyond 16 bits."""
     if not _SURROGATES.search(text):
         return text
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "surrogatepass")

@@ -20,7 +20,7 @@ _OTHER_ENCODINGS = (
 
 
 def read_documents(path: Path, report: Report) -> tuple[list[MapNode], bool]:
-    """The mapping in each file at `path`, sorted by file name, and whether all could be read."""
+    """The mapping in each file at `path`, sorted by file name, and whether every file could be read."""
     files = _declaration_files(path, report)
     documents = [_read_document(file, report) for file in files or ()]
     readable = [document for document in documents if document is not None]
@@ -33,28 +33,28 @@ def _declaration_files(path: Path, report: Report) -> list[Path] | None:
         if path.is_file():
             return [path]
         if not path.is_dir():
-            hint = "Give a YAML file or a folder of YAML files."
-            report.add(nowhere, "declarations", "There is no file or folder here.", hint=hint)
+            hint = "Name a YAML file or a folder of YAML files."
+            report.add(nowhere, "declarations", "This path does not exist.", hint=hint)
             return None
         files = _files_in(path)
     except (OSError, ValueError) as error:
-        report.add(nowhere, "declarations", f"This cannot be opened: {_reason(error)}.")
+        report.add(nowhere, "declarations", f"The file cannot be opened: {_reason(error)}.")
         return None
     if not files:
-        message = "This folder holds no YAML file."
+        message = "This folder contains no YAML file."
         report.add(
             nowhere, "declarations", message, allowed=tuple(f"*{ending}" for ending in _ENDINGS)
         )
     if len(files) > MAX_FILES:
         report.add(
-            nowhere, "declarations", f"This folder holds more than {MAX_FILES:,} YAML files."
+            nowhere, "declarations", f"This folder contains more than {MAX_FILES:,} YAML files."
         )
         return None
     return files
 
 
 def _files_in(folder: Path) -> list[Path]:
-    """The YAML files in a folder and below, sorted; hidden ones are editors' and version control's."""
+    """The YAML files in a folder and below, sorted; hidden ones belong to editors and version control."""
     files = []
     for here, folders, names in os.walk(folder):
         folders[:] = [name for name in folders if not name.startswith(".")]
@@ -85,12 +85,12 @@ def _top_level(node: Node, report: Report) -> MapNode | None:
         return node
     report.hide(node)
     if kind_of(node) == "nothing":
-        report.add(
-            node, "file", "The file is empty.", hint="Declare something in it, or delete it."
-        )
+        report.add(node, "file", "The file is empty.", hint="Add declarations, or delete the file.")
     else:
         hint = "Start with a key such as `segments:`."
-        report.add(node, "file", f"A file must be a mapping, not {kind_of(node)}.", hint=hint)
+        report.add(
+            node, "file", f"The file must contain a mapping, not {kind_of(node)}.", hint=hint
+        )
     return None
 
 
@@ -100,7 +100,7 @@ def _read_text(path: Path, report: Report) -> str | None:
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
     except (OSError, ValueError) as error:
-        report.add(start, "file", f"This cannot be opened: {_reason(error)}.")
+        report.add(start, "file", f"The file cannot be opened: {_reason(error)}.")
         return None
     if len(data) > MAX_BYTES:
         report.add(start, "file", f"The file is larger than {MAX_BYTES // 1_000_000} MB.")
@@ -111,7 +111,9 @@ def _read_text(path: Path, report: Report) -> str | None:
         before = data[: error.start].decode("utf-8", errors="replace").split("\n")
         encoding = next((name for mark, name in _OTHER_ENCODINGS if data.startswith(mark)), None)
         message = (
-            f"The file is in {encoding}, not UTF-8." if encoding else "This is not UTF-8 text."
+            f"The file is encoded in {encoding}, not UTF-8."
+            if encoding
+            else "The file is not valid UTF-8."
         )
         place = Place(str(path), len(before), len(before[-1]) + 1)
         report.add(place, "file", message, hint="Save the file as UTF-8.")

@@ -7,22 +7,22 @@ from dinmo_pipeline.config.strict_yaml.nodes import MapNode, Node, Scalar, kind_
 from dinmo_pipeline.config.strict_yaml.report import Report, Subject
 from dinmo_pipeline.text.wording import shown
 
-# Keys become partition keys, schedule names and folder names.
+# Keys become partition keys, and parts of the names of schedules and files.
 _KEY = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
-LONGEST_KEY = 60
-KEY_PATTERN = f"^[A-Za-z][A-Za-z0-9_]{{0,{LONGEST_KEY - 1}}}$"
+MAX_KEY_LENGTH = 60
+KEY_PATTERN = f"^[A-Za-z][A-Za-z0-9_]{{0,{MAX_KEY_LENGTH - 1}}}$"
 
 
 def check_key(key: Scalar, subject: Subject) -> bool:
-    """Whether a key may name an object; a problem otherwise."""
+    """Whether a key can name an object; otherwise a problem is noted."""
     if not _KEY.fullmatch(key.text):
         hint = f"For example: {_suggestion(key.text)}."
-        message = "A key must start with a letter and hold only letters, digits and '_'."
+        message = "A key must start with a letter and contain only letters, digits and '_'."
         subject.problem(key, message, hint=hint)
         return False
-    if len(key.text) > LONGEST_KEY:
+    if len(key.text) > MAX_KEY_LENGTH:
         message = (
-            f"A key must be at most {LONGEST_KEY} characters long, and this has {len(key.text)}."
+            f"A key must be at most {MAX_KEY_LENGTH} characters long; this one has {len(key.text)}."
         )
         subject.problem(key, message)
         return False
@@ -31,8 +31,10 @@ def check_key(key: Scalar, subject: Subject) -> bool:
 
 def _suggestion(text: str) -> str:
     parts = re.findall(r"[A-Za-z0-9]+", text)
-    joined = "_".join(parts)[:LONGEST_KEY].lower()
-    return joined if _KEY.fullmatch(joined) else f"a_{joined}"[:LONGEST_KEY] if joined else "my_key"
+    joined = "_".join(parts)[:MAX_KEY_LENGTH].lower()
+    return (
+        joined if _KEY.fullmatch(joined) else f"a_{joined}"[:MAX_KEY_LENGTH] if joined else "my_key"
+    )
 
 
 def named(kind: str, key: str, report: Report) -> Subject:
@@ -41,7 +43,7 @@ def named(kind: str, key: str, report: Report) -> Subject:
 
 
 def objects_in(section: Node, kind: str, report: Report) -> Iterator[tuple[Scalar, Node, Subject]]:
-    """Key, value and subject of each object of a section; a problem where it is no mapping."""
+    """Key, value and subject of each object in a section; a problem if it is not a mapping."""
     if isinstance(section, Scalar) and section.kind == "null":
         return
     if not isinstance(section, MapNode):

@@ -12,11 +12,11 @@ from dinmo_pipeline.text.wording import shown, suggestion
 T = TypeVar("T")
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
-_MOST_DIGITS = 38  # what the widest exact number of the warehouses holds
+MAX_DIGITS = 38  # of the widest exact number type in warehouses
 
 
-class UnfitError(Exception):
-    """A value is not what it should be; the message continues `schedule …`."""
+class InvalidValueError(Exception):
+    """A value is not valid; the message continues `schedule …`."""
 
     def __init__(
         self,
@@ -35,7 +35,7 @@ class UnfitError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Kind(Generic[T]):
-    """`read` returns the value of a node or raises UnfitError; `schema` is its JSON Schema."""
+    """`read` returns the value of a node or raises InvalidValueError; `schema` is its JSON Schema."""
 
     read: Callable[[Node], T]
     schema: Mapping[str, Any]
@@ -48,16 +48,16 @@ def expect_text(node: Node) -> str:
             return node.text
         if node.kind != "null":
             hint = f'If it is text, write it in quotes: "{shown(node.text)}".'
-            raise UnfitError(f"must be text, not {kind_of(node)}", hint=hint)
-    raise UnfitError(f"must be text, not {kind_of(node)}")
+            raise InvalidValueError(f"must be text, not {kind_of(node)}", hint=hint)
+    raise InvalidValueError(f"must be text, not {kind_of(node)}")
 
 
 def _line(node: Node) -> str:
     text = expect_text(node).strip()
     if not text:
-        raise UnfitError("must not be empty")
+        raise InvalidValueError("must not be empty")
     if _CONTROL.search(text):
-        raise UnfitError("must be one line without control characters")
+        raise InvalidValueError("must be a single line without control characters")
     return text
 
 
@@ -67,12 +67,14 @@ LINE: Kind[str] = Kind(_line, {"type": "string", "pattern": r"\S"})
 
 def _name(node: Node) -> str:
     text = _line(node)
-    if len(text) > _LONGEST_NAME:
-        raise UnfitError(f"must be at most {_LONGEST_NAME} characters long, and is {len(text)}")
+    if len(text) > MAX_NAME_LENGTH:
+        raise InvalidValueError(
+            f"must be at most {MAX_NAME_LENGTH} characters long; this one has {len(text)}"
+        )
     return text
 
 
-_LONGEST_NAME = 191  # Intercom's limit for the name of a tag
+MAX_NAME_LENGTH = 191  # Intercom's limit for the name of a tag
 NAME: Kind[str] = Kind(_name, {"type": "string", "pattern": r"\S"})
 """A name that can become a tag's."""
 
@@ -87,7 +89,7 @@ DESCRIPTION: Kind[str] = Kind(_description, {"type": "string"})
 def _query(node: Node) -> str:
     text = expect_text(node)
     if not text.strip():
-        raise UnfitError("must not be empty")
+        raise InvalidValueError("must not be empty")
     return text
 
 
@@ -98,28 +100,30 @@ QUERY: Kind[str] = Kind(_query, {"type": "string", "pattern": r"\S"})
 def _boolean(node: Node) -> bool:
     if isinstance(node, Scalar) and node.kind == "bool":
         return node.text.lower() == "true"
-    raise UnfitError(f"must be true or false, not {kind_of(node)}", allowed=("true", "false"))
+    raise InvalidValueError(
+        f"must be true or false, not {kind_of(node)}", allowed=("true", "false")
+    )
 
 
 BOOLEAN: Kind[bool] = Kind(_boolean, {"type": "boolean"})
 
 
 def expect_number(node: Node) -> int | Decimal:
-    """An exact number: what is written, not the nearest binary fraction."""
+    """The exact number as written, not the nearest binary fraction."""
     if not isinstance(node, Scalar) or node.kind not in {"int", "float"}:
-        raise UnfitError(f"must be a number, not {kind_of(node)}")
+        raise InvalidValueError(f"must be a number, not {kind_of(node)}")
     if any(letter in node.text.lower() for letter in ("inf", "nan")):
-        raise UnfitError("must be a finite number")
-    if len(node.text) > 2 * _MOST_DIGITS:
-        raise UnfitError(f"must be a number of at most {_MOST_DIGITS} digits")
+        raise InvalidValueError("must be a finite number")
+    if len(node.text) > 2 * MAX_DIGITS:
+        raise InvalidValueError(f"must be a number of at most {MAX_DIGITS} digits")
     number = Decimal(node.text)
     _, digits, exponent = number.as_tuple()
     if (
-        len(digits) > _MOST_DIGITS
-        or abs(number.adjusted()) > _MOST_DIGITS
-        or abs(int(exponent)) > _MOST_DIGITS
+        len(digits) > MAX_DIGITS
+        or abs(number.adjusted()) > MAX_DIGITS
+        or abs(int(exponent)) > MAX_DIGITS
     ):
-        raise UnfitError(f"must be a number of at most {_MOST_DIGITS} digits")
+        raise InvalidValueError(f"must be a number of at most {MAX_DIGITS} digits")
     return int(node.text) if node.kind == "int" else number
 
 
@@ -129,8 +133,8 @@ def share(*, above_zero: bool = False) -> Kind[float]:
     def read(node: Node) -> float:
         number = float(expect_number(node))
         if not 0 <= number <= 1 or (above_zero and number == 0):
-            raise UnfitError(
-                "must be above 0 and at most 1" if above_zero else "must be from 0 to 1"
+            raise InvalidValueError(
+                "must be greater than 0 and at most 1" if above_zero else "must be from 0 to 1"
             )
         return number
 
@@ -145,7 +149,7 @@ def one_of(*choices: str) -> Kind[Any]:
         if isinstance(node, Scalar) and node.text in choices:
             return node.text
         hint = suggestion(node.text, choices) if isinstance(node, Scalar) else None
-        raise UnfitError("must be one of the allowed words", allowed=choices, hint=hint)
+        raise InvalidValueError("must be one of the allowed values", allowed=choices, hint=hint)
 
     return Kind(read, {"enum": list(choices)})
 
@@ -155,7 +159,7 @@ def _node(node: Node) -> Node:
 
 
 def any_node(schema: Mapping[str, Any]) -> Kind[Node]:
-    """A part that its own reader reads."""
+    """A part with a reader of its own."""
     return Kind(_node, schema)
 
 
@@ -164,14 +168,14 @@ def list_of(item: Kind[T]) -> Kind[tuple[T, ...]]:
 
     def read(node: Node) -> tuple[T, ...]:
         if not isinstance(node, ListNode):
-            raise UnfitError(f"must be a list, not {kind_of(node)}")
+            raise InvalidValueError(f"must be a list, not {kind_of(node)}")
         values = []
         for each in node.items:
             try:
                 values.append(item.read(each))
-            except UnfitError as unfit:
-                raise UnfitError(
-                    f"holds a value that {unfit.message}", hint=unfit.hint, at=unfit.at or each
+            except InvalidValueError as error:
+                raise InvalidValueError(
+                    f"contains a value that {error.message}", hint=error.hint, at=error.at or each
                 ) from None
         return tuple(values)
 
@@ -181,9 +185,9 @@ def list_of(item: Kind[T]) -> Kind[tuple[T, ...]]:
 def _mapping(node: Node) -> MapNode:
     if isinstance(node, MapNode):
         return node
-    raise UnfitError(f"must be a mapping, not {kind_of(node)}")
+    raise InvalidValueError(f"must be a mapping, not {kind_of(node)}")
 
 
 def mapping(schema: Mapping[str, Any]) -> Kind[MapNode]:
-    """A mapping that its own reader reads."""
+    """A mapping with a reader of its own."""
     return Kind(_mapping, schema)

@@ -11,7 +11,7 @@ ScalarKind: TypeAlias = Literal["null", "bool", "int", "float", "text"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scalar:
-    """A single value: its text, what YAML 1.2 takes it for, and whether it stood without quotes."""
+    """A single value: its text, its type in YAML 1.2, and whether it was written without quotes."""
 
     text: str
     kind: ScalarKind

@@ -1,4 +1,4 @@
-"""Where a declaration stands, and what is wrong with it."""
+"""A place in the declarations, and what is wrong there."""
 
 from dataclasses import dataclass
 from dataclasses import field as dataclass_field
@@ -21,7 +21,7 @@ class Place:
 class Excerpt:
     """The source line of a place and up to two before it, secrets masked.
 
-    `lines` are (line number, text); `caret` is the offset, in characters of the last line, of what is wrong.
+    `lines` are (line number, text); `caret` is the offset of the problem in the last line, in characters.
     """
 
     lines: tuple[tuple[int, str], ...]

@@ -10,7 +10,7 @@ from dinmo_pipeline.text.wording import shown, suggestion
 def check_reference(
     name: str, known: Collection[str], kind: str, at: Node, subject: Subject
 ) -> bool:
-    """Whether `name` is declared; a problem otherwise."""
+    """Whether `name` is declared; otherwise a problem is noted."""
     if name in known:
         return True
     allowed = tuple(known) or ("none is declared",)

@@ -40,7 +40,7 @@ SECRET_SETTINGS = frozenset({"access_token", "uri", "webhook"})
 _SECRET_NAME = re.compile(
     r"token|secret|passw|credential|api_?key|webhook|^uri$|^dsn$|^alerts$", re.IGNORECASE
 )
-_MOST_SHOWN = 500
+MAX_PROBLEMS_SHOWN = 500
 _VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,199}")
 
 
@@ -68,7 +68,7 @@ class Report:
     ) -> None:
         """Note a problem at a node or a place; the message is a sentence without a secret in it.
 
-        What `needs_all_files` is dropped while a file could not be read: what is missing may be in there.
+        With `needs_all_files` it is dropped if a file could not be read, which may hold what is missing.
         """
         if needs_all_files and not self.is_complete:
             return
@@ -87,7 +87,7 @@ class Report:
             self.hide(item)
 
     def hide_secret(self, key: str, value: Node) -> None:
-        """Never show the value of a secret setting; the name of an environment variable is none."""
+        """Never show the value of a secret setting; the name of an environment variable is not secret."""
         if isinstance(value, MapNode) and is_reference(value):
             return
         if key in SECRET_SETTINGS or (isinstance(value, Scalar) and is_secret_name(key)):
@@ -95,16 +95,16 @@ class Report:
 
     @property
     def count(self) -> int:
-        """How many problems were noted so far."""
+        """How many problems have been noted."""
         return len(self._problems)
 
     def problems(self) -> tuple[Problem, ...]:
-        """Every problem once, sorted by place, with its source lines; the first 500 of more."""
+        """Each problem once, sorted by place, with its source lines; at most MAX_PROBLEMS_SHOWN."""
         unique = sorted(dict.fromkeys(self._problems), key=_order)
-        shown = [self._shown(problem) for problem in unique[:_MOST_SHOWN]]
-        if len(unique) > _MOST_SHOWN:
-            more = f"{len(unique) - _MOST_SHOWN:,} more problems are not shown."
-            shown.append(Problem(unique[_MOST_SHOWN].place, "declarations", more))
+        shown = [self._shown(problem) for problem in unique[:MAX_PROBLEMS_SHOWN]]
+        if len(unique) > MAX_PROBLEMS_SHOWN:
+            more = f"{len(unique) - MAX_PROBLEMS_SHOWN:,} more problems are not shown."
+            shown.append(Problem(unique[MAX_PROBLEMS_SHOWN].place, "declarations", more))
         return tuple(shown)
 
     def _shown(self, problem: Problem) -> Problem:
@@ -121,7 +121,7 @@ class Report:
 
 
 def is_secret_name(key: str) -> bool:
-    """Whether what stands under such a key may be a secret."""
+    """Whether a key of this name may hold a secret."""
     return _SECRET_NAME.search(key) is not None
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from dinmo_pipeline.config.strict_yaml.kinds import Kind, UnfitError
+from dinmo_pipeline.config.strict_yaml.kinds import InvalidValueError, Kind
 from dinmo_pipeline.config.strict_yaml.nodes import MapNode, Node, Scalar, kind_of
 from dinmo_pipeline.config.strict_yaml.report import Subject, is_secret_name
 from dinmo_pipeline.text.wording import nearest, shown, suggestion
@@ -14,17 +14,30 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Setting(Generic[T]):
-    """A key of an object and the kind of its value; `doc` is shown by editors."""
+    """A key of an object and the kind of its value.
+
+    `doc` says what it does, `unit` what a number counts, and `default_doc` what holds where nothing is
+    declared and that depends on other declarations.
+    """
 
     key: str
     kind: Kind[T]
     doc: str
     required: bool = False
     default: Any = None
+    default_doc: str | None = None
+    unit: str | None = None
+
+    @property
+    def full_doc(self) -> str:
+        """What people see of it: description, unit, and a default that is not a plain value."""
+        unit = f" ({self.unit})" if self.unit else ""
+        default = f" Default: {self.default_doc}." if self.default_doc else ""
+        return f"{self.doc.removesuffix('.')}{unit}.{default}"
 
 
 class Found:
-    """The settings an object has, read; `is_whole` is false when one of them was refused."""
+    """The settings of an object as they were read; `is_whole` is false if one was refused."""
 
     def __init__(self, nodes: Mapping[str, Node]) -> None:
         self._nodes = nodes
@@ -32,25 +45,25 @@ class Found:
         self.is_whole = True
 
     def put(self, setting: Setting[T], value: T) -> None:
-        """Keep a value that was read."""
+        """Store a value that was read."""
         self._values[setting.key] = value
 
     def get(self, setting: Setting[T]) -> T | None:
-        """The value, or None where the setting is absent or was refused."""
+        """The value; None if the setting is absent or was refused."""
         value: T | None = self._values.get(setting.key)
         return value
 
     def node(self, setting: Setting[Any]) -> Node | None:
-        """Where the value of the setting stands."""
+        """The node of the setting's value."""
         return self._nodes.get(setting.key)
 
 
 def read_settings(
     node: Node, settings: Sequence[Setting[Any]], subject: Subject, *, holds_secret: bool = False
 ) -> Found | None:
-    """The settings in a mapping; None when it is no mapping. Each problem goes to the report.
+    """Read the settings in a mapping; None if it is not a mapping. Each problem goes to the report.
 
-    Where the object `holds_secret`, the value of an unknown key is masked: it may be a misspelt secret.
+    If the object `holds_secret`, the value of an unknown key is masked, since it may be a misspelt secret.
     """
     if isinstance(node, Scalar) and node.kind == "null":
         node = MapNode((), node.place, node.end, 1)
@@ -80,10 +93,10 @@ def read_settings(
 def _read_one(found: Found, setting: Setting[Any], value: Node, subject: Subject) -> None:
     try:
         found.put(setting, setting.kind.read(value))
-    except UnfitError as unfit:
+    except InvalidValueError as error:
         found.is_whole = False
-        message = f"`{setting.key}` {unfit.message}."
-        subject.problem(unfit.at or value, message, allowed=unfit.allowed, hint=unfit.hint)
+        message = f"`{setting.key}` {error.message}."
+        subject.problem(error.at or value, message, allowed=error.allowed, hint=error.hint)
 
 
 def _refuse_unknown(
@@ -116,5 +129,5 @@ def settings_schema(settings: Sequence[Setting[Any]]) -> dict[str, Any]:
 
 
 def _setting_schema(setting: Setting[Any]) -> dict[str, Any]:
-    described = {**setting.kind.schema, "description": setting.doc}
+    described = {**setting.kind.schema, "description": setting.full_doc}
     return described if setting.default is None else {**described, "default": setting.default}

@@ -8,15 +8,15 @@ from dinmo_pipeline.text.masking import MASK, credential_spans
 
 # PyYAML counts these as line breaks; its line numbers are only right with the same set.
 _LINE_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
-# Where nothing is known of the structure, whatever follows such a name is masked.
+# If the structure is unknown, whatever follows such a name is masked.
 _SECRET_NAME = re.compile(
     r"""(?:token|secret|passw|credential|uri|dsn|api_key|webhook|alerts)[\w-]{0,40}["']?\s{0,40}[:=]\s*(?P<secret>.*)$""",
     re.IGNORECASE,
 )
 _REFERENCE = re.compile(r"^\{\s*env\s*:\s*[A-Za-z_][A-Za-z0-9_]*\s*\}\s*[,}]*\s*(?:#.*)?$")
 _COMMENT = re.compile(r"(?:^|\s)#")
-_LINES_OF_A_SECRET = 40
-_LONGEST_LINE = 160
+_MAX_LINES_PER_SECRET = 40
+_MAX_LINE_LENGTH = 160
 
 Position = tuple[int, int]
 
@@ -43,13 +43,13 @@ class SourceText:
     def excerpt(self, place: Place) -> Excerpt:
         """The line of `place` and up to two before it; of long lines, what is around the place.
 
-        What is secret must be known by then: each line is searched once.
+        Call it once all secrets are known: each line is searched once.
         """
         last = min(place.line, len(self._lines))
         offset = place.column - 1
-        start = max(0, offset - _LONGEST_LINE // 2) if offset > _LONGEST_LINE - 20 else 0
+        start = max(0, offset - _MAX_LINE_LENGTH // 2) if offset > _MAX_LINE_LENGTH - 20 else 0
         lines = tuple(
-            (number, self._masked(number, start, start + _LONGEST_LINE))
+            (number, self._masked(number, start, start + _MAX_LINE_LENGTH))
             for number in range(max(1, last - 2), last + 1)
         )
         return Excerpt(lines, caret=len(self._masked(last, start, offset)))
@@ -84,7 +84,7 @@ class SourceText:
         return _merged([part for part in parts if part[0] < part[1]])
 
     def _guessed_parts(self, number: int, line: str) -> list[Position]:
-        """What may be secret where no structure is known: in comments, and in a file with a fault."""
+        """What may be secret without a known structure: in comments, and in a file with a syntax error."""
         if self.is_structured:
             comment = _COMMENT.search(line)
             guess = _SECRET_NAME.search(line, comment.start()) if comment else None
@@ -97,7 +97,7 @@ class SourceText:
     def _continues_secret(self, number: int) -> bool:
         """Whether the line is indented below one with a secret's name."""
         indent = _indent(self._lines[number - 1])
-        for above in reversed(self._lines[max(0, number - _LINES_OF_A_SECRET) : number - 1]):
+        for above in reversed(self._lines[max(0, number - _MAX_LINES_PER_SECRET) : number - 1]):
             if above.strip() and _indent(above) < indent:
                 if _SECRET_NAME.search(above):
                     return True

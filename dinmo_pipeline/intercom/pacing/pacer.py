@@ -1,4 +1,4 @@
-"""Calls paced to the workspace's budget, so that the allowed share is used and no 429 comes back."""
+"""Paces calls to the workspace's budget: the allowed share is used, and no call is refused."""
 
 import threading
 import time
@@ -9,17 +9,17 @@ from dinmo_pipeline.intercom.pacing.budget import Budget
 from dinmo_pipeline.intercom.pacing.rate_headers import RateHeaders
 from dinmo_pipeline.intercom.pacing.shared_budget import keeper
 
-# Who waits looks again this often, in seconds: an answer, or another process, may change its turn.
-_LOOK_AGAIN = 0.05
+# A waiting call checks the budget this often, since an answer or another process may change its turn.
+_POLL_SECONDS = 0.05
 
 
 class Pacer:
-    """Gives each call its time. Safe to share between threads.
+    """Decides when each call may go out; thread-safe.
 
     Args:
-        share: the part of the workspace's budget that we use, over 0 to 1.
+        share: the part of the workspace's budget to use, above 0 and up to 1.
         shared: a file through which all processes of this machine share the budget of one workspace.
-        clock: monotonic seconds, on a clock that those processes have in common.
+        clock: monotonic seconds, the same for all those processes.
         sleep: waits some seconds.
     """
 
@@ -38,27 +38,27 @@ class Pacer:
         self._queue = threading.Lock()
 
     def wait_for_turn(self) -> int:
-        """Block until one more call fits the budget; its number, to `learn` its answer by.
+        """Block until one more call fits the budget; returns the call's number, for `learn`.
 
         Raises:
             ConfigurationError: the shared file cannot be used.
         """
-        # One thread looks at the clock, the others queue behind it: else all would wake for one turn.
+        # One thread polls and the others queue behind it; otherwise all would wake for one turn.
         with self._queue:
             while True:
                 wait, call = self._budget.change(self._take)
                 if not wait:
                     return call
-                self._sleep(min(wait, _LOOK_AGAIN))
+                self._sleep(min(wait, _POLL_SECONDS))
 
     def learn(self, headers: RateHeaders, call: int) -> None:
-        """Take the budget from the answer to a call."""
+        """Update the budget from the answer to a call."""
         self._budget.change(
-            lambda budget: (budget.told(headers, call, self._clock()), None),
+            lambda budget: (budget.reported(headers, call, self._clock()), None),
         )
 
     def close_for(self, seconds: float) -> None:
-        """Let no call out for some seconds: what a 429 asks of everybody."""
+        """Let no call out for some seconds, as a 429 requests."""
         self._budget.change(
             lambda budget: (budget.closed(seconds, self._share, self._clock()), None),
         )
@@ -69,5 +69,5 @@ class Pacer:
         due = budget.due(self._share, now)
         if due > now:
             return budget, (due - now, 0)
-        budget = budget.after_a_call(self._share, now)
+        budget = budget.after_call(self._share, now)
         return budget, (0.0, budget.taken)

@@ -1,8 +1,8 @@
-"""Where a budget is kept: in the process, or in a file that all processes of a machine share."""
+"""Keeps a budget: in the process, or in a file that all processes of a machine share."""
 
+import fcntl
 import os
 import struct
-import sys
 import threading
 from collections.abc import Callable
 from math import isfinite
@@ -11,24 +11,21 @@ from typing import Protocol, TypeVar
 
 from dinmo_pipeline.intercom.errors import ConfigurationError
 from dinmo_pipeline.intercom.pacing.budget import Budget
-from dinmo_pipeline.intercom.pacing.rate_headers import LARGEST_LIMIT
-
-if sys.platform != "win32":
-    import fcntl
+from dinmo_pipeline.intercom.pacing.rate_headers import MAX_LIMIT
 
 T = TypeVar("T")
 Step = Callable[[Budget], tuple[Budget, T]]
 
-_MOST_CALLS = 2**62
-# limit, next_at, closed_until, taken, told_call, told_remaining, told_until
-_LAYOUT = struct.Struct("<qddqqqd")
+_MAX_CALLS = 2**62
+# limit, next_at, closed_until, taken, reported_call, reported_remaining, reported_until
+_FORMAT = struct.Struct("<qddqqqd")
 
 
 class BudgetKeeper(Protocol):
-    """Keeps one budget, and changes it for one caller at a time."""
+    """Keeps one budget, and lets one caller at a time change it."""
 
     def change(self, step: Step[T]) -> T:
-        """Replace the budget by what `step` makes of it, and give its other result."""
+        """Replace the budget by the first result of `step`, and return the second."""
 
 
 class OwnBudget:
@@ -46,10 +43,10 @@ class OwnBudget:
 
 
 class BudgetFile:
-    """A budget shared by all threads and processes that name the same file.
+    """A budget shared by all threads and processes that use the same file.
 
-    The operating system locks the file for some microseconds (measured: 3, where the filelock package
-    takes 80, and it sleeps when it has to wait) and frees it when a process ends, however it ends.
+    The operating system locks the file for microseconds (measured: 3; the filelock package takes 80, and
+    sleeps when it has to wait). It frees the lock when a process ends, however it ends.
 
     Raises:
         ConfigurationError: the file cannot be used.
@@ -70,8 +67,8 @@ class BudgetFile:
             raise self._unusable(error) from error
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
-            budget, result = step(_unpacked(os.pread(descriptor, _LAYOUT.size, 0)))
-            os.pwrite(descriptor, _LAYOUT.pack(*budget), 0)
+            budget, result = step(_unpacked(os.pread(descriptor, _FORMAT.size, 0)))
+            os.pwrite(descriptor, _FORMAT.pack(*budget), 0)
         except OSError as error:
             raise self._unusable(error) from error
         finally:
@@ -80,26 +77,25 @@ class BudgetFile:
 
     def _unusable(self, error: OSError) -> ConfigurationError:
         return ConfigurationError(
-            f"The call budget cannot be shared through {self._path}: {error.strerror}."
+            f"The call budget cannot be shared through {self._path}: {error.strerror}. Make its folder"
+            " writable for the user of this process."
         )
 
 
 def keeper(shared: Path | None) -> BudgetKeeper:
-    """A keeper of the budget; without a file, or on Windows, it is this process's own."""
-    if shared is None or sys.platform == "win32":
-        return OwnBudget()
-    return BudgetFile(shared)
+    """A keeper of the budget: of this process alone, or shared through a file."""
+    return BudgetFile(shared) if shared else OwnBudget()
 
 
 def _unpacked(data: bytes) -> Budget:
-    """A stored budget; a new or damaged file holds a new one."""
-    if len(data) != _LAYOUT.size:
+    """The stored budget; a new one if the file is new or damaged."""
+    if len(data) != _FORMAT.size:
         return Budget()
-    budget = Budget(*_LAYOUT.unpack(data))
-    sound = (
+    budget = Budget(*_FORMAT.unpack(data))
+    is_valid = (
         all(map(isfinite, budget))
-        and 1 <= budget.limit <= LARGEST_LIMIT
-        and 0 <= budget.told_remaining <= budget.limit
-        and 0 <= budget.told_call <= budget.taken < _MOST_CALLS
+        and 1 <= budget.limit <= MAX_LIMIT
+        and 0 <= budget.reported_remaining <= budget.limit
+        and 0 <= budget.reported_call <= budget.taken < _MAX_CALLS
     )
-    return budget if sound else Budget()
+    return budget if is_valid else Budget()

@@ -1,12 +1,12 @@
-"""The sensor that tells people when an activation gets into trouble, and when it is out of it.
+"""The sensor that posts a message when an activation gets into trouble, and when it is out of it.
 
-It judges finished runs, whoever launched them: a change set that a guard holds fails no run, a failing query
-fails another job than a refusing Intercom does, and the same failure an hour later is no news.
+It judges finished runs, whatever launched them: a change set that a guard holds does not fail a run, a
+failing query and a refusal by Intercom fail different jobs, and the same failure an hour later is not news.
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
@@ -15,24 +15,32 @@ from dagster import DagsterEventType as Event
 from dinmo_pipeline.config.declarations import Activation
 from dinmo_pipeline.orchestration import naming
 from dinmo_pipeline.orchestration.alerts.troubles import Trouble, as_message, news
-from dinmo_pipeline.orchestration.metadata import CHANGES_TO_APPLY
+from dinmo_pipeline.orchestration.alerts.verdict import (
+    ChangesComputed,
+    CheckEvaluated,
+    Finding,
+    RunFailed,
+    TagsApplied,
+    troubles_after,
+    verdict,
+)
+from dinmo_pipeline.orchestration.metadata import CHANGES_TO_APPLY, number_in
 from dinmo_pipeline.orchestration.resources import AlertsResource
-from dinmo_pipeline.orchestration.runs.errors import sentence_of, told_by_failure, was_interrupted
+from dinmo_pipeline.orchestration.runs.errors import failure_metadata, summary_of, was_interrupted
 from dinmo_pipeline.orchestration.runs.lifecycle import PARTITION_TAG
 from dinmo_pipeline.orchestration.sensors.staleness import staleness_of
 
 INTERVAL_SECONDS = 60
-# Looked at again in the next tick, since clocks differ; what was judged is not judged twice.
+# Each tick looks at these runs again, since clocks differ; none is judged twice.
 _OVERLAP = timedelta(minutes=2)
-_AT_FIRST = timedelta(days=1)
-# Of an activation; the first tick meets those of a day, and later ones hold all that there is to say.
-_RUNS_A_TICK = 10
+_FIRST_TICK_LOOKS_BACK = timedelta(days=1)
+# The first tick meets the runs of a whole day; the later ones of them say all that matters.
+MAX_RUNS_PER_TICK = 10  # of one activation
 _FINISHED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE]
-_TELLING = {
+_JUDGED_EVENTS = {
     *(Event.STEP_FAILURE, Event.RESOURCE_INIT_FAILURE, Event.RUN_FAILURE),
     *(Event.ASSET_MATERIALIZATION, Event.ASSET_CHECK_EVALUATION),
 }
-_FAILED = {naming.APPLY_TAG_CHANGES: Trouble.TAGS, naming.RECONCILE_TAGS: Trouble.RECONCILIATION}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +48,11 @@ class Standing:
     """The kinds of trouble that an activation was in after its run that ended at `as_of` (a timestamp)."""
 
     as_of: float = 0.0
-    kinds: list[str] = field(default_factory=list)
+    kinds: Sequence[str] = ()
 
 
 def build_alerts_sensor(activations: Mapping[str, Activation]) -> dg.SensorDefinition:
-    """The sensor; it needs the resource of the alerts."""
+    """The sensor; it needs the `alerts` resource."""
 
     @dg.sensor(
         name=naming.ALERTS_SENSOR,
@@ -52,7 +60,7 @@ def build_alerts_sensor(activations: Mapping[str, Activation]) -> dg.SensorDefin
         minimum_interval_seconds=INTERVAL_SECONDS,
         default_status=dg.DefaultSensorStatus.RUNNING,
         required_resource_keys={naming.ALERTS},
-        description="Tells people when an activation gets into trouble, and when it is out of it.",
+        description="Posts a message when an activation gets into trouble, and when it is out of it.",
     )
     def alerts_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         now = datetime.now(UTC)
@@ -66,80 +74,56 @@ def build_alerts_sensor(activations: Mapping[str, Activation]) -> dg.SensorDefin
                 troubles |= _behind(context.instance, activation, now)
             line = news(f"{activation.key} (tag {activation.name!r})", standing.kinds, troubles)
             lines += [line] if line else []
-            after[activation.key] = Standing(as_of, list(troubles))
+            after[activation.key] = Standing(as_of, tuple(troubles))
         if lines:
-            # An error ends the tick before its cursor is kept: the next one tells the same.
+            # An error ends the tick before its cursor is kept, so the next tick posts the same.
             alerts: AlertsResource = getattr(context.resources, naming.ALERTS)
-            alerts.tell(as_message(lines))
+            alerts.post(as_message(lines))
         return dg.SensorResult(
-            skip_reason="\n".join(lines) or "Nothing new to tell.",
+            skip_reason="\n".join(lines) or "Nothing new to report.",
             cursor=_write_cursor(now, after),
         )
 
     return alerts_sensor
 
 
-def _verdict(job: str, events: Sequence[dg.DagsterEvent]) -> dict[str, str | None]:
-    """What a finished run says of its activation: by kind of trouble, a sentence, or None when it is over."""
-    found: dict[str, str | None] = {}
-    for event in events:
-        found |= _of_event(event)
-    if any(event.event_type == Event.RUN_FAILURE for event in events) and not was_interrupted(
-        events
-    ):
-        held = told_by_failure(events).get("status") == "held"
-        found[Trouble.HELD if held else _FAILED.get(job, Trouble.MEMBERSHIP)] = sentence_of(events)
-    return found
-
-
-def _of_event(event: dg.DagsterEvent) -> dict[str, str | None]:
-    if event.event_type == Event.ASSET_CHECK_EVALUATION:
-        check = event.asset_check_evaluation_data
-        if check.check_name == naming.DRIFT:
-            return {
-                Trouble.DRIFT: None if check.passed else check.description,
-                Trouble.RECONCILIATION: None,
-            }
-        if check.check_name == naming.REMOVAL_GUARD:
-            return {Trouble.HELD: None if check.passed else f"held. {check.description}"}
-        return {}
-    if event.event_type != Event.ASSET_MATERIALIZATION or event.asset_key is None:
-        return {}
-    asset = event.asset_key.to_user_string()
-    if asset == naming.MEMBERSHIP_CHANGES:
-        metadata = event.step_materialization_data.materialization.metadata
-        nothing = metadata[CHANGES_TO_APPLY].value == 0
-        return {Trouble.MEMBERSHIP: None, **({Trouble.TAGS: None} if nothing else {})}
-    return {Trouble.TAGS: None, Trouble.HELD: None} if asset == naming.INTERCOM_TAGS else {}
-
-
 def _judged(
     instance: dg.DagsterInstance, standing: Standing, runs: Iterable[dg.RunRecord]
 ) -> tuple[dict[str, str], float]:
     """The troubles after some runs, and the end of the last one."""
-    troubles = dict.fromkeys(standing.kinds, "")
-    as_of = standing.as_of
-    for record in runs:
-        ended = record.end_time or 0.0
-        if ended <= standing.as_of:
-            continue
-        entries = instance.all_logs(record.dagster_run.run_id, of_type=_TELLING)
-        events = [entry.dagster_event for entry in entries if entry.dagster_event]
-        told = _verdict(record.dagster_run.job_name, events)
-        for kind, sentence in told.items():
-            if sentence is None:
-                troubles.pop(kind, None)
-            else:
-                troubles[kind] = sentence
-        as_of = max(as_of, ended)
-    troubles.pop(Trouble.BEHIND, None)  # no run tells it
-    return troubles, as_of
+    new = [run for run in runs if (run.end_time or 0.0) > standing.as_of]
+    troubles = troubles_after(standing.kinds, (verdict(_findings(instance, run)) for run in new))
+    return troubles, max((run.end_time or 0.0 for run in new), default=standing.as_of)
+
+
+def _findings(instance: dg.DagsterInstance, record: dg.RunRecord) -> Iterator[Finding]:
+    run = record.dagster_run
+    entries = instance.all_logs(run.run_id, of_type=_JUDGED_EVENTS)
+    events = [entry.dagster_event for entry in entries if entry.dagster_event]
+    yield from filter(None, map(_finding, events))
+    failed = any(event.event_type == Event.RUN_FAILURE for event in events)
+    if failed and not was_interrupted(events):
+        held = failure_metadata(events).get("status") == "held"
+        yield RunFailed(run.job_name, summary_of(events), held)
+
+
+def _finding(event: dg.DagsterEvent) -> Finding | None:
+    if event.event_type == Event.ASSET_CHECK_EVALUATION:
+        check = event.asset_check_evaluation_data
+        return CheckEvaluated(check.check_name, check.passed, check.description or "")
+    if event.event_type != Event.ASSET_MATERIALIZATION or event.asset_key is None:
+        return None
+    asset = event.asset_key.to_user_string()
+    if asset == naming.MEMBERSHIP_CHANGES:
+        metadata = event.step_materialization_data.materialization.metadata
+        return ChangesComputed(number_in(metadata, CHANGES_TO_APPLY))
+    return TagsApplied() if asset == naming.INTERCOM_TAGS else None
 
 
 def _finished_runs(
     instance: dg.DagsterInstance, activations: Iterable[str], since: datetime
 ) -> dict[str, list[dg.RunRecord]]:
-    """By activation, the runs that finished since then, oldest first; of very many, the newest."""
+    """The newest runs that finished since then, by activation, oldest first."""
     records = instance.get_run_records(
         dg.RunsFilter(
             statuses=_FINISHED, tags={PARTITION_TAG: list(activations)}, updated_after=since
@@ -148,7 +132,7 @@ def _finished_runs(
     runs: dict[str, list[dg.RunRecord]] = {}
     for record in sorted(records, key=lambda record: record.end_time or 0.0):
         runs.setdefault(record.dagster_run.tags[PARTITION_TAG], []).append(record)
-    return {activation: finished[-_RUNS_A_TICK:] for activation, finished in runs.items()}
+    return {activation: finished[-MAX_RUNS_PER_TICK:] for activation, finished in runs.items()}
 
 
 def _behind(instance: dg.DagsterInstance, activation: Activation, now: datetime) -> dict[str, str]:
@@ -159,9 +143,9 @@ def _behind(instance: dg.DagsterInstance, activation: Activation, now: datetime)
 
 
 def _read_cursor(cursor: str | None, now: datetime) -> tuple[datetime, dict[str, Standing]]:
-    """From when on runs are looked at, and how the activations stood."""
+    """The moment from which on to look at runs, and the standing of each activation."""
     if not cursor:
-        return now - _AT_FIRST, {}
+        return now - _FIRST_TICK_LOOKS_BACK, {}
     read = json.loads(cursor)
     standing = {key: Standing(**values) for key, values in read["activations"].items()}
     return datetime.fromtimestamp(read["at"], UTC) - _OVERLAP, standing

@@ -1,7 +1,9 @@
-"""What to tell of an activation in trouble: once when a kind of trouble begins, and once when it is over."""
+"""The messages about an activation in trouble: one when a kind of trouble begins, one when it is over."""
 
 from collections.abc import Collection, Mapping, Sequence
 from enum import StrEnum
+
+from dinmo_pipeline.text.wording import counted
 
 
 class Trouble(StrEnum):
@@ -20,17 +22,17 @@ _OVER = {
     Trouble.HELD: "It is no longer held.",
     Trouble.TAGS: "Its changes are carried out again.",
     Trouble.BEHIND: "It is up to date again.",
-    Trouble.DRIFT: "Intercom holds what we put there again.",
+    Trouble.DRIFT: "Its tag in Intercom is right again.",
     Trouble.RECONCILIATION: "It was compared with Intercom again.",
 }
-_LINES = 20
+MAX_LINES = 20
 
 
 def news(tag: str, before: Collection[str], now: Mapping[str, str]) -> str | None:
-    """What to tell of one activation; None when no kind of trouble began and none is over.
+    """The news of one activation in one line; None when no kind of trouble began and none is over.
 
-    `tag` names it for people, `before` are the kinds that it was in, and `now` are those that it is in,
-    each with a sentence.
+    `tag` names it for people, `before` are the kinds that it was in, and `now` those that it is in, each
+    with a sentence.
     """
     begun = [sentence for kind, sentence in now.items() if kind not in before]
     over = [sentence for kind, sentence in _OVER.items() if kind in before and kind not in now]
@@ -38,6 +40,7 @@ def news(tag: str, before: Collection[str], now: Mapping[str, str]) -> str | Non
 
 
 def as_message(lines: Sequence[str]) -> str:
-    """One message of the news of several activations; of very many, the first and how many more."""
-    more = len(lines) - _LINES
-    return "\n".join([*lines[:_LINES], *([f"… and {more} more activations."] if more > 0 else [])])
+    """One message with the news of several activations: the first MAX_LINES, and how many more."""
+    more = len(lines) - MAX_LINES
+    rest = [f"… and {counted(more, 'more activation')}."] if more > 0 else []
+    return "\n".join([*lines[:MAX_LINES], *rest])

@@ -1,4 +1,4 @@
-"""What a run says on the console: to a person at a terminal, in sentences."""
+"""What a run prints on the console: for a person at a terminal, sentences."""
 
 import logging
 
@@ -11,22 +11,22 @@ import dagster as dg
         "name": dg.Field(str, default_value="dagster"),
         "plain": dg.Field(bool, default_value=False),
     },
-    description="Dagster's coloured console; `plain: true` shows sentences alone, and no errors.",
+    description="Dagster's coloured console; `plain: true` prints sentences only, and no errors.",
 )
 def console(context: dg.InitLoggerContext) -> logging.Logger:
-    """Dagster's own console logger; a plain one for a caller who tells the reason of a failure himself.
+    """Dagster's own console logger, or a plain one for a command that prints the reason of a failure itself.
 
-    Of a failure Dagster says the stack of every frame it has; the run keeps that for the UI either way.
+    Dagster prints the whole stack of a failure; the run keeps that for the UI either way.
     """
     logger: logging.Logger = dg.colored_console_logger.logger_fn(context)
     if context.logger_config["plain"]:
-        logger.addFilter(_is_no_error)
+        logger.addFilter(_below_error)
         for handler in logger.handlers:
             handler.setFormatter(_Sentence())
     return logger
 
 
-def _is_no_error(record: logging.LogRecord) -> bool:
+def _below_error(record: logging.LogRecord) -> bool:
     return record.levelno < logging.ERROR
 
 
@@ -34,5 +34,5 @@ class _Sentence(logging.Formatter):
     """The message as it was logged, without the date, run and step that Dagster puts before it."""
 
     def format(self, record: logging.LogRecord) -> str:
-        told: str = getattr(record, "dagster_meta")["orig_message"]  # noqa: B009  # Dagster's addition
-        return told
+        message: str = getattr(record, "dagster_meta")["orig_message"]  # noqa: B009  # Dagster adds it
+        return message

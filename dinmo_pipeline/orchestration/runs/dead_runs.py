@@ -1,8 +1,8 @@
-"""Runs whose process was killed: closed in Dagster and in the state, so that their activation goes on.
+"""Runs whose process was killed: closed in Dagster and in the state, so that their activation continues.
 
-Dagster's code server notices the end of the processes that it launched itself. Nobody notices that of a
-`dinmo sync`, or of a machine; and a run that stays "started" keeps every later one of its activation in the
-queue, since only one at a time is allowed.
+Dagster's code server notices the end of processes that it launched itself, but not of a `dinmo sync` or of
+the machine. A run that stays "started" keeps every later run of its activation in the queue, since only one
+at a time is allowed.
 """
 
 from collections.abc import Callable
@@ -20,19 +20,19 @@ from dinmo_pipeline.state.syncs import interrupt_sync
 if TYPE_CHECKING:
     from dinmo_pipeline.state.file.database import StateDatabase
 
-_WHY = "Its process ended before the run did, so it is closed; the next sync does the rest."
+_WHY = "Its process ended before the run did, so it is closed. The next sync will finish the rest."
 
 
 def close_dead_runs(
     instance: dg.DagsterInstance,
     state: "StateDatabase",
     locks: Path,
-    tell: Callable[[str], None],
+    report: Callable[[str], None],
 ) -> None:
-    """Close each run that is marked as alive and is not, and tell so.
+    """Close each run that is marked as alive and is not, and report it.
 
-    A run that this instance does not know is left to the one that does; a state that cannot be written now,
-    to the next time.
+    A run of another instance is left to that instance. If the state cannot be written now, the mark stays
+    for the next time.
     """
     for run_id, mark in dead_runs(locks):
         run = instance.get_run_by_id(run_id)
@@ -45,8 +45,8 @@ def close_dead_runs(
             with state.transaction() as connection:
                 interrupt_sync(connection, run_id, now=datetime.now(UTC))
         except StateError as error:
-            tell(f"{activation}: a run that was killed could not be closed. {error}")
+            report(f"{activation}: a run that was killed could not be closed. {error}")
             continue
         mark.unlink(missing_ok=True)
         if not run.is_success:
-            tell(f"{activation}: run {run_id[:8]} was killed. {_WHY}")
+            report(f"{activation}: run {run_id[:8]} was killed. {_WHY}")

@@ -7,17 +7,20 @@ from typing import Any
 import dagster as dg
 
 _INTERRUPTED = dg.DagsterExecutionInterruptedError.__name__
+_SUMMARY = "summary"
 
 
-def values_of(metadata: Mapping[str, dg.MetadataValue]) -> dict[str, Any]:
-    """Metadata as plain values."""
-    return {key: value.value for key, value in metadata.items()}
+def failure_of(activation: str, summary: str, metadata: Mapping[str, Any]) -> dg.Failure:
+    """The error that ends a run of an activation; its metadata holds the `summary` by itself, too."""
+    return dg.Failure(
+        f"{activation}: {summary}", metadata={_SUMMARY: summary, **metadata}, allow_retries=False
+    )
 
 
-def told_by_failure(events: Iterable[dg.DagsterEvent]) -> dict[str, Any]:
-    """What a `Failure` of ours says of a failed run; nothing when another error ended it."""
+def failure_metadata(events: Iterable[dg.DagsterEvent]) -> dict[str, Any]:
+    """The metadata of our own `Failure` as plain values; empty when another error ended the run."""
     failure = _failure_in(events)
-    return values_of(failure.metadata) if failure else {}
+    return {key: value.value for key, value in failure.metadata.items()} if failure else {}
 
 
 def was_interrupted(events: Iterable[dg.DagsterEvent]) -> bool:
@@ -36,11 +39,11 @@ def error_of(events: Iterable[dg.DagsterEvent]) -> str:
     return re.sub(rf"^[\w.]*{error.cls_name}: ", "", error.message).strip()
 
 
-def sentence_of(events: Sequence[dg.DagsterEvent]) -> str:
-    """Why a run failed and how to go on, without the activation that such a sentence begins with."""
-    failure = _failure_in(events)
-    if failure:
-        return (failure.description or "").partition(": ")[2]
+def summary_of(events: Sequence[dg.DagsterEvent]) -> str:
+    """Why a run failed and what to do about it, without the name of its activation."""
+    summary = failure_metadata(events).get(_SUMMARY)
+    if summary:
+        return str(summary)
     if any(_errors_of(events)):
         return error_of(events)
     return next((event.message for event in events if event.is_run_failure and event.message), "")

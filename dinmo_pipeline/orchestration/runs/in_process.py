@@ -1,4 +1,4 @@
-"""A sync or a reconciliation through the same jobs and Dagster instance as the UI, in this process."""
+"""A sync or a reconciliation in this process, through the same jobs and Dagster instance as the UI."""
 
 import time
 import uuid
@@ -7,14 +7,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeVar
 
 import dagster as dg
 
 from dinmo_pipeline.orchestration.naming import (
     APPLY_TAG_CHANGES,
     INTERCOM_TAGS,
-    MEMBERSHIP_CHANGES,
     RECONCILE,
     RECONCILE_TAGS,
     STATE,
@@ -22,29 +21,17 @@ from dinmo_pipeline.orchestration.naming import (
 )
 from dinmo_pipeline.orchestration.resources import StateResource
 from dinmo_pipeline.orchestration.runs.dead_runs import close_dead_runs
-from dinmo_pipeline.orchestration.runs.errors import (
-    error_of,
-    told_by_failure,
-    values_of,
-    was_interrupted,
-)
+from dinmo_pipeline.orchestration.runs.errors import error_of, was_interrupted
+from dinmo_pipeline.orchestration.runs.handover import receiving
 from dinmo_pipeline.state.errors import StateError
 from dinmo_pipeline.state.file.database import StateDatabase
 from dinmo_pipeline.state.file.locks import activation_lock
 from dinmo_pipeline.state.file.run_marks import run_mark
-from dinmo_pipeline.state.syncs import SyncNumbers, SyncStatus, interrupt_sync
+from dinmo_pipeline.state.syncs import SyncResult, finished_sync, interrupt_sync
+from dinmo_pipeline.sync.operations.compute_changes import ComputedChanges
+from dinmo_pipeline.sync.operations.reconcile import Reconciled
 
-if TYPE_CHECKING:
-    from dinmo_pipeline.sync.operations.reconcile import Reconciled
-
-
-@dataclass(frozen=True, slots=True)
-class SyncOutcome:
-    """How a sync ended: its numbers over both runs, and the reason when it is not ok."""
-
-    status: SyncStatus
-    reason: str | None
-    numbers: SyncNumbers
+_Value = TypeVar("_Value")
 
 
 def sync_activation(
@@ -57,43 +44,71 @@ def sync_activation(
     plain_log: bool = False,
     expected_changes: str = "",
     on_wait: Callable[[str], None] = lambda _message: None,
-) -> SyncOutcome:
+) -> SyncResult:
     """Compute the membership and changes of an activation and apply them; two runs in the instance.
 
-    No other sync of it begins in between; `on_wait` hears of one that is waited for, and of runs that were
-    killed and are closed. With `plain_log` the console has sentences alone, and nothing of a failed step:
-    the outcome has its reason. With `expected_changes`, the fingerprint of a reviewed plan, other changes
-    are held. An unsuccessful sync is an outcome, not an exception.
+    No other sync of it starts in between. `on_wait` is called when another process is waited for, and when
+    killed runs are closed. With `plain_log` the console shows sentences only, and nothing about a failed
+    step: the result has the reason. With `expected_changes`, the fingerprint of a reviewed plan, any other
+    changes are held. The result's calls and seconds cover both runs. An unsuccessful sync is a result, not
+    an exception.
     """
     started = time.monotonic()
-    decided: dict[str, Any] = {"allow_large_removal": allow_large_removal}
+    config: dict[str, Any] = {"allow_large_removal": allow_large_removal}
     if expected_changes:
-        decided["expected_changes"] = expected_changes
+        config["expected_changes"] = expected_changes
     try:
         with _runs_of(
             definitions, instance, activation, _console(log_level, plain_log), on_wait
         ) as runs:
-            outcome = _both_jobs(runs, decided)
+            result = _run_both_jobs(runs, config)
     except StateError as error:
-        outcome = SyncOutcome("failed", str(error), SyncNumbers())
+        result = SyncResult("failed", str(error))
     seconds = round(time.monotonic() - started, 3)
-    return replace(outcome, numbers=replace(outcome.numbers, seconds=seconds))
+    return replace(result, numbers=replace(result.numbers, seconds=seconds))
 
 
-@contextmanager
-def _runs_of(
+def reconcile_activation(
     definitions: dg.Definitions,
     instance: dg.DagsterInstance,
     activation: str,
-    console: Mapping[str, Any],
-    on_wait: Callable[[str], None],
-) -> "Iterator[_Runs]":
-    """Have an activation for runs in this process, and close the runs that were killed."""
-    resource: StateResource = (definitions.resources or {})[STATE]
-    state = StateDatabase(resource.database, on_wait=on_wait)
-    with activation_lock(resource.locks, activation, on_wait=on_wait):
-        close_dead_runs(instance, state, resource.locks, on_wait)
-        yield _Runs(definitions, instance, state, resource.locks, activation, console)
+    *,
+    repair: bool,
+    recent_minutes: float,
+    log_level: str,
+    plain_log: bool = False,
+    on_wait: Callable[[str], None] = lambda _message: None,
+) -> Reconciled:
+    """Compare the contacts that carry an activation's tag with the ledger; a run, so that the UI shows it.
+
+    `on_wait` and `plain_log` as for a sync. An unsuccessful reconciliation is a result, not an exception.
+    """
+    config = {"repair": repair, "recent_minutes": recent_minutes}
+    try:
+        with _runs_of(
+            definitions, instance, activation, _console(log_level, plain_log), on_wait
+        ) as runs:
+            run = runs.execute(RECONCILE_TAGS, {RECONCILE: {"config": config}})
+    except StateError as error:
+        return Reconciled(activation, "failed", str(error))
+    return run.received(Reconciled) or Reconciled(activation, "failed", run.error)
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """A finished run, and the values that it handed over."""
+
+    executed: dg.ExecuteInProcessResult
+    values: tuple[object, ...]
+
+    @property
+    def error(self) -> str:
+        """Why it failed, in a sentence."""
+        return error_of(self.executed.all_events)
+
+    def received(self, kind: type[_Value]) -> _Value | None:
+        """The value of a kind that it handed over, if it got that far."""
+        return next((value for value in self.values if isinstance(value, kind)), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,94 +122,63 @@ class _Runs:
     activation: str
     console: Mapping[str, Any]
 
-    def execute(self, job: str, ops: Mapping[str, Any]) -> dg.ExecuteInProcessResult:
-        """Execute a job, its run marked before it is there, so that no kill leaves one that nobody knows.
+    def execute(self, job: str, ops: Mapping[str, Any]) -> _Run:
+        """Execute a job. The run is marked before Dagster creates it, so a kill always leaves a mark.
 
         Raises:
-            KeyboardInterrupt: a person, or SIGTERM, ended it. Dagster makes a failure of that, after which
-                the next activation would be synced.
+            KeyboardInterrupt: a person, or SIGTERM, ended it. Dagster reports that as a failed run, after
+                which the next activation would be synced.
         """
         run_id = str(uuid.uuid4())
-        with run_mark(self.locks, run_id):
-            result = self.definitions.resolve_job_def(job).execute_in_process(
+        with run_mark(self.locks, run_id), receiving() as values:
+            executed = self.definitions.resolve_job_def(job).execute_in_process(
                 instance=self.instance,
                 partition_key=self.activation,
                 run_config={"loggers": {"console": {"config": dict(self.console)}}, "ops": ops},
                 raise_on_error=False,
                 run_id=run_id,
             )
-        if was_interrupted(result.all_events):
+        if was_interrupted(executed.all_events):
             with self.state.transaction() as connection:
                 interrupt_sync(connection, run_id, now=datetime.now(UTC))
             raise KeyboardInterrupt
-        return result
+        return _Run(executed, tuple(values))
+
+
+@contextmanager
+def _runs_of(
+    definitions: dg.Definitions,
+    instance: dg.DagsterInstance,
+    activation: str,
+    console: Mapping[str, Any],
+    on_wait: Callable[[str], None],
+) -> Iterator[_Runs]:
+    """Lock an activation for runs in this process, and close runs that were killed."""
+    resource: StateResource = (definitions.resources or {})[STATE]
+    state = StateDatabase(resource.database, on_wait=on_wait)
+    with activation_lock(resource.locks, activation, on_wait=on_wait):
+        close_dead_runs(instance, state, resource.locks, on_wait)
+        yield _Runs(definitions, instance, state, resource.locks, activation, console)
 
 
 def _console(log_level: str, plain_log: bool) -> dict[str, Any]:  # noqa: FBT001
     return {"log_level": log_level, "plain": plain_log}
 
 
-def _both_jobs(runs: _Runs, decided: dict[str, Any]) -> SyncOutcome:
+def _run_both_jobs(runs: _Runs, config: dict[str, Any]) -> SyncResult:
     membership = runs.execute(SYNC_MEMBERSHIP, {})
-    if not membership.success:
-        return SyncOutcome("failed", _failure(membership).reason, SyncNumbers())
-    look_calls = _metadata_of(membership, MEMBERSHIP_CHANGES)["api_calls"]
-    applied = runs.execute(APPLY_TAG_CHANGES, {INTERCOM_TAGS: {"config": decided}})
-    if applied.success:
-        outcome = SyncOutcome("ok", None, _numbers(_metadata_of(applied, INTERCOM_TAGS)))
-    else:
-        outcome = _failure(applied)
-    calls = outcome.numbers.api_calls + look_calls
-    return replace(outcome, numbers=replace(outcome.numbers, api_calls=calls))
+    if not membership.executed.success:
+        return SyncResult("failed", membership.error)
+    result = _result_of(runs, runs.execute(APPLY_TAG_CHANGES, {INTERCOM_TAGS: {"config": config}}))
+    computed = membership.received(ComputedChanges)
+    calls = result.numbers.api_calls + (computed.api_calls if computed else 0)
+    return replace(result, numbers=replace(result.numbers, api_calls=calls))
 
 
-def reconcile_activation(
-    definitions: dg.Definitions,
-    instance: dg.DagsterInstance,
-    activation: str,
-    *,
-    repair: bool,
-    recent_minutes: float,
-    log_level: str,
-    plain_log: bool = False,
-    on_wait: Callable[[str], None] = lambda _message: None,
-) -> "Reconciled":
-    """Compare who carries an activation's tag with what we put there; a run, so that the UI shows it.
-
-    `on_wait` and `plain_log` as for a sync.
-    One that could not be carried through is a result, not an exception.
-    """
-    from dinmo_pipeline.sync.operations.reconcile import Reconciled  # noqa: PLC0415  # slow to import
-
-    config = {"repair": repair, "recent_minutes": recent_minutes}
-    try:
-        with _runs_of(
-            definitions, instance, activation, _console(log_level, plain_log), on_wait
-        ) as runs:
-            run = runs.execute(RECONCILE_TAGS, {RECONCILE: {"config": config}})
-    except StateError as error:
-        return Reconciled(activation, "failed", str(error))
-    if run.success:
-        (evaluation,) = run.get_asset_check_evaluations()
-        return Reconciled(activation, **values_of(evaluation.metadata))
-    told = told_by_failure(run.all_events)
-    if told:
-        return Reconciled(activation, **told)
-    return Reconciled(activation, "failed", error_of(run.all_events))
-
-
-def _metadata_of(result: dg.ExecuteInProcessResult, asset: str) -> dict[str, Any]:
-    (materialization,) = result.asset_materializations_for_node(asset)
-    return values_of(materialization.metadata)
-
-
-def _numbers(metadata: dict[str, Any]) -> SyncNumbers:
-    return SyncNumbers(**{name: metadata[name] for name in SyncNumbers.__slots__})
-
-
-def _failure(result: dg.ExecuteInProcessResult) -> SyncOutcome:
-    """The outcome that a failed run tells of: a `Failure` of ours, or an error on the way."""
-    told = told_by_failure(result.all_events)
-    if told:
-        return SyncOutcome(told["status"], told["reason"], _numbers(told))
-    return SyncOutcome("failed", error_of(result.all_events), SyncNumbers())
+def _result_of(runs: _Runs, applied: _Run) -> SyncResult:
+    """The row of `dinmo.syncs` of a run, unless the run failed without a result or after a good one."""
+    with runs.state.reading() as connection:
+        result = finished_sync(connection, applied.executed.run_id)
+    if result and (applied.executed.success or result.status != "ok"):
+        return result
+    return SyncResult("failed", applied.error)

@@ -1,4 +1,4 @@
-"""Which runs of this pipeline are under way, by activation."""
+"""The runs of this pipeline that are under way, by activation."""
 
 import dagster as dg
 from dagster import DagsterRunStatus as RunStatus

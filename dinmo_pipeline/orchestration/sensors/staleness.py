@@ -1,7 +1,7 @@
 """Which scheduled activations are behind: a check per activation, evaluated by a sensor.
 
 A freshness policy looks at an asset, not at its partitions, so one fresh activation would hide all stale
-ones. Nobody materializes what is stuck, so the check cannot wait for a run either.
+ones. An activation that is stuck has no runs, so the check cannot wait for one either.
 """
 
 import json
@@ -9,13 +9,11 @@ import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import islice
 
 import dagster as dg
-from dagster._utils.schedules import reverse_cron_string_iterator
 
 from dinmo_pipeline.config.declarations import Activation
-from dinmo_pipeline.orchestration.metadata import CHANGES_TO_APPLY
+from dinmo_pipeline.orchestration.metadata import CHANGES_TO_APPLY, number_in
 from dinmo_pipeline.orchestration.naming import (
     INTERCOM_TAGS,
     MEMBERSHIP_CHANGES,
@@ -25,11 +23,12 @@ from dinmo_pipeline.orchestration.naming import (
 from dinmo_pipeline.orchestration.runs.lifecycle import PARTITION_TAG
 
 INTERVAL_SECONDS = 300
+_LONG_AGO = datetime(2000, 1, 1)  # noqa: DTZ001  # Dagster takes it to be in the schedule's time zone
 
 
 @dataclass(frozen=True, slots=True)
 class Staleness:
-    """Whether an activation is behind its schedule; `due_since` is the tick that was missed."""
+    """Whether an activation is behind its schedule; `due_since` is the tick that it missed."""
 
     activation: str
     last_synced: datetime | None
@@ -43,13 +42,16 @@ class Staleness:
     @property
     def description(self) -> str:
         """The finding in words."""
-        last = f"last in sync {self.last_synced:%Y-%m-%d %H:%M %Z}" if self.last_synced else "never"
+        last = (
+            f"last in sync {self.last_synced:%Y-%m-%d %H:%M %Z}"
+            if self.last_synced
+            else "never in sync"
+        )
         if not self.due_since:
             return f"Up to date: {last}."
         return (
-            f"Behind its schedule since {self.due_since:%Y-%m-%d %H:%M %Z}: {last}. Look at the"
-            f" failed or missing runs of {self.activation}, and whether its schedule and the sensor"
-            " are running."
+            f"Behind its schedule since {self.due_since:%Y-%m-%d %H:%M %Z}: {last}. Look for failed or"
+            f" missing runs of {self.activation}, and check that its schedule and the sensor are running."
         )
 
 
@@ -60,15 +62,27 @@ def judge(
     known_since: datetime | None,
     now: datetime,
 ) -> Staleness:
-    """Compare the last time in sync with the schedule; the newest tick may still be under way.
+    """Compare the last time in sync with the schedule; the run of the newest tick may be under way.
 
     `known_since` is the time of the activation's first run: before it nothing can be late.
     """
-    ticks = reverse_cron_string_iterator(now.timestamp(), activation.schedule, activation.timezone)
-    *_, due = islice(ticks, 2)
+    due = last_interval(activation.schedule, activation.timezone, now).start
     since = last_synced or known_since
     behind = since is not None and since < due
     return Staleness(activation.key, last_synced, due if behind else None)
+
+
+def last_interval(cron: str, timezone: str, now: datetime) -> dg.TimeWindow:
+    """The newest whole interval of a schedule: between its last two ticks up to now.
+
+    Dagster's time partitions are the only public way to its ticks in the past.
+    """
+    intervals = dg.TimeWindowPartitionsDefinition(
+        start=_LONG_AGO, fmt="%Y-%m-%dT%H:%M", cron_schedule=cron, timezone=timezone
+    )
+    found = intervals.get_prev_partition_window(now, respect_bounds=False)
+    assert found is not None  # noqa: S101  # without bounds there always is one
+    return found
 
 
 def build_staleness_check(
@@ -100,7 +114,7 @@ def build_staleness_check(
 
 
 def build_staleness_sensor(activations: Iterable[Activation]) -> dg.SensorDefinition:
-    """Evaluates `up_to_date` of each scheduled activation, and reports it when it changes."""
+    """The sensor that evaluates `up_to_date` of each scheduled activation, and reports changes."""
     scheduled = [activation for activation in activations if activation.is_scheduled]
 
     @dg.sensor(
@@ -108,7 +122,7 @@ def build_staleness_sensor(activations: Iterable[Activation]) -> dg.SensorDefini
         asset_selection=dg.AssetSelection.assets(INTERCOM_TAGS),
         minimum_interval_seconds=INTERVAL_SECONDS,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Tells which activations are behind their schedule.",
+        description="Reports which activations are behind their schedule.",
     )
     def staleness_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         before: dict[str, bool] = json.loads(context.cursor) if context.cursor else {}
@@ -151,7 +165,7 @@ def staleness_of(instance: dg.DagsterInstance, activation: Activation, now: date
 
 
 def _times_in_sync(instance: dg.DagsterInstance, activation: str) -> Iterator[datetime]:
-    """When its tags were last right: changes were applied, or there were none."""
+    """When its tags were last known to be right: changes were applied, or there were none."""
     for asset in (INTERCOM_TAGS, MEMBERSHIP_CHANGES):
         newest = instance.fetch_materializations(
             dg.AssetRecordsFilter(asset_key=dg.AssetKey(asset), asset_partitions=[activation]),
@@ -159,5 +173,5 @@ def _times_in_sync(instance: dg.DagsterInstance, activation: str) -> Iterator[da
         ).records
         for record in newest:
             metadata = record.asset_materialization.metadata if record.asset_materialization else {}
-            if asset == INTERCOM_TAGS or metadata[CHANGES_TO_APPLY].value == 0:
+            if asset == INTERCOM_TAGS or number_in(metadata, CHANGES_TO_APPLY) == 0:
                 yield datetime.fromtimestamp(record.timestamp, UTC)

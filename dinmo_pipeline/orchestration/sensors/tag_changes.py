@@ -1,7 +1,7 @@
-"""The sensor: launches a run for each activation with changes to apply, once per change set.
+"""The sensor that launches a run for each activation with changes to apply, once per change set.
 
-`@asset_sensor` would fetch only the newest event since its cursor and so lose all but one of several
-activations (dagster#32853); this one reads every materialization since its cursor and keeps the newest of
+`@asset_sensor` fetches only the newest event since its cursor, so it would lose all but one of several
+activations (dagster#32853). This one reads every materialization since its cursor and keeps the newest of
 each partition.
 """
 
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import dagster as dg
 
-from dinmo_pipeline.orchestration.metadata import CHANGES_TO_APPLY, HELD
+from dinmo_pipeline.orchestration.metadata import CHANGES_TO_APPLY, HELD, number_in
 from dinmo_pipeline.orchestration.naming import (
     APPLY_TAG_CHANGES,
     INTERCOM_TAGS,
@@ -25,13 +25,13 @@ from dinmo_pipeline.orchestration.runs.lifecycle import activations_under_way
 from dinmo_pipeline.state.file.database import StateDatabase
 
 INTERVAL_SECONDS = 30
-_EVENTS_A_FETCH = 500
-_STATE_WAIT_SECONDS = 10.0
+EVENTS_PER_FETCH = 500
+STATE_WAIT_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
 class ChangeSetEvent:
-    """A materialization of `membership_changes`: `event` is its storage id, which grows."""
+    """A materialization of `membership_changes`; `event` is its storage id: a later one has a larger id."""
 
     activation: str
     event: int
@@ -41,7 +41,7 @@ class ChangeSetEvent:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """Which change sets to launch a run for, which to look at again, and why for each other one."""
+    """The change sets to launch a run for, those to look at again, and why any are not launched."""
 
     launch: tuple[ChangeSetEvent, ...]
     waiting: tuple[ChangeSetEvent, ...]
@@ -55,10 +55,10 @@ def decide(
     under_way: Collection[str],
     applied: Mapping[str, int],
 ) -> Decision:
-    """Judge the newest change set of each activation.
+    """Decide about the newest change set of each activation.
 
-    `under_way` are activations with an unfinished run of the job, `applied` the newest storage id of
-    `intercom_tags` per activation. A change set whose activation is under way waits for the next tick.
+    `under_way` are activations with an unfinished run of the job; their change sets wait for the next tick.
+    `applied` is the storage id of the newest `intercom_tags` of each activation.
     """
     launch, waiting, skipped = [], [], []
     for change_set in newest:
@@ -80,9 +80,9 @@ def decide(
 
 
 def build_sensor(enabled: Collection[str], state: StateResource) -> dg.SensorDefinition:
-    """The sensor for the enabled activations; running unless stopped in the UI.
+    """The sensor for the enabled activations; it runs unless it is stopped in the UI.
 
-    It also closes the runs that were killed, which would keep their activation waiting.
+    It also closes runs that were killed, which would keep their activation waiting.
     """
 
     @dg.sensor(
@@ -90,13 +90,13 @@ def build_sensor(enabled: Collection[str], state: StateResource) -> dg.SensorDef
         job_name=APPLY_TAG_CHANGES,
         minimum_interval_seconds=INTERVAL_SECONDS,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Applies the changes of each activation that has some.",
+        description="Applies the changes of each activation that has any.",
     )
     def tag_changes_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         close_dead_runs(
             context.instance,
-            # A busy state is left to the next tick: a tick may last a minute.
-            StateDatabase(state.database, wait_seconds=_STATE_WAIT_SECONDS),
+            # Dagster ends a tick after a minute, so a busy state is left to the next one.
+            StateDatabase(state.database, wait_seconds=STATE_WAIT_SECONDS),
             state.locks,
             context.log.warning,
         )
@@ -129,13 +129,13 @@ def _tick(context: dg.SensorEvaluationContext, enabled: Collection[str]) -> dg.S
 
 
 def _change_sets(instance: dg.DagsterInstance, after: int) -> Iterator[ChangeSetEvent]:
-    """Every materialization of the changes after a storage id, oldest first."""
+    """Every materialization of the changes after a storage id, the oldest first."""
     while True:
         fetched = instance.fetch_materializations(
             dg.AssetRecordsFilter(
                 asset_key=dg.AssetKey(MEMBERSHIP_CHANGES), after_storage_id=after
             ),
-            limit=_EVENTS_A_FETCH,
+            limit=EVENTS_PER_FETCH,
             ascending=True,
         )
         for record in fetched.records:
@@ -147,20 +147,15 @@ def _change_sets(instance: dg.DagsterInstance, after: int) -> Iterator[ChangeSet
             yield ChangeSetEvent(
                 materialization.partition,
                 record.storage_id,
-                _value(metadata, CHANGES_TO_APPLY),
-                bool(_value(metadata, HELD)),
+                number_in(metadata, CHANGES_TO_APPLY),
+                bool(number_in(metadata, HELD)),
             )
         if not fetched.has_more:
             return
 
 
-def _value(metadata: Mapping[str, dg.MetadataValue], key: str) -> int:
-    value = metadata[key].value if key in metadata else 0
-    return int(value) if isinstance(value, int | float) else 0
-
-
 def _newest_applied(instance: dg.DagsterInstance, activations: Iterable[str]) -> dict[str, int]:
-    """The newest successful materialization of the tags, by activation."""
+    """The storage id of the newest materialization of the tags, by activation."""
     newest = {}
     for activation in activations:
         fetched = instance.fetch_materializations(
@@ -175,13 +170,13 @@ def _newest_applied(instance: dg.DagsterInstance, activations: Iterable[str]) ->
 
 
 def _run_key(change_set: ChangeSetEvent) -> str:
-    """One per change set; hashed, since long keys break some storages' index."""
+    """One key per change set; hashed, since long keys break the index of some storages."""
     text = f"{change_set.activation}:{change_set.event}"
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 def _read_cursor(cursor: str | None) -> tuple[int, dict[str, ChangeSetEvent]]:
-    """The last event read, and the change sets that waited for a run to end."""
+    """The last event read, and the change sets that wait for a run to end."""
     if not cursor:
         return 0, {}
     read = json.loads(cursor)

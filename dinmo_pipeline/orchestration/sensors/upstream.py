@@ -1,11 +1,11 @@
-"""The Dagster assets that segments are made from, such as dbt models: as dependencies, and as what to follow.
+"""The Dagster assets upstream of segments, such as dbt models: dependencies, and what a schedule may follow.
 
-An activation with `schedule: {after: upstream}` is synced when any of its upstream assets materialized: a
-segment may change with each of its tables. A dbt run that builds several of them gives one sync and not one
-for each, because the sensor waits until the run that materialized an asset has ended.
+An activation with `schedule: {after: upstream}` is synced when any of its upstream assets has materialized: a
+segment may change with each of its tables. A dbt run that builds several of them causes one sync, because
+the sensor waits until the run that materialized an asset has ended.
 
 The sensor's cursor holds, by activation, the newest materialization of each asset that a sync was launched
-for. Only the newest counts, so however many there were between two ticks, one sync is launched.
+for. Only the newest counts, so one sync is launched however many there were between two ticks.
 """
 
 import hashlib
@@ -27,7 +27,7 @@ UpstreamKeys = Mapping[str, Sequence[dg.AssetKey]]
 
 
 def upstream_keys(project: Project) -> UpstreamKeys:
-    """By activation, the assets that its segment, and what that is made from, declare as `upstream`."""
+    """The assets that each activation's segment, and what it is made from, declare as `upstream`."""
     return {
         key: [
             dg.AssetKey(upstream.split("/"))
@@ -38,29 +38,29 @@ def upstream_keys(project: Project) -> UpstreamKeys:
 
 
 def upstream_deps(upstream: UpstreamKeys) -> list[dg.AssetDep]:
-    """What `segment_membership` depends on: the upstream of all activations.
+    """The dependencies of `segment_membership`: the upstream assets of all activations.
 
-    Each partition depends on the whole upstream asset, however that is partitioned: a segment reads the
-    whole table. Without this mapping Dagster refuses an upstream with time partitions.
+    Each partition depends on the whole upstream asset, whatever its partitions: a segment reads the whole
+    table. Without this mapping Dagster refuses an upstream asset with time partitions.
     """
     keys = dict.fromkeys(key for keys in upstream.values() for key in keys)
     return [dg.AssetDep(key, partition_mapping=dg.AllPartitionMapping()) for key in keys]
 
 
 def upstream_metadata(keys: Sequence[dg.AssetKey]) -> Mapping[str, dg.MetadataValue]:
-    """What a materialization of one activation shows of its own upstream."""
+    """The upstream assets that a materialization of one activation shows."""
     if not keys:
         return {}
     return {"upstream": dg.MetadataValue.json([key.to_user_string() for key in keys])}
 
 
 Seen = Mapping[str, int]
-"""By upstream asset, the storage id (which grows) of the newest materialization known."""
+"""The storage id of the newest known materialization of each upstream asset; a later one has a larger id."""
 
 
 @dataclass(frozen=True, slots=True)
 class Newest:
-    """The newest materialization of an asset, and whether the run that made it goes on."""
+    """The newest materialization of an asset, and whether its run is still under way."""
 
     event: int
     under_way: bool
@@ -68,7 +68,7 @@ class Newest:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """Which activations to launch, what was seen for each, and why the others are not launched."""
+    """The activations to launch, what was seen for each, and why the others are not launched."""
 
     launch: tuple[str, ...]
     seen: Mapping[str, Seen]
@@ -82,11 +82,11 @@ def decide(
     *,
     under_way: Collection[str],
 ) -> Decision:
-    """Judge each activation by the newest materializations of its upstream assets.
+    """Decide about each activation by the newest materializations of its upstream assets.
 
     `newest` holds the assets that were ever materialized, `seen` what earlier ticks launched for, and
-    `under_way` the activations with an unfinished sync: that may have read the tables as they were before,
-    so they are looked at again at the next tick.
+    `under_way` the activations with an unfinished sync. That sync may have read the old tables, so the next
+    tick looks at them again.
     """
     launch: list[str] = []
     skipped: list[str] = []
@@ -110,7 +110,7 @@ def decide(
 
 
 def build_upstream_sensors(project: Project) -> list[dg.SensorDefinition]:
-    """The sensor of all activations that follow their upstream; none where there is no such activation."""
+    """The sensor of all activations that follow their upstream; empty if there are none."""
     keys = upstream_keys(project)
     following = {
         key: keys[key]
@@ -125,7 +125,7 @@ def build_upstream_sensors(project: Project) -> list[dg.SensorDefinition]:
         job_name=SYNC_MEMBERSHIP,
         minimum_interval_seconds=INTERVAL_SECONDS,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Syncs each activation scheduled `{after: upstream}` when an upstream materialized.",
+        description="Syncs activations scheduled `{after: upstream}` when an upstream asset materializes.",
     )
     def upstream_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         return _tick(context, following)
@@ -171,6 +171,6 @@ def _newest(instance: dg.DagsterInstance, assets: Iterable[dg.AssetKey]) -> dict
 
 
 def _run_key(activation: str, seen: Seen) -> str:
-    """One per state of the upstream; hashed, since long keys break some storages' index."""
+    """One key per state of the upstream; hashed, since long keys break the index of some storages."""
     text = json.dumps([activation, sorted(seen.items())])
     return hashlib.sha256(text.encode()).hexdigest()[:32]

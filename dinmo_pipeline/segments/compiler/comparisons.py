@@ -1,8 +1,8 @@
-"""One test of one column, or of one measured value, as an SQL expression.
+"""One test of a column or of a measured value, as an SQL expression.
 
-An expression here is true where the test holds and false or NULL where it does not. `negated` makes the
-opposite out of it, never NULL; so NULL counts as false, and `not` of it as true. Between the two, `AND`
-and `OR` need no care: of expressions without `NOT`, SQL says true exactly where two-valued logic does.
+The expression is true where the test holds, and false or NULL where it does not. `negated` turns it into the
+opposite, which is never NULL: so NULL counts as false, and `not` of it as true. `AND` and `OR` need no such
+care: without a `NOT` in it, an SQL expression is true exactly where two-valued logic says so.
 """
 
 from collections.abc import Callable
@@ -11,7 +11,12 @@ from decimal import Decimal
 from sqlglot import exp
 
 from dinmo_pipeline.config.declarations.conditions import Operator, Test, Value
-from dinmo_pipeline.segments.compiler.mismatches import UnfitTestError, shown
+from dinmo_pipeline.segments.compiler.mismatches import (
+    MismatchError,
+    not_applicable,
+    value_as_declared,
+    wrong_value,
+)
 from dinmo_pipeline.segments.compiler.temporal import TemporalColumn
 from dinmo_pipeline.segments.sql import literals
 from dinmo_pipeline.segments.sql.clock import Clock
@@ -30,7 +35,7 @@ _OPPOSITES: dict[Operator, Operator] = {"not_equals": "equals", "not_in": "in"}
 
 
 def without_negation(test: Test) -> tuple[Test, bool]:
-    """The test whose opposite this is, and whether it is one.
+    """The test without its negation, and whether it had one.
 
     `not_equals` and `not_in` are the opposites of `equals` and `in`, `is_blank` of `is_set`.
     """
@@ -43,10 +48,10 @@ def without_negation(test: Test) -> tuple[Test, bool]:
 
 
 def field_test(operand: exp.Expr, column: ColumnType, test: Test, clock: Clock) -> exp.Expr:
-    """A test of an operand whose values are as a column's.
+    """A test of an operand that holds the values of a column.
 
     Raises:
-        UnfitTestError: the test does not fit the column's type.
+        MismatchError: the test does not fit the column's type.
     """
     positive, is_opposite = without_negation(test)
     built = _positive_test(operand, column, positive, clock)
@@ -64,14 +69,14 @@ def _positive_test(operand: exp.Expr, column: ColumnType, test: Test, clock: Clo
         return _boolean_test(operand, column, test)
     if column.is_number:
         return _number_test(operand, column, test)
-    raise UnfitTestError(
-        f"a column of type {column.type} can only be tested for being set",
+    raise MismatchError(
+        f"{column.type} can only be tested for being set.",
         allowed=("is: set", "is: blank"),
     )
 
 
 def as_text(operand: exp.Expr, column: ColumnType) -> exp.Expr:
-    """The operand as text: cast where its type is not text but reads like it."""
+    """The operand as text, cast if its type is not text but reads like it."""
     return exp.cast(operand, exp.DataType.Type.TEXT) if column.as_text else operand
 
 
@@ -84,20 +89,20 @@ def _boolean_test(operand: exp.Expr, column: ColumnType, test: Test) -> exp.Expr
         case "in", tuple() as values if all(isinstance(value, bool) for value in values):
             choices = [exp.true() if value else exp.false() for value in values]
             return exp.In(this=operand, expressions=choices)
-    raise _does_not_fit(column, test, ("is: true", "is: false", "equals: true", "equals: false"))
+    raise not_applicable(test, column, ("is: true", "is: false", "equals: true", "equals: false"))
 
 
 def _number_test(operand: exp.Expr, column: ColumnType, test: Test) -> exp.Expr:
     return _comparison(
-        operand, test, lambda value: literals.number(_a_number(column, value)), column
+        operand, test, lambda value: literals.number(_checked_number(column, value)), column
     )
 
 
-def _a_number(column: ColumnType, value: Value) -> int | Decimal:
+def _checked_number(column: ColumnType, value: Value) -> int | Decimal:
     if isinstance(value, bool) or not isinstance(value, int | Decimal):
-        raise _wrong_value(column, value, "numbers")
+        raise wrong_value(column, value, "a number")
     if isinstance(value, Decimal) and not value.is_finite():
-        raise _wrong_value(column, value, "finite numbers")
+        raise wrong_value(column, value, "a finite number")
     return value
 
 
@@ -111,30 +116,30 @@ def _text_test(operand: exp.Expr, column: ColumnType, test: Test) -> exp.Expr:
         operand = exp.Lower(this=operand)
 
     def literal(value: Value) -> exp.Expr:
-        text = literals.text(_a_text(column, value))
+        text = literals.text(_checked_text(column, value))
         return exp.Lower(this=text) if test.ignore_case else text
 
     if test.operator not in ("contains", "starts_with", "ends_with"):
         return _comparison(operand, test, literal, column)
     if test.value == "":
-        raise UnfitTestError(f"{test.operator} needs at least one character")
+        raise MismatchError(f"`{test.operator}` needs at least one character.")
     part = literal(test.value)
     if test.operator == "contains":
-        # A position, not LIKE: nothing in the text is a wildcard, in no dialect.
+        # A position, not LIKE: LIKE's wildcards and escapes differ between dialects.
         position = exp.StrPosition(this=operand, substr=part)
         return exp.GT(this=position, expression=literals.number(0))
-    # The length is the warehouse's own: lower case can be longer, and characters are counted its way.
+    # The warehouse measures the length: it counts characters its own way, and lower case can be longer.
     end = exp.Left if test.operator == "starts_with" else exp.Right
     return exp.EQ(this=end(this=operand, expression=exp.Length(this=part)), expression=part.copy())
 
 
-def _a_text(column: ColumnType, value: Value) -> str:
+def _checked_text(column: ColumnType, value: Value) -> str:
     if not isinstance(value, str):
-        raise _wrong_value(column, value, "text")
-    if "\x00" in value:
-        raise UnfitTestError(
-            "text with a NUL character cannot be compared with", value=shown(value)
+        raise MismatchError(
+            f"The column is text ({column.type}); write {value_as_declared(value)} in quotes."
         )
+    if "\x00" in value:
+        raise MismatchError("Text with a NUL character cannot be compared.")
     return value
 
 
@@ -151,23 +156,6 @@ def _comparison(
             return exp.Between(this=operand, low=literal(low), high=literal(high))
     if test.operator in _COMPARISONS:
         return _COMPARISONS[test.operator](this=operand, expression=literal(test.value))
-    words = (*_COMPARISONS, *_OPPOSITES, "in", "between", "is: set")
-    more = ("contains", "starts_with", "ends_with") if column.kind == "text" else ()
-    raise _does_not_fit(column, test, (*words, *more))
-
-
-def _does_not_fit(column: ColumnType, test: Test, allowed: tuple[str, ...]) -> UnfitTestError:
-    value = "" if test.value is None else f" {shown(test.value)}"
-    return UnfitTestError(
-        f"{test.operator}{value} does not go with a column of type {column.type}", allowed=allowed
-    )
-
-
-def _wrong_value(column: ColumnType, value: Value, wanted: str) -> UnfitTestError:
-    hint = None
-    if column.kind == "text" and not isinstance(value, str):
-        hint = f'If it is text, write it in quotes: "{shown(value)}".'
-    return UnfitTestError(
-        f"a column of type {column.type} is compared with {wanted}, and {shown(value)} is none",
-        hint=hint,
-    )
+    for_text = ("contains", "starts_with", "ends_with") if column.kind == "text" else ()
+    allowed = (*_COMPARISONS, *_OPPOSITES, "in", "between", "is: set", *for_text)
+    raise not_applicable(test, column, allowed)

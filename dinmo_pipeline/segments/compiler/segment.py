@@ -15,14 +15,16 @@ from dinmo_pipeline.config.declarations.conditions import (
     RelatedCondition,
 )
 from dinmo_pipeline.config.strict_yaml.problems import Place, Problem
-from dinmo_pipeline.segments.compiler import relations
-from dinmo_pipeline.segments.compiler.comparisons import as_text, field_test
-from dinmo_pipeline.segments.compiler.mismatches import UnfitTestError
-from dinmo_pipeline.segments.compiler.scope import Catalog, Findings, Scope, TypedColumn
+from dinmo_pipeline.segments.compiler.aggregates import exists
+from dinmo_pipeline.segments.compiler.catalog import Catalog, Scope, TypedColumn
+from dinmo_pipeline.segments.compiler.comparisons import field_test
+from dinmo_pipeline.segments.compiler.measures import MeasureCompiler
+from dinmo_pipeline.segments.compiler.mismatches import MismatchError
+from dinmo_pipeline.segments.compiler.related_rows import RelatedRows, follow
 from dinmo_pipeline.segments.errors import SourceError
 from dinmo_pipeline.segments.sources.opening import OpenSource
 from dinmo_pipeline.segments.sql.clock import Clock
-from dinmo_pipeline.segments.sql.columns import ColumnType, Table
+from dinmo_pipeline.segments.sql.columns import Table
 from dinmo_pipeline.segments.sql.identifiers import table_expression
 from dinmo_pipeline.segments.sql.key_sets import among, derived, negated
 from dinmo_pipeline.segments.sql.statements import RefusedSqlError, parse_select
@@ -45,25 +47,24 @@ class SegmentRows:
 
 
 class SegmentCompiler:
-    """Compiles segments against one source at one time; what does not fit is noted, not raised."""
+    """Compiles segments against one source at one time. Problems are noted, not raised."""
 
     def __init__(self, project: Project, source: OpenSource, clock: Clock) -> None:
         self._project = project
         self._source = source
         self._clock = clock
-        self._findings = Findings()
-        self._catalog = Catalog(project, source, self._findings)
-        self._open: list[str] = []
+        self._catalog = Catalog(project, source)
+        self._open: list[str] = []  # the keys of the segments being compiled, the innermost last
 
     @property
     def problems(self) -> tuple[Problem, ...]:
-        """What was found wrong so far."""
-        return self._findings.problems
+        """The problems noted so far."""
+        return self._catalog.problems
 
     def column_of(
         self, segment: Segment, column: str, place: Place
     ) -> tuple[SegmentRows, TypedColumn] | None:
-        """The rows of a segment and one of their columns; None if problems were noted."""
+        """The rows of a segment and one of their columns; None if a problem was noted."""
         self._open.append(segment.key)
         try:
             rows = self._rows(segment)
@@ -71,8 +72,9 @@ class SegmentCompiler:
                 return None
             found = self._catalog.column_of(rows.table, rows.alias, column)
             if found is None:
-                message = f"there is no column {column!r} in its rows"
-                self._catalog.missing(place, self._subject, message, column, rows.table.columns)
+                message = f"Its rows have no column {column!r}."
+                known = rows.table.columns
+                self._catalog.note_unknown(place, self._subject, message, column, known)
                 return None
             return rows, found
         finally:
@@ -103,223 +105,116 @@ class SegmentCompiler:
             query = parse_select(sql, dialect)
             columns = self._source.query_columns(write(query, dialect))
         except RefusedSqlError as error:
-            self._note(segment.place, f"its sql {error}")
+            self._note(segment.place, f"Its SQL {error}")
             return None
         except SourceError as error:
-            self._note(segment.place, f"its sql does not run: {error}")
+            self._note(segment.place, f"Its SQL does not run. {error}")
             return None
         alias = self._catalog.alias()
         return SegmentRows(Table((), columns), alias, derived(query, alias), None)
 
     def _compile(self, condition: Condition, scope: Scope) -> exp.Expr:
-        """True of the rows that hold the condition, false or NULL of the others."""
+        """True for the rows that meet the condition, false or NULL for the others."""
         match condition:
-            case AllOf(conditions):
-                return (
-                    exp.and_(*(self._compile(each, scope) for each in conditions))
-                    if conditions
-                    else exp.true()
-                )
-            case AnyOf(conditions):
-                return (
-                    exp.or_(*(self._compile(each, scope) for each in conditions))
-                    if conditions
-                    else exp.false()
-                )
+            case AllOf(parts):
+                built = [self._compile(part, scope) for part in parts]
+                return exp.and_(*built) if built else exp.true()
+            case AnyOf(parts):
+                built = [self._compile(part, scope) for part in parts]
+                return exp.or_(*built) if built else exp.false()
             case Not(inner):
                 return negated(self._compile(inner, scope))
-            case InSegment():
-                return self._in_segment(condition, scope)
+        test = None
         try:
-            if isinstance(condition, FieldCondition):
-                built = self._field(condition, scope)
-            else:
-                built = self._related(condition, scope)
-        except UnfitTestError as unfit:
-            what = _what(condition)
-            self._findings.add(
+            test = self._test(condition, scope)
+        except MismatchError as error:
+            self._catalog.note(
                 Problem(
                     condition.place,
                     self._subject,
-                    f"{what}: {unfit.message}",
-                    value=unfit.value,
-                    allowed=unfit.allowed,
-                    hint=unfit.hint,
+                    f"{_title(condition)}: {error}",
+                    allowed=error.allowed,
+                    hint=error.hint,
                 )
             )
-            built = None
-        return exp.false() if built is None else built
+        return exp.false() if test is None else test
 
-    def _field(self, condition: FieldCondition, scope: Scope) -> exp.Expr | None:
-        found = self._catalog.column(scope, condition.field, condition.place, self._subject)
-        if found is None:
-            return None
-        return field_test(found.expression, found.type, condition.test, self._clock)
+    def _test(
+        self, condition: FieldCondition | RelatedCondition | InSegment, scope: Scope
+    ) -> exp.Expr | None:
+        match condition:
+            case FieldCondition(field, test, place):
+                found = self._catalog.column(scope, field, place, self._subject)
+                if found is None:
+                    return None
+                return field_test(found.expression, found.type, test, self._clock)
+            case RelatedCondition():
+                return self._related(condition, scope)
+            case InSegment():
+                return self._in_segment(condition, scope)
 
     def _related(self, condition: RelatedCondition, scope: Scope) -> exp.Expr | None:
-        steps = self._steps(condition, scope)
+        path, place = condition.relations, condition.place
+        steps = follow(self._catalog, path, scope, place, self._subject)
         if steps is None:
             return None
         end = steps[-1].scope
         where = None if condition.where is None else self._compile(condition.where, end)
-        rows = relations.RelatedRows(steps, where)
-        if condition.measure in ("exists", "none"):
-            exists = relations.exists(rows)
-            return exists if condition.measure == "exists" else negated(exists)
-        return self._measure(condition, rows)
+        rows = RelatedRows(steps, where)
+        if condition.measure == "exists":
+            return exists(rows)
+        if condition.measure == "none":
+            return negated(exists(rows))
+        measures = MeasureCompiler(self._catalog, self._clock, self._subject)
+        return measures.compile(condition, rows)
 
-    def _measure(self, condition: RelatedCondition, rows: relations.RelatedRows) -> exp.Expr | None:
-        """A test of what is measured of the related rows; None if problems were noted."""
-        if condition.test is None:
-            raise UnfitTestError("needs a comparison", allowed=("at_least", "at_most", "equals"))
-        if condition.measure == "count":
-            return relations.count(rows, None, condition.test, self._clock)
-        measured = self._measured(condition, rows.steps[-1].scope)
-        if measured is None:
-            return None
-        if condition.measure == "count_distinct":
-            return relations.count(rows, measured, condition.test, self._clock)
-        if condition.measure in ("first", "last"):
-            return self._first_or_last(condition, rows, measured)
-        return relations.aggregate(rows, condition.measure, measured, condition.test, self._clock)
-
-    def _measured(self, condition: RelatedCondition, end: Scope) -> TypedColumn | None:
-        """The measured column; None if a problem was noted."""
-        if condition.field is None:
-            raise UnfitTestError(
-                "needs a column after the relations", hint="For example orders.amount."
-            )
-        found = self._catalog.column(end, condition.field, condition.place, self._subject)
-        if found is not None and found.type.kind == "other":
-            raise UnfitTestError(
-                f"{condition.measure} cannot use a column of type {found.type.type}"
-            )
-        return found
-
-    def _first_or_last(
-        self, condition: RelatedCondition, rows: relations.RelatedRows, measured: TypedColumn
-    ) -> exp.Expr | None:
-        end = rows.steps[-1].scope
-        names = [name for name in (condition.order_by, end.model.primary_key) if name is not None]
-        columns = [
-            self._catalog.column(end, name, condition.place, self._subject) for name in names
-        ]
-        if condition.test is None or any(column is None for column in columns):
-            return None
-        return relations.first_or_last(
-            rows,
-            measured,
-            [column.expression for column in columns if column is not None],
-            condition.test,
-            self._clock,
-            last=condition.measure == "last",
-            alias=self._catalog.alias(),
-        )
-
-    def _steps(
-        self, condition: RelatedCondition, scope: Scope
-    ) -> tuple[relations.Step, ...] | None:
-        """The relations of the path, each with its rows; None if problems were noted."""
-        steps: list[relations.Step] = []
-        here = scope
-        for name in condition.relations:
-            relation = here.model.relations.get(name)
-            if relation is None:
-                message = f"the model {here.model.key!r} has no relation {name!r}"
-                self._catalog.missing(
-                    condition.place, self._subject, message, name, here.model.relations
-                )
-                return None
-            there = self._catalog.model(
-                relation.model, here.model.place, f"model {here.model.key!r}"
-            )
-            if there is None:
-                return None
-            pairs = [
-                self._pair(here, there, ours, theirs) for ours, theirs in relation.join.columns
-            ]
-            if any(pair is None for pair in pairs):
-                return None
-            steps.append(relations.Step(there, tuple(pair for pair in pairs if pair is not None)))
-            here = there
-        return tuple(steps)
-
-    def _pair(
-        self, here: Scope, there: Scope, ours: str, theirs: str
-    ) -> tuple[exp.Expr, exp.Expr] | None:
-        """Two columns that a relation joins by, made comparable; None if problems were noted."""
-        subject = f"model {here.model.key!r}"
-        left = self._catalog.column(here, ours, here.model.place, subject)
-        right = self._catalog.column(there, theirs, here.model.place, subject)
-        if left is None or right is None:
-            return None
-        what = f"the join of {ours!r} with {theirs!r} of {there.model.key!r}"
-        return self._comparable(left, right, what, here.model.place, subject)
-
-    def _comparable(
-        self, left: TypedColumn, right: TypedColumn, what: str, place: Place, subject: str
-    ) -> tuple[exp.Expr, exp.Expr] | None:
-        if _family(left.type) != _family(right.type):
-            message = f"{what} compares {left.type.type} with {right.type.type}"
-            self._findings.add(Problem(place, subject, message, hint="Join columns of one type."))
-            return None
-        if left.type.type == right.type.type:
-            return left.expression, right.expression
-        return as_text(left.expression, left.type), as_text(right.expression, right.type)
-
-    def _in_segment(self, condition: InSegment, scope: Scope) -> exp.Expr:
-        keys = self._keys_of(condition, scope)
-        return exp.false() if keys is None else among(*keys)
-
-    def _keys_of(
-        self, condition: InSegment, scope: Scope
-    ) -> tuple[list[exp.Expr], exp.Select] | None:
-        """Our key, and the query of the other segment's keys; None if problems were noted."""
+    def _in_segment(self, condition: InSegment, scope: Scope) -> exp.Expr | None:
         place, key = condition.place, scope.model.primary_key
-        other = self._project.segments.get(condition.segment)
+        other = self._other_segment(condition, scope)
         if other is None:
-            message = f"there is no segment {condition.segment!r}"
-            self._catalog.missing(
-                place, self._subject, message, condition.segment, self._project.segments
-            )
-            return None
-        if other.where is not None and other.model != scope.model.key:
-            self._note(
-                place,
-                f"the segment {other.key!r} is of {other.model!r}, not of {scope.model.key!r}",
-            )
-            return None
-        if other.key in self._open:
-            self._note(
-                place, f"in_segment goes round in a circle: {' → '.join((*self._open, other.key))}"
-            )
             return None
         if key is None:
-            self._note(
-                place,
-                f"in_segment needs the key of the model {scope.model.key!r}, which declares none",
-            )
+            message = f"The model {scope.model.key!r} declares no `key`; `in_segment` needs one."
+            self._note(place, message)
             return None
         ours = self._catalog.column(scope, key, place, self._subject)
         found = self.column_of(other, key, place)
         if ours is None or found is None:
             return None
         rows, theirs = found
-        what = f"in_segment {other.key!r}"
-        pair = self._comparable(ours, theirs, what, place, self._subject)
-        return None if pair is None else ([pair[0]], rows.select(pair[1]))
+        what = f"`in_segment: {other.key}`"
+        pair = self._catalog.comparable(ours, theirs, what, place, self._subject)
+        return None if pair is None else among([pair[0]], rows.select(pair[1]))
+
+    def _other_segment(self, condition: InSegment, scope: Scope) -> Segment | None:
+        """The segment that a condition names; None, with a problem noted, if it cannot be used here."""
+        place, key, model = condition.place, condition.segment, scope.model.key
+        other = self._project.segments.get(key)
+        if other is None:
+            known = self._project.segments
+            message = f"There is no segment {key!r}."
+            self._catalog.note_unknown(place, self._subject, message, key, known)
+            return None
+        if other.where is not None and other.model != model:
+            self._note(
+                place, f"The segment {key!r} is of the model {other.model!r}, not of {model!r}."
+            )
+            return None
+        if key in self._open:
+            self._note(place, f"`in_segment` forms a circle: {' → '.join((*self._open, key))}.")
+            return None
+        return other
 
     def _note(self, place: Place, message: str) -> None:
-        self._findings.add(Problem(place, self._subject, message))
+        self._catalog.note(Problem(place, self._subject, message))
 
 
-def _what(condition: FieldCondition | RelatedCondition) -> str:
-    if isinstance(condition, FieldCondition):
-        return f"field {condition.field!r}"
-    path = ".".join((*condition.relations, *((condition.field,) if condition.field else ())))
-    return f"{condition.measure} of {path!r}"
-
-
-def _family(type_: ColumnType) -> str:
-    """What compares with each other without a cast."""
-    return "number" if type_.is_number else type_.kind
+def _title(condition: FieldCondition | RelatedCondition | InSegment) -> str:
+    match condition:
+        case FieldCondition():
+            return f"field {condition.field!r}"
+        case RelatedCondition():
+            path = (*condition.relations, *([condition.field] if condition.field else ()))
+            return f"{condition.measure} of {'.'.join(path)!r}"
+        case InSegment():
+            return f"in_segment {condition.segment!r}"

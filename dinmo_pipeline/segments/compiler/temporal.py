@@ -1,8 +1,8 @@
 """Tests of days and moments: date, timestamp and timestamptz columns.
 
-A day stands for all of it: `after` a day begins when it has ended, `at_most` a day includes its evening.
-On a timestamp column days begin in the activation's time zone; a timestamp without a time zone is taken to
-be on that zone's wall clock.
+A day means all of it: `after` a day begins when the day ends, and `at_most` a day includes its evening.
+On a timestamp column, days begin at midnight in the activation's time zone; a timestamp without a time zone
+is read on that zone's wall clock.
 """
 
 import calendar
@@ -13,53 +13,52 @@ from datetime import date, datetime, timedelta
 from sqlglot import exp
 
 from dinmo_pipeline.config.declarations.conditions import Duration, Relative, Test, Value
-from dinmo_pipeline.segments.compiler.mismatches import UnfitTestError, shown
+from dinmo_pipeline.segments.compiler.mismatches import (
+    MismatchError,
+    as_declared,
+    not_applicable,
+    value_as_declared,
+    wrong_value,
+)
 from dinmo_pipeline.segments.sql import literals
 from dinmo_pipeline.segments.sql.clock import Clock, OutsideCalendarError
 from dinmo_pipeline.segments.sql.columns import ColumnType
 
-Built = exp.Expr
-
 
 @dataclass(frozen=True, slots=True)
 class TemporalColumn:
-    """A column of days or moments, as an expression, its type, and the clock that reads it."""
+    """A column of days or moments: an expression, its type, and the clock it is read with."""
 
     operand: exp.Expr
     type: ColumnType
     clock: Clock
 
-    def test(self, test: Test) -> Built:
-        """The expression that is true where the test holds; it may be NULL where the column is.
+    def test(self, test: Test) -> exp.Expr:
+        """The test as an expression; it may be NULL where the column is.
 
         Raises:
-            UnfitTestError: the test does not fit such a column.
+            MismatchError: the test does not fit the column.
         """
         try:
             return self._test(test)
         except OutsideCalendarError:
-            raise UnfitTestError(
-                f"{test.operator} leads to a day outside of the years 1 to 9999",
-                value=shown(test.value),
-            ) from None
+            raise MismatchError(f"{as_declared(test)} leads outside the years 1 to 9999.") from None
 
-    def _test(self, test: Test) -> Built:
+    def _test(self, test: Test) -> exp.Expr:
         value = test.value
         if isinstance(value, Duration):
             return self._within(test.operator, value)
         if test.operator == "anniversary_on":
             day = self._moment(value)
             if isinstance(day, datetime):
-                raise UnfitTestError(
-                    "an anniversary is on a day, not at a time", value=shown(value)
-                )
+                raise MismatchError("An anniversary is a day, not a time.")
             return self._anniversary(day, day)
         if isinstance(value, tuple):
             moments = [self._moment(each) for each in value]
             if test.operator == "between":
                 return exp.and_(self._at_least(moments[0]), self._at_most(moments[1]))
             return exp.or_(*(self._equals(moment) for moment in moments))
-        comparisons: dict[str, Callable[[date | datetime], Built]] = {
+        comparisons: dict[str, Callable[[date | datetime], exp.Expr]] = {
             "equals": self._equals,
             "on": self._equals,
             "greater_than": self._after,
@@ -70,42 +69,30 @@ class TemporalColumn:
             "at_most": self._at_most,
         }
         if test.operator not in comparisons:
-            raise UnfitTestError(
-                f"{test.operator} does not go with a column of type {self.type.type}",
-                allowed=(
-                    *comparisons,
-                    "in",
-                    "between",
-                    "within_last",
-                    "within_next",
-                    "anniversary",
-                ),
-            )
+            others = ("in", "between", "within_last", "within_next", "anniversary")
+            raise not_applicable(test, self.type, (*comparisons, *others))
         return comparisons[test.operator](self._moment(value))
 
     def _moment(self, value: Value) -> date | datetime:
-        """The day or instant of a value; ISO text is as good as a date."""
+        """The day or instant of a value, which may be ISO text."""
         if isinstance(value, str):
             value = _parse(value) or value
         if not isinstance(value, date | datetime | Relative):
-            raise UnfitTestError(
-                f"a column of type {self.type.type} is compared with days, and {shown(value)} is none",
-                allowed=("2026-03-01",),
-            )
+            raise wrong_value(self.type, value, "a day", allowed=("2026-03-01",))
         moment = self.clock.resolve(value)
         if isinstance(moment, datetime) and self.type.kind == "date":
-            raise UnfitTestError(
-                f"a column of type {self.type.type} holds whole days, and {shown(value)} is a time of day",
+            raise MismatchError(
+                f"{self.type.type} holds whole days; {value_as_declared(value)} is a time of day.",
                 hint="Compare it with a day: 2026-03-01, today, 30 days ago.",
             )
         return moment
 
-    def _within(self, operator: str, length: Duration) -> Built:
-        """From the start of the day that lies so far back up to now; or from now to the end of a day."""
+    def _within(self, operator: str, length: Duration) -> exp.Expr:
+        """From the start of the day so far back until now, or from now to the end of the day so far ahead."""
         now = self.clock.today if self.type.kind == "date" else self.clock.now
         if self.type.kind == "date" and length.unit in ("minutes", "hours"):
-            raise UnfitTestError(
-                f"a column of type {self.type.type} holds whole days, and {shown(length)} are less",
+            raise MismatchError(
+                f"{self.type.type} holds whole days; {value_as_declared(length)} is too precise.",
                 allowed=("days", "weeks", "months", "years"),
             )
         if operator == "within_last":
@@ -114,26 +101,26 @@ class TemporalColumn:
             return exp.and_(self._at_least(now), self._at_most(self.clock.ahead(length)))
         last = self.clock.ahead(length)
         if isinstance(last, datetime):
-            raise UnfitTestError("an anniversary is on a day", allowed=("days", "weeks"))
+            raise MismatchError("An anniversary is a day, not a time.", allowed=("days", "weeks"))
         return self._anniversary(self.clock.today, last)
 
-    def _equals(self, moment: date | datetime) -> Built:
+    def _equals(self, moment: date | datetime) -> exp.Expr:
         if isinstance(moment, datetime) or self.type.kind == "date":
             return exp.EQ(this=self._column(), expression=self._literal(moment))
         return exp.and_(self._at_least(moment), self._at_most(moment))
 
-    def _at_least(self, moment: date | datetime) -> Built:
+    def _at_least(self, moment: date | datetime) -> exp.Expr:
         return exp.GTE(this=self._column(), expression=self._literal(moment))
 
-    def _before(self, moment: date | datetime) -> Built:
+    def _before(self, moment: date | datetime) -> exp.Expr:
         return exp.LT(this=self._column(), expression=self._literal(moment))
 
-    def _after(self, moment: date | datetime) -> Built:
+    def _after(self, moment: date | datetime) -> exp.Expr:
         if isinstance(moment, datetime) or self.type.kind == "date":
             return exp.GT(this=self._column(), expression=self._literal(moment))
         return self._at_least(_next_day(moment))
 
-    def _at_most(self, moment: date | datetime) -> Built:
+    def _at_most(self, moment: date | datetime) -> exp.Expr:
         if isinstance(moment, datetime) or self.type.kind == "date":
             return exp.LTE(this=self._column(), expression=self._literal(moment))
         return self._before(_next_day(moment))
@@ -145,13 +132,13 @@ class TemporalColumn:
         if self.type.kind == "date":
             return literals.day(moment)
         if self.type.kind == "timestamp":
-            # Midnight itself, also where the zone's clock skips it: that is how the day is written.
+            # Midnight even where the zone's clock skips it: that is how the day is written.
             return literals.wall(datetime(moment.year, moment.month, moment.day))  # noqa: DTZ001
         return literals.instant(self.clock.start_of(moment), self.type, self.clock)
 
-    def _anniversary(self, first: date, last: date) -> Built:
-        """Whether month and day lie in the span of days, compared as the number month x 100 + day."""
-        if (last - first).days >= _DAYS_THAT_HOLD_ALL:
+    def _anniversary(self, first: date, last: date) -> exp.Expr:
+        """Whether month and day are within the span of days, compared as the number month x 100 + day."""
+        if (last - first).days >= _DAYS_COVERING_A_YEAR:
             return exp.Not(this=exp.Is(this=self._column(), expression=exp.null()))
         start, end = _month_and_day(first), _month_and_day(last)
         if end == _FEBRUARY_28 and not calendar.isleap(last.year):
@@ -174,7 +161,7 @@ class TemporalColumn:
         return self.operand.copy()
 
 
-_DAYS_THAT_HOLD_ALL = 365  # with both ends, 366 days
+_DAYS_COVERING_A_YEAR = 365  # 366 days with both ends
 _FEBRUARY_28 = 228
 
 

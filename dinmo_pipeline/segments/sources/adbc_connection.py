@@ -1,4 +1,4 @@
-"""Connections through ADBC drivers: rows arrive as Arrow batches, as the server sends them."""
+"""Connections through ADBC drivers, which deliver rows as Arrow batches while the server sends them."""
 
 from pathlib import Path
 from typing import Any
@@ -9,22 +9,22 @@ import pyarrow as pa
 
 from dinmo_pipeline.segments.errors import SourceError
 from dinmo_pipeline.segments.sources.redaction import without_values
-from dinmo_pipeline.segments.sources.stream import reported
+from dinmo_pipeline.segments.sources.stream import with_source_errors
 from dinmo_pipeline.segments.sql.columns import ColumnType, columns_of_arrow
 
 
 class AdbcConnection:
     """A connection of an ADBC driver's `dbapi` module; one statement at a time."""
 
-    def __init__(self, connection: Any, title: str, explain: str | None) -> None:
+    def __init__(self, connection: Any, title: str, explain_keyword: str | None) -> None:
         self._connection = connection
         self._title = title
-        self._explain = explain
+        self._explain_keyword = explain_keyword
         self._cursor: Any = None
 
     def read(self, sql: str) -> pa.RecordBatchReader:
-        """The rows of a SELECT, streamed; ends the statement before."""
-        return reported(self._execute(sql).fetch_record_batch(), self._title)
+        """The rows of a SELECT, streamed; closes the previous statement."""
+        return with_source_errors(self._execute(sql).fetch_record_batch(), self._title)
 
     def columns(self, sql: str) -> dict[str, ColumnType]:
         """The columns of a SELECT, in order."""
@@ -34,10 +34,10 @@ class AdbcConnection:
         return columns
 
     def explain(self, sql: str) -> str:
-        """The server's plan of a SELECT, or that it offers none."""
-        if self._explain is None:
-            return f"{self._title} explains no statement before it runs."
-        rows = self._execute(f"{self._explain} {sql}").fetchall()
+        """The server's plan of a SELECT, or a sentence that there is none."""
+        if self._explain_keyword is None:
+            return f"{self._title} cannot explain a statement before it runs."
+        rows = self._execute(f"{self._explain_keyword} {sql}").fetchall()
         return "\n".join(" ".join(str(value) for value in row) for row in rows)
 
     def close(self) -> None:
@@ -66,12 +66,12 @@ class AdbcConnection:
     def _refused(self, error: adbc_driver_manager.Error) -> SourceError:
         text = str(error).partition("Query was:")[0].strip()
         state = f" (SQLSTATE {error.sqlstate})" if error.sqlstate else ""
-        return SourceError(f"{self._title} refuses the statement: {without_values(text)}{state}")
+        return SourceError(f"{self._title} refused the statement: {without_values(text)}{state}")
 
 
 def connect_snowflake(uri: str) -> AdbcConnection:
     """Connect by `snowflake://user:password@account/database/schema?warehouse=…&role=…`."""
-    from adbc_driver_snowflake import dbapi  # noqa: PLC0415 - an extra
+    from adbc_driver_snowflake import dbapi  # noqa: PLC0415  # an extra
 
     connection = dbapi.connect(uri.removeprefix("snowflake://"), autocommit=True)
     return AdbcConnection(connection, "Snowflake", "EXPLAIN USING TEXT")
@@ -80,9 +80,9 @@ def connect_snowflake(uri: str) -> AdbcConnection:
 def connect_bigquery(uri: str) -> AdbcConnection:
     """Connect by `bigquery://project/dataset?credentials_path=/path/to/key.json`.
 
-    Without `credentials_path` Google's application default credentials are used.
+    Without `credentials_path`, Google's application default credentials apply.
     """
-    from adbc_driver_bigquery import DatabaseOptions, dbapi  # noqa: PLC0415 - an extra
+    from adbc_driver_bigquery import DatabaseOptions, dbapi  # noqa: PLC0415  # an extra
 
     parts = urlsplit(uri)
     options = {DatabaseOptions.PROJECT_ID.value: parts.netloc}

@@ -1,4 +1,4 @@
-"""Databricks SQL, through the vendor's connector: it fetches the results as Arrow."""
+"""Databricks SQL, through the vendor's connector, which fetches results as Arrow."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -9,7 +9,7 @@ from databricks import sql as databricks_sql
 
 from dinmo_pipeline.segments.errors import SourceError
 from dinmo_pipeline.segments.sources.redaction import without_values
-from dinmo_pipeline.segments.sources.stream import reported
+from dinmo_pipeline.segments.sources.stream import with_source_errors
 from dinmo_pipeline.segments.sql.columns import ColumnType, columns_of_arrow
 
 _ROWS_PER_FETCH = 100_000
@@ -33,7 +33,9 @@ class DatabricksConnection:
                 yield from piece.to_batches()
                 piece = cursor.fetchmany_arrow(_ROWS_PER_FETCH)
 
-        return reported(pa.RecordBatchReader.from_batches(first.schema, batches()), "Databricks")
+        return with_source_errors(
+            pa.RecordBatchReader.from_batches(first.schema, batches()), "Databricks"
+        )
 
     def columns(self, sql: str) -> dict[str, ColumnType]:
         """The columns of a SELECT, in order."""
@@ -56,8 +58,8 @@ class DatabricksConnection:
         try:
             self._cursor.execute(sql)
         except databricks_sql.Error as error:
-            said = without_values(str(error))
-            raise SourceError(f"Databricks refuses the statement: {said}") from None
+            reason = without_values(str(error))
+            raise SourceError(f"Databricks refused the statement: {reason}") from None
         return self._cursor
 
 
@@ -66,7 +68,7 @@ def connect_databricks(uri: str) -> DatabricksConnection:
     parts = urlsplit(uri)
     options = {name: values[0] for name, values in parse_qs(parts.query).items()}
     if "http_path" not in options or not parts.hostname:
-        raise SourceError("The URI of Databricks needs a host and ?http_path=/sql/1.0/warehouses/…")
+        raise SourceError("The Databricks URI needs a host and ?http_path=/sql/1.0/warehouses/…")
     connection = databricks_sql.connect(
         server_hostname=parts.hostname,
         http_path=options["http_path"],

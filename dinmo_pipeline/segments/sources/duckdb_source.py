@@ -1,4 +1,4 @@
-"""A DuckDB file as source, opened read-only; and the DuckDB engine over any files."""
+"""A DuckDB file as source, opened read-only, and the DuckDB connection behind other files."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -12,20 +12,20 @@ from sqlglot import exp
 
 from dinmo_pipeline.segments.errors import MissingTableError, SourceError
 from dinmo_pipeline.segments.sources.redaction import without_values
-from dinmo_pipeline.segments.sources.stream import reported
+from dinmo_pipeline.segments.sources.stream import with_source_errors
+from dinmo_pipeline.segments.sources.table_cache import TableCache
 from dinmo_pipeline.segments.sql.columns import ColumnType, Table, column_type_of_sql
 from dinmo_pipeline.segments.sql.identifiers import (
     look_up,
     split_table_name,
     table_expression,
 )
-from dinmo_pipeline.text.wording import nearest
 
 DIALECT = "duckdb"
 ROWS_PER_BATCH = 100_000
 _POLL_SECONDS = 0.2
 
-# No files but the database itself, and no extension is loaded from anywhere.
+# Only the database file itself may be read, and no extension may be loaded.
 SEALED: dict[str, str | bool | int | float | list[str]] = {
     "enable_external_access": False,
     "autoload_known_extensions": False,
@@ -34,44 +34,34 @@ SEALED: dict[str, str | bool | int | float | list[str]] = {
 }
 
 
-class DuckDBSource:
-    """An open DuckDB connection that only runs single SELECT statements."""
+class DuckDBSource(TableCache):
+    """An open DuckDB connection that runs single SELECT statements only."""
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        super().__init__()
         self._connection = connection
-        self._tables: dict[str, Table] = {}
 
     @property
     def dialect(self) -> str:
         """`duckdb`."""
         return DIALECT
 
-    def table(self, name: str) -> Table:
-        """The table declared as `name`; DuckDB finds names in any upper and lower case."""
-        if name not in self._tables:
-            self._tables[name] = self._read_table(name)
-        return self._tables[name]
-
-    def columns(self, table: str) -> Mapping[str, ColumnType]:
-        """The columns of a table, in order."""
-        return self.table(table).columns
-
     def query_columns(self, sql: str) -> Mapping[str, ColumnType]:
-        """The columns that a SELECT gives, in order; only binds it."""
+        """The columns of a SELECT, in order; DuckDB binds it and runs nothing."""
         described = self._run(f"DESCRIBE {self._one_select(sql)}").fetchall()
         return {name: column_type_of_sql(type_, DIALECT) for name, type_, *_ in described}
 
     def batches(self, sql: str) -> pa.RecordBatchReader:
-        """The rows of a SELECT, streamed: the reader owns its own cursor until it is read."""
+        """The rows of a SELECT, streamed; the reader has a cursor of its own until it is read."""
         try:
             cursor = self._connection.cursor()
             reader = cursor.sql(self._one_select(sql)).to_arrow_reader(ROWS_PER_BATCH)
         except duckdb.Error as error:
             raise _refused(error) from None
-        return reported(reader, "DuckDB", cursor.close)
+        return with_source_errors(reader, "DuckDB", cursor.close)
 
     def count(self, sql: str) -> int:
-        """How many rows a SELECT gives."""
+        """The number of rows of a SELECT."""
         query = sqlglot.parse_one(self._one_select(sql), dialect=DIALECT)
         counting = exp.select(exp.Count(this=exp.Star())).from_(
             exp.Subquery(this=query, alias=exp.TableAlias(this=exp.to_identifier("members")))
@@ -95,10 +85,10 @@ class DuckDBSource:
             if not isinstance(error.__context__, duckdb.CatalogException | duckdb.BinderException):
                 raise
             known = self._table_names()
-            # A view may be there, and be refused for a table of its own that is not.
+            # The name may be a view that exists and fails because a table it reads is gone.
             if look_up(".".join(names).removeprefix("main."), dict.fromkeys(known)):
                 raise
-            raise MissingTableError(name, nearest(name, known, limit=3)) from error
+            raise MissingTableError(name, known) from error
 
     def _table_names(self) -> list[str]:
         rows = self._run(
@@ -107,13 +97,13 @@ class DuckDBSource:
         return [name if schema == "main" else f"{schema}.{name}" for schema, name in rows]
 
     def _one_select(self, sql: str) -> str:
-        """The text of the statement, if DuckDB itself reads it as one SELECT and nothing else."""
+        """The statement's text, if DuckDB's own parser finds exactly one SELECT in it."""
         try:
             statements = self._connection.extract_statements(sql)
         except duckdb.Error as error:
             raise _refused(error) from None
         if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
-            raise SourceError("A source runs single SELECT statements only.")
+            raise SourceError("A source accepts single SELECT statements only.")
         return statements[0].query
 
     def _run(self, sql: str) -> duckdb.DuckDBPyConnection:
@@ -124,9 +114,9 @@ class DuckDBSource:
 
 
 def seal(connection: duckdb.DuckDBPyConnection) -> None:
-    """Make the connection speak UTC, print nothing, and refuse every later change of settings.
+    """Make the connection use UTC, print nothing, and refuse later changes of settings.
 
-    A second connection of one process to one file shares the first one's database, sealed already.
+    A process's second connection to a file shares the first one's database, which is sealed already.
     """
     locked = connection.execute("SELECT current_setting('lock_configuration')").fetchall()[0][0]
     if not locked:
@@ -139,10 +129,10 @@ def seal(connection: duckdb.DuckDBPyConnection) -> None:
 def open_duckdb_file(
     path: Path, *, wait_seconds: float, on_wait: Callable[[str], None]
 ) -> Iterator[DuckDBSource]:
-    """Open a DuckDB file read-only, waiting while another process (dbt, say) writes it.
+    """Open a DuckDB file read-only, waiting while another process (such as dbt) writes it.
 
     Raises:
-        SourceError: there is no such file, it is no DuckDB file, or it stayed busy.
+        SourceError: the file does not exist, is not a DuckDB file, or stayed busy.
     """
     if not path.is_file():
         raise SourceError(f"The source's DuckDB file {path} does not exist.")
@@ -158,7 +148,7 @@ def _connect_when_free(
     path: Path, wait_seconds: float, on_wait: Callable[[str], None]
 ) -> duckdb.DuckDBPyConnection:
     deadline = time.monotonic() + wait_seconds
-    told = False
+    announced = False
     while True:
         try:
             return duckdb.connect(str(path), read_only=True, config=SEALED)
@@ -167,23 +157,25 @@ def _connect_when_free(
                 raise SourceError(f"DuckDB cannot open the source {path}: {error}") from error
             if time.monotonic() >= deadline:
                 raise SourceError(
-                    f"The source {path} is still being written by another program after"
-                    f" {wait_seconds:g} s; nothing was changed. Run this again when that one (dbt, a DuckDB"
-                    f" shell) is done, or give it a file of its own: {error}"
+                    f"Another program (dbt, a DuckDB shell) is still writing the source {path} after"
+                    f" {wait_seconds:g} s. Nothing was changed. Run this again when it has finished, or let"
+                    f" it write another file: {error}"
                 ) from error
-        if not told:
-            on_wait(f"The source {path} is being written; waiting up to {wait_seconds:g} s for it.")
-            told = True
+        if not announced:
+            on_wait(
+                f"Another program is writing the source {path}; waiting up to {wait_seconds:g} s."
+            )
+            announced = True
         else:
             time.sleep(_POLL_SECONDS)
 
 
 def _is_busy(error: duckdb.Error) -> bool:
-    """Whether another process has the lock, or this one has the file open for writing."""
+    """Whether another process holds the lock, or this process has the file open for writing."""
     text = str(error)
     return "Could not set lock on file" in text or "different configuration" in text
 
 
 def _refused(error: duckdb.Error) -> SourceError:
-    # Raised without its cause: DuckDB's text may quote a member's value.
-    return SourceError(f"DuckDB refuses the statement: {without_values(str(error))}")
+    # To be raised without its cause: DuckDB's text may quote a member's value.
+    return SourceError(f"DuckDB refused the statement: {without_values(str(error))}")

@@ -1,4 +1,4 @@
-"""A folder of Parquet or CSV files as source: each file, or sub-folder of files, is a table."""
+"""A folder of Parquet or CSV files as source: each file or sub-folder is a table."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,10 +20,10 @@ _ENDINGS: dict[FileType, tuple[str, ...]] = {"parquet": (".parquet",), "csv": ("
 def open_folder(folder: Path, type_: FileType) -> Iterator[DuckDBSource]:
     """Open a folder of files: `customers.parquet`, or the files of `customers/`, is the table `customers`.
 
-    DuckDB runs in memory and may read nothing outside of the folder.
+    DuckDB runs in memory and cannot read anything outside the folder.
 
     Raises:
-        SourceError: there is no such folder, no file in it, two for one table, or DuckDB cannot read one.
+        SourceError: the folder is missing or empty, two files are one table, or DuckDB cannot read one.
     """
     tables = _tables(folder, type_)
     connection = duckdb.connect(":memory:", config={**SEALED, "enable_external_access": True})
@@ -43,7 +43,7 @@ def open_folder(folder: Path, type_: FileType) -> Iterator[DuckDBSource]:
 def _tables(folder: Path, type_: FileType) -> dict[str, list[Path]]:
     """The files of each table, in the order of their names."""
     if not folder.is_dir():
-        raise SourceError(f"The source's folder {folder} does not exist.")
+        raise SourceError(f"The source folder {folder} does not exist.")
     tables: dict[str, list[Path]] = {}
     for entry in sorted(folder.resolve().iterdir()):
         files = sorted(_files_below(entry, type_)) if entry.is_dir() else [entry]
@@ -51,11 +51,11 @@ def _tables(folder: Path, type_: FileType) -> dict[str, list[Path]]:
         if name is None or not files:
             continue
         if name in tables:
-            raise SourceError(f"The source's folder {folder} holds two tables named {name!r}.")
+            raise SourceError(f"The source folder {folder} has two tables named {name!r}.")
         tables[name] = files
     if not tables:
         endings = " or ".join(_ENDINGS[type_])
-        raise SourceError(f"The source's folder {folder} holds no file that ends in {endings}.")
+        raise SourceError(f"The source folder {folder} has no file ending in {endings}.")
     return tables
 
 
@@ -64,7 +64,7 @@ def _files_below(folder: Path, type_: FileType) -> list[Path]:
 
 
 def _stem(path: Path, type_: FileType) -> str | None:
-    """The name without its ending; None for files of another type and hidden ones."""
+    """The name without its ending; None for hidden files and files of another type."""
     if path.name.startswith((".", "_")):
         return None
     endings = [ending for ending in _ENDINGS[type_] if path.name.lower().endswith(ending)]
@@ -80,9 +80,9 @@ def _create_view(
         if type_ == "parquet":
             rows = connection.read_parquet(paths, union_by_name=True, hive_partitioning=partitioned)
         else:
-            # All rows are looked at for a column's type: a sample may miss the one that is no number.
+            # Types come from all rows: a sample may miss the one value that is not a number.
             rows = connection.read_csv(
-                paths,  # type: ignore[arg-type] # a list is documented, and missing in the stub
+                paths,  # type: ignore[arg-type]  # documented to take a list, but the stub lacks it
                 union_by_name=True,
                 hive_partitioning=partitioned,
                 sample_size=-1,

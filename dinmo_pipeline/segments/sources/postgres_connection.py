@@ -1,4 +1,4 @@
-"""PostgreSQL and Redshift, through the ADBC driver on libpq: every statement in a read-only transaction."""
+"""PostgreSQL and Redshift through ADBC and libpq, every statement in a read-only transaction."""
 
 from typing import Any
 
@@ -10,33 +10,32 @@ _BATCH_BYTES = str(4 << 20)  # the driver's default of 16 MB holds more than a m
 
 
 class PostgresConnection(AdbcConnection):
-    """A connection whose every statement runs in a transaction begun as READ ONLY.
+    """A connection that runs each statement in a transaction begun as READ ONLY.
 
-    A statement cannot lift that: PostgreSQL refuses `transaction_read_only = off` after the first query, and
-    a changed default of the session does not reach a transaction that says it itself.
+    No statement can lift that: PostgreSQL refuses `transaction_read_only = off` after a transaction's first
+    query, and a changed session default does not apply to a transaction begun as READ ONLY.
     """
 
-    def __init__(self, connection: Any, title: str, *, copies: bool) -> None:
+    def __init__(self, connection: Any, title: str, *, use_copy: bool) -> None:
         super().__init__(connection, title, "EXPLAIN")
-        self._copies = copies
+        self._use_copy = use_copy
 
-    def settle(self) -> None:
-        """Take quoted text as it stands and write moments in UTC, whatever the server's default is."""
+    def configure_session(self) -> None:
+        """Read quoted text literally and write moments in UTC, whatever the server's defaults."""
         cursor = self._connection.cursor()
         cursor.execute("SET standard_conforming_strings = on")
         cursor.execute("SET timezone = 'UTC'")
         cursor.close()
 
     def _run(self, cursor: Any, sql: str) -> None:
-        cursor.execute(
-            "ROLLBACK"
-        )  # ends a stream that was left half read, and is harmless without one
+        # A stream that was left half read still has its transaction; without one this is harmless.
+        cursor.execute("ROLLBACK")
         cursor.execute("BEGIN TRANSACTION READ ONLY")
         is_select = not sql.startswith("EXPLAIN")
         cursor.adbc_statement.set_options(
             **{
                 StatementOptions.BATCH_SIZE_HINT_BYTES.value: _BATCH_BYTES,
-                StatementOptions.USE_COPY.value: str(self._copies and is_select).lower(),
+                StatementOptions.USE_COPY.value: str(self._use_copy and is_select).lower(),
             }
         )
         cursor.execute(sql)
@@ -44,11 +43,13 @@ class PostgresConnection(AdbcConnection):
 
 def connect_postgres(uri: str) -> PostgresConnection:
     """Connect by a libpq URI: `postgresql://user:password@host:5432/database?sslmode=require`."""
-    connection = PostgresConnection(dbapi.connect(uri, autocommit=True), "PostgreSQL", copies=True)
-    connection.settle()
+    connection = PostgresConnection(
+        dbapi.connect(uri, autocommit=True), "PostgreSQL", use_copy=True
+    )
+    connection.configure_session()
     return connection
 
 
 def connect_redshift(uri: str) -> PostgresConnection:
-    """Connect by a libpq URI; Redshift has no COPY to the client, so rows come by the plain protocol."""
-    return PostgresConnection(dbapi.connect(uri, autocommit=True), "Redshift", copies=False)
+    """Connect by a libpq URI, without COPY: Redshift does not offer it to clients."""
+    return PostgresConnection(dbapi.connect(uri, autocommit=True), "Redshift", use_copy=False)

@@ -1,16 +1,16 @@
-"""What a source says when it refuses, without the values of members that it quotes."""
+"""The errors of drivers, without the members' values that they quote."""
 
 import re
 
 from dinmo_pipeline.text.masking import mask_emails, mask_quoted
 
-# Of a value that cannot be converted both engines quote the value: DuckDB `Could not convert string 'x' to
-# INT32`, PostgreSQL `invalid input syntax for type integer: "x"` and `value "9" is out of range`.
+# Both engines quote a value that cannot be converted: DuckDB `Could not convert string 'x' to INT32`,
+# PostgreSQL `invalid input syntax for type integer: "x"` and `value "9" is out of range`.
 _ABOUT_A_VALUE = re.compile(r"conver|invalid input|out of range|malformed|cast", re.IGNORECASE)
 
 
 def without_values(text: str) -> str:
-    """The text of a driver's error with the values hidden; statements below its first line stay.
+    """A driver's error text with the values masked; the statement below the first line stays.
 
     >>> without_values("Conversion Error: Could not convert string 'ann' to INT32")
     "Conversion Error: Could not convert string '***' to INT32"

@@ -1,4 +1,4 @@
-"""A stream of Arrow batches whose errors are ours, also those that come halfway."""
+"""A stream of Arrow batches that raises SourceError only."""
 
 from collections.abc import Callable, Iterator
 
@@ -8,12 +8,12 @@ from dinmo_pipeline.segments.errors import SourceError
 from dinmo_pipeline.segments.sources.redaction import without_values
 
 
-def reported(
+def with_source_errors(
     reader: pa.RecordBatchReader, title: str, release: Callable[[], object] | None = None
 ) -> pa.RecordBatchReader:
-    """The same stream; what its driver raises while it is read is a SourceError.
+    """The same stream, with the driver's errors turned into SourceError.
 
-    `release` is called when the last batch was read, or reading failed or was given up.
+    `release` is called when the stream ends: after the last batch, after an error, or when it is dropped.
     """
 
     def batches() -> Iterator[pa.RecordBatch]:
@@ -21,7 +21,9 @@ def reported(
             yield from reader
         except (pa.ArrowException, OSError) as error:
             # Not chained: the driver's text may quote a member's value, and so would its traceback.
-            raise SourceError(f"{title} broke off: {without_values(str(error))}") from None
+            raise SourceError(
+                f"{title} failed while sending rows: {without_values(str(error))}"
+            ) from None
         finally:
             if release is not None:
                 release()

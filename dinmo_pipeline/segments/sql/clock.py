@@ -1,7 +1,6 @@
-"""One `now` per run, and the days and moments that are told from it, in the activation's time zone.
+"""One `now` per run, and the days and moments relative to it in the activation's time zone.
 
-Bounds are computed here and go into the SQL as literals, so that no warehouse's clock, time zone or
-date arithmetic takes part.
+Bounds are computed here and become literals, so no warehouse's clock, time zone or date arithmetic matters.
 """
 
 import calendar
@@ -22,33 +21,33 @@ class OutsideCalendarError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """The instant a run takes as now, and the time zone whose days count."""
+    """The instant that a run takes as now, and the time zone that its days belong to."""
 
     now: datetime
     zone: ZoneInfo
 
     @classmethod
     def at(cls, now: datetime, timezone: str) -> "Clock":
-        """A clock that stands at `now`; raises ValueError if `now` has no time zone."""
+        """A clock stopped at `now`; raises ValueError if `now` has no time zone."""
         if now.tzinfo is None:
             raise ValueError("now must have a time zone")
         return cls(now.astimezone(UTC), ZoneInfo(timezone))
 
     @property
     def today(self) -> date:
-        """The day it is in the time zone."""
+        """The current day in the time zone."""
         return self.now.astimezone(self.zone).date()
 
     def start_of(self, day: date) -> datetime:
-        """The instant a day begins in the time zone; where midnight is skipped, the first after it."""
+        """The instant at which a day begins in the time zone; the first after it if midnight is skipped."""
         return datetime.combine(day, time.min, self.zone).astimezone(UTC)
 
     def instant(self, moment: datetime) -> datetime:
-        """The instant of a moment; one without an offset is read on the time zone's wall clock."""
+        """A moment as an instant; without an offset it is read on the time zone's wall clock."""
         return (moment if moment.tzinfo else moment.replace(tzinfo=self.zone)).astimezone(UTC)
 
     def wall(self, instant: datetime) -> datetime:
-        """What the time zone's wall clock shows at an instant, without an offset."""
+        """The time zone's wall clock at an instant, without an offset."""
         return instant.astimezone(self.zone).replace(tzinfo=None)
 
     def resolve(self, moment: Moment) -> date | datetime:
@@ -62,11 +61,11 @@ class Clock:
         return self.instant(moment) if isinstance(moment, datetime) else moment
 
     def ago(self, length: Duration) -> date | datetime:
-        """The day or instant that lies a length of time back."""
+        """The day or instant a length of time ago."""
         return self._shifted(-length.amount, length.unit)
 
     def ahead(self, length: Duration) -> date | datetime:
-        """The day or instant that lies a length of time ahead."""
+        """The day or instant a length of time from now."""
         return self._shifted(length.amount, length.unit)
 
     def _shifted(self, offset: int, unit: Unit) -> date | datetime:
@@ -81,7 +80,7 @@ class Clock:
 
 
 def _months_later(day: date, months: int) -> date:
-    """The same day of another month, or that month's last day where it is shorter."""
+    """The same day of another month, or that month's last day if it is shorter."""
     year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
     last = calendar.monthrange(year, month + 1)[1]
     return date(year, month + 1, min(day.day, last))

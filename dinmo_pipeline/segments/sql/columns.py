@@ -1,4 +1,4 @@
-"""The columns a source really has, told in the few kinds that conditions distinguish."""
+"""The columns a source really has, by the few kinds that conditions distinguish."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -25,8 +25,8 @@ ColumnKind: TypeAlias = Literal[
 class ColumnType:
     """What a column holds: its `kind`, and `type`, the source's own word for it.
 
-    `as_text` marks the types whose values are read as text only after a cast: UUID, ENUM, and
-    PostgreSQL's blank-padded `char(n)`.
+    `as_text` marks types whose values become text only by a cast: UUID, ENUM, and PostgreSQL's
+    blank-padded `char(n)`.
     """
 
     kind: ColumnKind
@@ -37,6 +37,11 @@ class ColumnType:
     def is_number(self) -> bool:
         """Whether its values are numbers, exact or not."""
         return self.kind in ("integer", "decimal", "float")
+
+    @property
+    def family(self) -> str:
+        """The kinds that compare with each other without a cast: all numbers, or this kind alone."""
+        return "number" if self.is_number else self.kind
 
     @property
     def is_temporal(self) -> bool:
@@ -54,7 +59,7 @@ class Table:
 
 _Type = exp.DataType.Type
 _TEXTS_AFTER_CAST = {_Type.UUID, _Type.ENUM}
-# Looked through in this order: sqlglot counts floating-point types among the real ones.
+# The first match counts: sqlglot's REAL_TYPES include the floating-point ones.
 _KINDS_OF_SQL: tuple[tuple[ColumnKind, frozenset[Any] | set[Any]], ...] = (
     ("other", {_Type.BIT}),
     ("text", exp.DataType.TEXT_TYPES),
@@ -80,7 +85,7 @@ _KINDS_OF_SQL: tuple[tuple[ColumnKind, frozenset[Any] | set[Any]], ...] = (
 
 
 def column_type_of_sql(type_text: str, dialect: str) -> ColumnType:
-    """The kind of a column whose type the source writes as `type_text`.
+    """The type of a column, from the source's own word for it.
 
     >>> column_type_of_sql("DECIMAL(5,2)", "duckdb")
     ColumnType(kind='decimal', type='DECIMAL(5,2)', as_text=False)
@@ -97,7 +102,7 @@ def column_type_of_sql(type_text: str, dialect: str) -> ColumnType:
 
 _POSTGRES_TYPE = b"POSTGRESQL:type"
 _POSTGRES_OTHER_TYPE = b"ADBC:postgresql:typname"
-# What PostgreSQL calls the types that Arrow has no own type for, or knows only as strings.
+# PostgreSQL's names of types that Arrow lacks, or has only as strings.
 _POSTGRES_KINDS: dict[str, ColumnType] = {
     "numeric": ColumnType("decimal", "numeric"),
     "uuid": ColumnType("text", "uuid", as_text=True),
@@ -110,7 +115,7 @@ _POSTGRES_TEXTS = ("", "text", "varchar")
 
 
 def columns_of_arrow(schema: pa.Schema) -> dict[str, ColumnType]:
-    """The columns of a result that a remote source gave as Arrow, in order."""
+    """The columns of a remote source's Arrow result, in order."""
     return {field.name: _column_type_of_arrow(field) for field in schema}
 
 
@@ -120,7 +125,7 @@ def _column_type_of_arrow(field: pa.Field) -> ColumnType:
     if name in _POSTGRES_KINDS:
         return _POSTGRES_KINDS[name]
     kind = _kind_of_arrow(field.type)
-    # Enumerations, citext, char(n) and the like arrive as strings, but not all text functions take them.
+    # Enumerations, citext, char(n) and the like arrive as strings, but not all text functions accept them.
     as_text = kind == "text" and name not in _POSTGRES_TEXTS
     return ColumnType(kind, name or str(field.type), as_text=as_text)
 

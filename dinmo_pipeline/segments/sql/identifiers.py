@@ -1,4 +1,4 @@
-"""Names of tables and columns: how they are quoted, split and looked up. The one place that does."""
+"""The one place that quotes, splits and looks up names of tables and columns."""
 
 import re
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ Value = TypeVar("Value")
 
 
 def identifier(name: str) -> exp.Identifier:
-    """A quoted identifier: reserved words, quotes and dots inside it are just its name.
+    """A quoted identifier: reserved words, quotes and dots are just part of the name.
 
     >>> identifier('na"me').sql(dialect="duckdb")
     '"na""me"'
@@ -22,28 +22,28 @@ def identifier(name: str) -> exp.Identifier:
 
 
 def column(alias: str, name: str) -> exp.Column:
-    """A column of the table that goes by `alias`, both quoted."""
+    """A column of the table under `alias`, both quoted."""
     return exp.column(identifier(name), table=identifier(alias))
 
 
 def table_expression(parts: tuple[str, ...], alias: str | None = None) -> exp.Expr:
-    """A quoted table, `("analytics", "trialists")`, under an alias if one is given."""
+    """A quoted table such as `("analytics", "trialists")`, under an alias if one is given."""
     names = [identifier(part) for part in parts]
     table = exp.Table(
         this=names[-1],
         db=names[-2] if len(names) > 1 else None,
-        catalog=names[-3] if len(names) > 2 else None,  # noqa: PLR2004 - catalog.schema.table
+        catalog=names[-3] if len(names) > 2 else None,  # noqa: PLR2004  # catalog.schema.table
     )
     return table if alias is None else exp.alias_(table, identifier(alias), table=True)
 
 
 def split_table_name(name: str) -> tuple[tuple[str, bool], ...] | None:
-    """The parts of `schema.table`, and whether each was written in double quotes; None if it is no name.
+    """The parts of `schema.table`, each with whether it was in double quotes; None if it is not a name.
 
     >>> split_table_name('analytics."my.table"')
     (('analytics', False), ('my.table', True))
     """
-    if _CONTROL.search(name):  # NUL ends a statement early, and no table is named so
+    if _CONTROL.search(name):  # NUL ends a statement early, and no table has one in its name
         return None
     parts: list[tuple[str, bool]] = []
     position = 0
@@ -57,9 +57,9 @@ def split_table_name(name: str) -> tuple[tuple[str, bool], ...] | None:
     return tuple(parts) if whole and all(part for part, _ in parts) else None
 
 
-def look_up(name: str, having: Mapping[str, Value]) -> tuple[str, Value] | None:
-    """The entry of that exact name, or else the only one that differs in upper and lower case."""
-    if name in having:
-        return name, having[name]
-    same = [key for key in having if key.casefold() == name.casefold()]
-    return (same[0], having[same[0]]) if len(same) == 1 else None
+def look_up(name: str, entries: Mapping[str, Value]) -> tuple[str, Value] | None:
+    """The entry of exactly that name, or else the only one that differs in case alone."""
+    if name in entries:
+        return name, entries[name]
+    same = [key for key in entries if key.casefold() == name.casefold()]
+    return (same[0], entries[same[0]]) if len(same) == 1 else None

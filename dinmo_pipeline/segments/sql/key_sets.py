@@ -1,7 +1,7 @@
-"""Whether a row's key is among the keys that a query gives, and the opposite of any condition.
+"""Whether a row's key is among the keys of a query, and the negation of any condition.
 
-Positively it is `IN`, a semi-join in every warehouse. Negatively it is `NOT EXISTS`, an anti-join: PostgreSQL
-plans `NOT … IN` row by row once the keys outgrow its working memory. NULL keys are among nothing.
+It is `IN`, a semi-join in every warehouse; negated, `NOT EXISTS`, an anti-join: PostgreSQL plans `NOT … IN`
+row by row once the keys outgrow its working memory. A NULL key is never among the keys.
 """
 
 from collections.abc import Sequence
@@ -11,24 +11,24 @@ from sqlglot import exp
 from dinmo_pipeline.segments.sql import literals
 from dinmo_pipeline.segments.sql.identifiers import column, identifier
 
-# In the one place where it stands, it meets the outer row's alias only, which is t1, t2, …
+# Beside it stands the outer row's alias only, which is t1, t2, …
 _ALIAS = "keys"
 
 
 def among(ours: Sequence[exp.Expr], keys: exp.Select) -> exp.Expr:
-    """True where the row's key, of one or several columns, is among those of the query."""
+    """True where the row's key, of one or more columns, is among the query's keys."""
     if len(ours) == 1:
         return exp.In(this=ours[0], query=exp.Subquery(this=keys))
     return exp.Exists(this=_matching(ours, keys))
 
 
 def not_among(ours: Sequence[exp.Expr], keys: exp.Select) -> exp.Expr:
-    """True where it is not; also where the row has no key."""
+    """True where it is not, or the row's key is NULL."""
     return exp.Not(this=exp.Exists(this=_matching(ours, keys)))
 
 
 def negated(condition: exp.Expr) -> exp.Expr:
-    """True where a condition is false or NULL, and false where it is true."""
+    """True where a condition is false or NULL, false where it is true."""
     if isinstance(condition, exp.Exists):
         return exp.Not(this=condition)
     if isinstance(condition, exp.Not) and isinstance(condition.this, exp.Exists | exp.Is):
@@ -47,12 +47,12 @@ def equal(pairs: Sequence[tuple[exp.Expr, exp.Expr]]) -> exp.Expr:
 
 
 def derived(query: exp.Query, alias: str) -> exp.Expr:
-    """A query as a table, under an alias."""
+    """A query as a table under an alias."""
     return exp.Subquery(this=query, alias=exp.TableAlias(this=identifier(alias)))
 
 
 def _matching(ours: Sequence[exp.Expr], keys: exp.Select) -> exp.Select:
-    """The keys that are equal to the row's; their columns get names, to be told from the row's."""
+    """The query's keys that equal the row's, renamed so that they cannot be confused with it."""
     names = [f"k{index}" for index, _ in enumerate(ours, start=1)]
     named = keys.copy()
     named.set(

@@ -1,4 +1,4 @@
-"""Values as SQL literals, made by sqlglot: the one way a declared value enters a statement."""
+"""Values as SQL literals made by sqlglot: the only way a declared value enters a statement."""
 
 from datetime import date, datetime
 from decimal import Decimal
@@ -10,7 +10,7 @@ from dinmo_pipeline.segments.sql.columns import ColumnType
 
 
 def text(value: str) -> exp.Expr:
-    """A text literal. sqlglot escapes what the dialect gives a meaning to: quotes, and backslashes.
+    """A text literal. sqlglot escapes what is special in the dialect: quotes and backslashes.
 
     >>> text("it's").sql(dialect="duckdb")
     "'it''s'"
@@ -19,7 +19,7 @@ def text(value: str) -> exp.Expr:
 
 
 def number(value: int | Decimal) -> exp.Expr:
-    """An exact number, in plain digits; negative ones in parentheses, so that `- -1` is no comment."""
+    """An exact number in plain digits; negative ones in parentheses, so `- -1` is not a comment."""
     literal = exp.Literal.number(format(abs(Decimal(value)), "f"))
     return exp.Paren(this=exp.Neg(this=literal)) if value < 0 else literal
 
@@ -30,7 +30,7 @@ def day(value: date) -> exp.Expr:
 
 
 def instant(value: datetime, column: ColumnType, clock: Clock) -> exp.Expr:
-    """An instant as a column holds it: with its offset, or on the wall clock of the time zone."""
+    """An instant as a column holds it: with its offset, or on the time zone's wall clock."""
     if column.kind == "timestamptz":
         stamp = value.isoformat(sep=" ")
         return exp.cast(text(stamp), exp.DataType.Type.TIMESTAMPTZ)
@@ -38,5 +38,5 @@ def instant(value: datetime, column: ColumnType, clock: Clock) -> exp.Expr:
 
 
 def wall(value: datetime) -> exp.Expr:
-    """What a wall clock shows, without an offset."""
+    """A wall clock time without an offset."""
     return exp.cast(text(value.isoformat(sep=" ")), exp.DataType.Type.TIMESTAMPNTZ)

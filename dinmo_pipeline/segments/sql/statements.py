@@ -1,16 +1,18 @@
-"""A `sql` segment: exactly one SELECT, parsed, or refused.
+"""A `sql` segment parsed as exactly one SELECT, or refused.
 
-What runs is written anew from what was parsed, without comments: a text that the warehouse might read in
-another way than we do never reaches it.
+The statement that runs is written from what was parsed, without comments. So the warehouse never sees text
+that it might read differently.
 """
 
 import sqlglot
 from sqlglot import exp
 from sqlglot.errors import ParseError, SqlglotError
 
+from dinmo_pipeline.text.wording import counted
+
 _QUERIES = (exp.Select, exp.SetOperation, exp.Subquery)
 
-# Nodes that write, lock or command, wherever they stand; a WITH can hold an INSERT in PostgreSQL.
+# Nodes that write, lock or command, at any depth: in PostgreSQL a WITH can contain an INSERT.
 _REFUSED_NODES: dict[type[exp.Expr], str] = {
     exp.Insert: "INSERT",
     exp.Update: "UPDATE",
@@ -23,8 +25,8 @@ _REFUSED_NODES: dict[type[exp.Expr], str] = {
     exp.Lock: "a row lock (FOR UPDATE or FOR SHARE)",
 }
 
-# Functions that read files, run text as SQL, reach other servers, change settings or state, hold locks, or
-# stop others. A read-only connection stops most of them too; this is the first of two walls.
+# Functions that read files, run text as SQL, reach other servers, change settings or state, take locks, or
+# stop other sessions. A read-only connection stops most of them too; this is the first of two walls.
 _REFUSED_PREFIXES = (
     "dblink",
     "http_",
@@ -89,32 +91,34 @@ _REFUSED_FUNCTIONS = frozenset(
 
 
 class RefusedSqlError(Exception):
-    """The text is not one SELECT that only reads; the message says what it is instead."""
+    """The text is not one SELECT that only reads; the message continues `The statement …`."""
 
 
 def parse_select(sql: str, dialect: str) -> exp.Query:
-    """The one SELECT that a text holds: WITH and UNION are fine.
+    """The one SELECT in a text; WITH and UNION are fine.
 
     Raises:
-        RefusedSqlError: it does not parse, is not exactly one SELECT, or would do more than read.
+        RefusedSqlError: it does not parse, is not exactly one SELECT, or does more than read.
     """
     try:
         parsed = sqlglot.parse(sql, dialect=dialect)
     except ParseError as error:
-        raise RefusedSqlError(f"does not parse as {dialect} SQL: {_first(error)}") from error
+        raise RefusedSqlError(f"does not parse as {dialect} SQL: {_first_error(error)}") from error
     except SqlglotError as error:
-        raise RefusedSqlError(f"does not parse as {dialect} SQL: {error}") from error
+        raise RefusedSqlError(f"does not parse as {dialect} SQL: {error}.") from error
     except RecursionError:
-        raise RefusedSqlError("is nested too deeply") from None
-    # A comment after the last semicolon is a statement to sqlglot.
+        raise RefusedSqlError("is nested too deeply.") from None
+    # To sqlglot, a comment after the last semicolon is a statement.
     statements = [
         each for each in parsed if each is not None and not isinstance(each, exp.Semicolon)
     ]
     if len(statements) != 1:
-        raise RefusedSqlError(f"must be exactly one SELECT, and holds {len(statements)} statements")
+        raise RefusedSqlError(
+            f"must be exactly one SELECT, but has {counted(len(statements), 'statement')}."
+        )
     (query,) = statements
     if not isinstance(query, _QUERIES):
-        raise RefusedSqlError(f"must be a SELECT, and is {_kind(query)}")
+        raise RefusedSqlError(f"must be a SELECT, but is {_keyword(query)}.")
     for node in query.walk():
         _check(node)
     return query
@@ -123,28 +127,27 @@ def parse_select(sql: str, dialect: str) -> exp.Query:
 def _check(node: exp.Expr) -> None:
     for refused, name in _REFUSED_NODES.items():
         if isinstance(node, refused):
-            raise RefusedSqlError(f"must only read, and holds {name}")
+            raise RefusedSqlError(f"must only read, but contains {name}.")
     if isinstance(node, exp.Func):
         for name in _function_names(node):
             if name.startswith(_REFUSED_PREFIXES) or name in _REFUSED_FUNCTIONS:
-                raise RefusedSqlError(f"must only read tables, and calls {name}()")
+                raise RefusedSqlError(f"must only read tables, but calls {name}().")
 
 
 def _function_names(node: exp.Func) -> list[str]:
-    """What a function may be called; one that sqlglot has a class for goes by several names."""
+    """The names of a function; one that sqlglot has a class for has several."""
     if isinstance(node, exp.Anonymous | exp.AnonymousAggFunc):
         name = node.this
         return [(name.name if isinstance(name, exp.Expr) else str(name)).casefold()]
     return [name.casefold() for name in node.sql_names()]
 
 
-def _kind(statement: exp.Expr) -> str:
-    if isinstance(statement, exp.Command):
-        return f"a command, {str(statement.this).upper()}"
-    return f"a statement of another kind, {statement.key.upper()}"
+def _keyword(statement: exp.Expr) -> str:
+    word = statement.this if isinstance(statement, exp.Command) else statement.key
+    return str(word).upper()
 
 
-def _first(error: ParseError) -> str:
+def _first_error(error: ParseError) -> str:
     """The first error of several, without sqlglot's terminal colours."""
     if not error.errors:
         return str(error)

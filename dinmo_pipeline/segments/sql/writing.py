@@ -10,8 +10,8 @@ _SPECIAL = re.compile(r"[\\'\x00-\x1f\x7f]")
 def write(query: exp.Query, dialect: str) -> str:
     """The statement's text, without comments.
 
-    Redshift reads a backslash in quotes by settings and versions; a text is told there in a way that both
-    readings agree on: `'it' || CHR(39) || 's'`.
+    How Redshift reads a backslash in quotes depends on settings and version; text with one is written so that
+    both readings agree: `'it' || CHR(39) || 's'`.
     """
     written = query.transform(_without_special_characters) if dialect == "redshift" else query
     return written.sql(dialect=dialect, comments=False)

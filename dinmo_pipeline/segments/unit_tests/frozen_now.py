@@ -1,4 +1,4 @@
-"""A `sql` segment as it would run at another moment, on DuckDB: for its unit tests."""
+"""A `sql` segment as it would run on DuckDB at another moment, for its unit tests."""
 
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
@@ -12,12 +12,12 @@ _CLOCK_FUNCTIONS = ("now", "get_current_timestamp", "statement_timestamp", "tran
 
 
 def on_duckdb(sql: str, dialect: str, now: datetime) -> str:
-    """The SELECT in DuckDB's dialect; what asks for the present day or time is told `now`.
+    """The SELECT in DuckDB's dialect, with `now` in place of the current day and time.
 
-    Days are those of UTC, as on a source that was opened, unless the SQL names a time zone.
+    Days are in UTC, as on an open source, unless the SQL names a time zone.
 
     Raises:
-        RefusedSqlError: it is no SELECT that only reads.
+        RefusedSqlError: it is not one SELECT that only reads.
     """
     query = parse_select(sql, dialect).transform(lambda node: _at(node, now))
     return query.sql(dialect="duckdb", comments=False)
@@ -37,7 +37,7 @@ def _at(node: exp.Expr, now: datetime) -> exp.Expr:
 
 
 def _local(node: exp.Expr, now: datetime) -> datetime:
-    """`now` in the time zone that the function names, or else in UTC."""
+    """`now` in the time zone that the function names, or in UTC."""
     zone = node.args.get("this")
     is_named = isinstance(zone, exp.Literal) and zone.is_string
     return now.astimezone(ZoneInfo(zone.name) if is_named and zone is not None else UTC)

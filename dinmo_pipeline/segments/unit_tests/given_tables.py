@@ -1,4 +1,4 @@
-"""The tables of a segment's test, made in a DuckDB in memory."""
+"""The tables of a unit test, in an in-memory DuckDB."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -9,8 +9,8 @@ from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 from dinmo_pipeline.config.declarations import GivenTable, Project, SegmentTest
-from dinmo_pipeline.config.strict_yaml.problems import Place, Problem
-from dinmo_pipeline.segments.errors import SegmentError
+from dinmo_pipeline.config.strict_yaml.problems import Problem
+from dinmo_pipeline.segments.errors import SegmentError, unknown_name
 from dinmo_pipeline.segments.sources.duckdb_source import DIALECT, SEALED, DuckDBSource, seal
 from dinmo_pipeline.segments.sql import literals
 from dinmo_pipeline.segments.sql.identifiers import (
@@ -19,9 +19,8 @@ from dinmo_pipeline.segments.sql.identifiers import (
     split_table_name,
     table_expression,
 )
-from dinmo_pipeline.segments.unit_tests.given_columns import Columns
+from dinmo_pipeline.segments.unit_tests.source_columns import Columns
 from dinmo_pipeline.segments.unit_tests.tables_read import TableId, table_id, tables_read
-from dinmo_pipeline.text.wording import suggestion
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,49 +38,47 @@ def tables_of(
     """The tables that the segment reads, and those of other models that rows are given for.
 
     Raises:
-        SegmentError: a table or a column that rows are given for does not exist.
+        SegmentError: a table or column that rows are given for does not exist.
     """
     given = {table_id(table.table): table for table in test.given}
     read = {table_id(name): name for name in tables_read(project, test.segment)}
-    problems = [
-        _problem(
-            test,
-            table.place,
-            f"The segment reads no table {table.table!r}.",
-            read.values(),
-            table.table,
-        )
-        for id_, table in given.items()
-        if table.model is None and id_ not in read
-    ]
     others = {id_: table.table for id_, table in given.items() if known.get(id_)}
     names = {**others, **read}
-    for id_, name in names.items():
-        columns = known.get(id_, {})
-        if not columns:
-            message = f"Nothing is known of the columns of the table {name!r}."
-            hint = "The source does not tell: give at least one row of it, in this or another test."
-            problems.append(Problem(test.place, _subject(test), message, hint=hint))
-        elif id_ in given:
-            problems += _unknown_columns(test, given[id_], columns)
+    problems = [
+        *_tables_not_read(test, given, read),
+        *(
+            problem
+            for id_, name in names.items()
+            for problem in _column_problems(test, name, given.get(id_), known.get(id_, {}))
+        ),
+    ]
     if problems:
         raise SegmentError(problems)
     return [MadeTable(_parts(name), known[id_], given.get(id_)) for id_, name in names.items()]
 
 
-def _unknown_columns(test: SegmentTest, table: GivenTable, columns: Columns) -> Iterator[Problem]:
-    for row in table.rows:
+def _tables_not_read(
+    test: SegmentTest, given: Mapping[TableId, GivenTable], read: Mapping[TableId, str]
+) -> Iterator[Problem]:
+    for id_, table in given.items():
+        if table.model is None and id_ not in read:
+            message = f"The segment does not read a table {table.table!r}."
+            yield unknown_name(table.place, _subject(test), message, table.table, read.values())
+
+
+def _column_problems(
+    test: SegmentTest, table: str, given: GivenTable | None, columns: Columns
+) -> Iterator[Problem]:
+    if not columns:
+        message = f"The columns of the table {table!r} are unknown."
+        hint = "Give at least one row of it, in this or another test."
+        yield Problem(test.place, _subject(test), message, hint=hint)
+        return
+    for row in given.rows if given else ():
         for column in row.values:
             if look_up(column, columns) is None:
-                message = f"The table {table.table!r} has no column {column!r}."
-                yield _problem(test, row.place, message, columns, column)
-
-
-def _problem(
-    test: SegmentTest, place: Place, message: str, choices: Iterable[str], name: str
-) -> Problem:
-    hint = suggestion(name, choices, limit=3)
-    return Problem(place, _subject(test), message, allowed=tuple(choices), hint=hint)
+                message = f"The table {table!r} has no column {column!r}."
+                yield unknown_name(row.place, _subject(test), message, column, columns)
 
 
 def _subject(test: SegmentTest) -> str:
@@ -95,14 +92,14 @@ def _parts(name: str) -> tuple[str, ...]:
 
 @contextmanager
 def warehouse_of(test: SegmentTest, tables: Iterable[MadeTable]) -> Iterator[DuckDBSource]:
-    """A DuckDB in memory with these tables and their rows, opened as a source is.
+    """An in-memory DuckDB with these tables and their rows, as an open source.
 
     Raises:
-        SegmentError: rows do not fit their table.
+        SegmentError: a row does not fit its table.
     """
     connection = duckdb.connect(":memory:", config=SEALED)
     try:
-        # Times without an offset are on the wall clock of the test, as they are in conditions.
+        # Times without an offset are on the wall clock of the test, as in conditions.
         zone = literals.text(test.timezone).sql(dialect=DIALECT)
         connection.execute(f"SET TimeZone = {zone}")
         for table in tables:
@@ -122,12 +119,12 @@ def _make(connection: duckdb.DuckDBPyConnection, test: SegmentTest, table: MadeT
             place = row.place
             connection.execute(_insert(table, row.values), list(row.values.values()))
     except (duckdb.Error, SqlglotError) as error:
-        message = f"The rows of {'.'.join(table.parts)!r} do not fit it: {_first_line(error)}"
+        message = f"A row does not fit the table {'.'.join(table.parts)!r}: {_first_line(error)}"
         raise SegmentError([Problem(place, _subject(test), message)]) from error
 
 
 def _statements(table: MadeTable) -> Iterator[str]:
-    """What makes the table, and before it the database and the schema in its name."""
+    """The statements that create the table, and first the database and schema in its name."""
     *schema, _ = table.parts
     if len(schema) > 1:
         attached = identifier(schema[0]).sql(dialect=DIALECT)
@@ -144,7 +141,7 @@ def _statements(table: MadeTable) -> Iterator[str]:
 
 
 def _insert(table: MadeTable, columns: Iterable[str]) -> str:
-    """One row, its values bound: DuckDB casts each to the type of its column."""
+    """Insert one row with its values bound: DuckDB casts each to its column's type."""
     names = [identifier(name) for name in columns]
     values = exp.Tuple(expressions=[exp.Placeholder() for _ in names])
     return exp.Insert(

@@ -1,8 +1,7 @@
-"""The columns of the tables in the tests of segments where no source can be asked: inferred.
+"""The columns of the tables in unit tests, inferred for when the source cannot be opened.
 
-A column's type is that of the values which the tests put into it; else that which a condition compares it
-with; else that of the column it is joined with; else text. All tests of a project are looked at together, so
-that one may leave out what another says.
+A column has the type of the values that tests give it; else of what a condition compares it with; else
+of the column it is joined with; else text. All tests count together: one may omit what another gives.
 """
 
 from collections.abc import Iterator, Mapping
@@ -20,12 +19,12 @@ from dinmo_pipeline.config.declarations.conditions import (
     RelatedCondition,
     Test,
 )
-from dinmo_pipeline.segments.unit_tests.given_columns import EXACT, Columns
+from dinmo_pipeline.segments.unit_tests.source_columns import EXACT, Columns
 from dinmo_pipeline.segments.unit_tests.tables_read import TableId, table_id
 
 
 def inferred_columns(project: Project) -> dict[TableId, Columns]:
-    """What the tests and the segments say of the columns of each table."""
+    """The columns of each table, as far as tests and segments use them."""
     given: dict[TableId, dict[str, str | None]] = {}
     for test in project.tests.values():
         for table in test.given:
@@ -48,7 +47,7 @@ def inferred_columns(project: Project) -> dict[TableId, Columns]:
     }
 
 
-# Looked through in this order: to Python a truth value is a number, and a moment a day.
+# The first match counts: in Python a bool is an int, and a datetime a date.
 _TYPES: tuple[tuple[type, str], ...] = (
     (bool, "BOOLEAN"),
     (int, "BIGINT"),
@@ -71,7 +70,7 @@ _WIDENING = (("BIGINT", EXACT), ("DATE", "TIMESTAMP", "TIMESTAMPTZ"))
 
 
 def _wider(one: str | None, other: str | None) -> str | None:
-    """A type that holds the values of both."""
+    """A type for the values of both."""
     if one is None or other is None or one == other:
         return one or other
     for chain in _WIDENING:
@@ -82,7 +81,7 @@ def _wider(one: str | None, other: str | None) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class _Use:
-    """A column that a declaration speaks of, and what it seems to hold."""
+    """A column that a declaration uses, and the type it seems to have."""
 
     table: TableId
     column: str
@@ -135,12 +134,12 @@ def _uses_of_related(condition: RelatedCondition, model: Model, project: Project
         yield from _uses_of(condition.where, end, project)
 
 
-_OF_MOMENTS = ("within_last", "within_next", "before", "after", "on")
+_MOMENT_OPERATORS = ("within_last", "within_next", "before", "after", "on")
 
 
 def _type_tested(test: Test) -> str | None:
-    """What a column seems to hold that is tested in this way."""
-    if test.operator in _OF_MOMENTS or test.operator.startswith("anniversary"):
+    """The type that a column tested in this way seems to have."""
+    if test.operator in _MOMENT_OPERATORS or test.operator.startswith("anniversary"):
         return "TIMESTAMP"
     if test.operator in ("is_true", "is_false"):
         return "BOOLEAN"
@@ -152,7 +151,7 @@ def _type_tested(test: Test) -> str | None:
 
 
 def _follow_joins(project: Project, given: dict[TableId, dict[str, str | None]]) -> None:
-    """Give both columns of a join one type, that of the one which is known."""
+    """Give both columns of a join the type of the one that is known."""
     for model in (*project.models.values(), *project.models.values()):
         for relation in model.relations.values():
             ours = given.setdefault(table_id(model.table), {})
@@ -165,5 +164,5 @@ def _follow_joins(project: Project, given: dict[TableId, dict[str, str | None]])
 
 
 def _same(column: str, columns: Mapping[str, str | None]) -> str:
-    """A column as it was first written: upper and lower case make no difference."""
+    """A column as it was first written; case does not matter."""
     return next((each for each in columns if each.casefold() == column.casefold()), column)

@@ -1,4 +1,4 @@
-"""Unit tests of segments: the declared rows in an empty DuckDB, and who is a member then."""
+"""Run a segment's unit test: the members of the given rows, against the expected ones."""
 
 import re
 from collections.abc import Mapping
@@ -15,15 +15,15 @@ from dinmo_pipeline.segments.errors import SegmentError
 from dinmo_pipeline.segments.members import select_members
 from dinmo_pipeline.segments.sql.statements import RefusedSqlError
 from dinmo_pipeline.segments.unit_tests.frozen_now import on_duckdb
-from dinmo_pipeline.segments.unit_tests.given_columns import Columns
 from dinmo_pipeline.segments.unit_tests.given_tables import tables_of, warehouse_of
 from dinmo_pipeline.segments.unit_tests.inferred_columns import inferred_columns
+from dinmo_pipeline.segments.unit_tests.source_columns import Columns
 from dinmo_pipeline.segments.unit_tests.tables_read import TableId, declared_dialect
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What became of a test: expected members who are missing, and members nobody expected."""
+    """The result of a test: expected members that are missing, and members that were not expected."""
 
     test: SegmentTest
     missing: tuple[str, ...]
@@ -36,27 +36,27 @@ class Verdict:
 
     def __str__(self) -> str:
         """`vip_needs_three_orders: customer_id of segment 'vip': missing 1, 2; unexpected 3`."""
-        told = [
+        differences = [
             f"{what} {', '.join(members)}"
             for what, members in (("missing", self.missing), ("unexpected", self.unexpected))
             if members
         ]
         where = f"{self.test.column} of segment '{self.test.segment}'"
-        return f"{self.test.key}: {where}: {'; '.join(told) or 'as expected'}"
+        return f"{self.test.key}: {where}: {'; '.join(differences) or 'as expected'}"
 
 
 def run_segment_test(
     project: Project, test: SegmentTest, in_source: Mapping[TableId, Columns]
 ) -> Verdict:
-    """Put the rows of a test into a DuckDB in memory and ask for the members.
+    """Put the rows of a test into an in-memory DuckDB and select the members.
 
     Args:
-        project: What is declared.
-        test: One of its tests.
-        in_source: The columns of tables, where the source could be asked (see `given_columns`).
+        project: The declarations.
+        test: One of their tests.
+        in_source: The columns of tables, as far as the source has them (see `source_columns`).
 
     Raises:
-        SegmentError: the test or its segment does not fit the tables; it holds every problem.
+        SegmentError: the test or its segment does not fit the tables; it has every problem.
     """
     now = _now_of(test)
     known = {**inferred_columns(project), **in_source}
@@ -76,7 +76,7 @@ def _now_of(test: SegmentTest) -> datetime:
 
 
 def _with_sql_on_duckdb(project: Project, test: SegmentTest, now: datetime) -> Project:
-    """The project with the `sql` of the tested segments in DuckDB's dialect, at the test's moment."""
+    """The project with the `sql` of the tested segments in DuckDB's dialect, at the time of the test."""
     segments: dict[str, Segment] = dict(project.segments)
     for key in uses_of(test.segment, project.segments, project.models).segments:
         segment = segments[key]
@@ -85,7 +85,7 @@ def _with_sql_on_duckdb(project: Project, test: SegmentTest, now: datetime) -> P
         try:
             rewritten = on_duckdb(segment.sql, declared_dialect(project), now)
         except RefusedSqlError as error:
-            problem = Problem(segment.place, f"segment {key!r}", f"its sql {error}")
+            problem = Problem(segment.place, f"segment {key!r}", f"Its SQL {error}")
             raise SegmentError([problem]) from error
         segments[key] = replace(segment, sql=rewritten)
     return replace(project, segments=segments)
@@ -94,15 +94,13 @@ def _with_sql_on_duckdb(project: Project, test: SegmentTest, now: datetime) -> P
 def _verdict(test: SegmentTest, found: set[str]) -> Verdict:
     expected = {_as_text(member): member for member in test.members}
     numbers = {_plain_digits(text) for text, member in expected.items() if _is_number(member)}
-    missing = [
+    found_digits = {_plain_digits(text) for text in found}
+    missing = {
         text
-        for text, member in expected.items()
-        if text not in found
-        and not (_is_number(member) and _plain_digits(text) in map(_plain_digits, found))
-    ]
-    unexpected = [
-        text for text in found if text not in expected and _plain_digits(text) not in numbers
-    ]
+        for text in expected.keys() - found
+        if not (_is_number(expected[text]) and _plain_digits(text) in found_digits)
+    }
+    unexpected = {text for text in found - expected.keys() if _plain_digits(text) not in numbers}
     return Verdict(test, tuple(sorted(missing)), tuple(sorted(unexpected)))
 
 

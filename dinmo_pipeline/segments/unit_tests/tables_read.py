@@ -1,4 +1,4 @@
-"""Which tables of the source a segment reads, by the names they are declared under."""
+"""Which tables of the source a segment reads, by their declared names."""
 
 from collections.abc import Iterator
 
@@ -10,7 +10,7 @@ from dinmo_pipeline.segments.sql.identifiers import split_table_name
 from dinmo_pipeline.segments.sql.statements import RefusedSqlError, parse_select
 
 TableId = tuple[str, ...]
-"""A table's name in parts, in lower case: one for all the ways to write it."""
+"""The parts of a table's name in lower case: the same for every way of writing it."""
 
 
 def table_id(name: str) -> TableId:
@@ -24,15 +24,15 @@ def table_id(name: str) -> TableId:
 
 
 def declared_dialect(project: Project) -> str:
-    """The SQL that `sql` segments are written in; files are read by DuckDB."""
+    """The dialect of `sql` segments: DuckDB's for files."""
     type_ = project.source.type
     return "duckdb" if type_ in ("duckdb", "parquet", "csv") else type_
 
 
 def tables_read(project: Project, segment_key: str) -> tuple[str, ...]:
-    """The tables that a segment reads, also through relations and `in_segment`; each once.
+    """The tables that a segment reads, each once, including through relations and `in_segment`.
 
-    A `sql` segment that does not parse reads none: what is wrong with it is told when it is compiled.
+    A `sql` segment that does not parse reads none: compiling it reports why.
     """
     uses = uses_of(segment_key, project.segments, project.models)
     names = [project.models[key].table for key in uses.models]
@@ -58,6 +58,6 @@ def _tables_of_sql(sql: str, dialect: str) -> Iterator[str]:
 
 
 def _spelled(part: str) -> str:
-    """A part of a name; in double quotes where it has a dot or a quote in it."""
+    """A part of a name, in double quotes if it contains a dot or a quote."""
     quoted = part.replace('"', '""')
     return f'"{quoted}"' if "." in part or '"' in part else part

@@ -1,13 +1,14 @@
-"""A checkpoint that was killed half-way through a block is mended when the state is opened again.
+"""A rollback journal: repairs a state file whose checkpoint was killed in the middle of a block.
 
-A checkpoint of DuckDB 2.0 writes what is new beside what is there, and then a header that leads to it. But
-its metadata blocks, of 64 parts each, are written again in place, with parts added. SIGKILL or a power cut
-within that write leaves a block of two halves: its checksum is wrong, and the file opens no more (seen: 1 of
-190 kills). So headers and metadata blocks are kept in a file beside the state while a checkpoint may come,
-as a rollback journal. Where the headers are still those, the checkpoint did not end, and the blocks are put
-back; the write-ahead log then has the rest.
+A checkpoint of DuckDB 2.0 writes new blocks beside the old ones, then a header that points to them. But it
+rewrites metadata blocks, of 64 parts each, in place. SIGKILL or a power cut within that write leaves half a
+block: its checksum is wrong, and the file can no longer be opened (seen: 1 of 190 kills). So before a
+possible checkpoint, headers and metadata blocks are saved in a file beside the state. If the headers are
+still the same later, the checkpoint did not finish, and the blocks are restored. The write-ahead log has the
+rest.
 """
 
+import fcntl
 import json
 import os
 import threading
@@ -16,48 +17,39 @@ from pathlib import Path
 
 import duckdb
 
-try:
-    import fcntl
-
-    _HAS_LOCKS = True
-except ImportError:  # Windows: its files cannot be read while another has them open
-    _HAS_LOCKS = False
-
 _HEADERS = 3 * 4096
 _guard = threading.Lock()
-# The file that each connection of this process has attached, by the connection's id.
+# The file attached by each connection of this process, by the connection's id.
 _attached: dict[int, Path] = {}
-# Never closed: closing any descriptor of a file frees the lock that DuckDB has on it in this process (POSIX).
+# Never closed: in POSIX, closing any descriptor of a file frees the lock that DuckDB has on it.
 _descriptors: dict[Path, tuple[int, int]] = {}
 
 
 def journal_of(state: Path) -> Path:
-    """Where the kept blocks of a state file are."""
+    """The file with the saved blocks of a state file."""
     return Path(f"{state}.journal")
 
 
 def attach(connection: duckdb.DuckDBPyConnection, statement: str, state: Path) -> None:
-    """Attach the file by a statement, after mending it; `detached` must follow when it is detached.
+    """Attach the file by a statement, after repairing it. Call `detached` when it is detached.
 
-    One thread at a time: mending takes the lock that DuckDB takes, and both are the process's.
+    One thread at a time, since the repair takes the same lock as DuckDB, and locks belong to the process.
     """
     with _guard:
-        if _HAS_LOCKS and state not in _attached.values() and journal_of(state).exists():
-            _mend(state)
+        if state not in _attached.values() and journal_of(state).exists():
+            _repair(state)
         connection.execute(statement)
         _attached[id(connection)] = state
 
 
 def detached(connection: duckdb.DuckDBPyConnection) -> None:
-    """The connection has no file attached any more."""
+    """Record that the connection no longer has the file attached."""
     with _guard:
         _attached.pop(id(connection), None)
 
 
-def keep_blocks(connection: duckdb.DuckDBPyConnection, state: Path) -> None:
-    """Keep what a checkpoint of `state`, attached under that name, may write in place."""
-    if not _HAS_LOCKS:
-        return
+def save_blocks(connection: duckdb.DuckDBPyConnection, state: Path) -> None:
+    """Save the blocks that a checkpoint may rewrite in place. The state is attached as `state`."""
     file = _descriptor(state)
     (size,) = connection.execute(
         "SELECT block_size FROM pragma_database_size() WHERE database_name = 'state'"
@@ -76,35 +68,35 @@ def keep_blocks(connection: duckdb.DuckDBPyConnection, state: Path) -> None:
     fresh.replace(journal_of(state))
 
 
-def drop_blocks(state: Path) -> None:
-    """The state was closed as it should be.
+def discard_blocks(state: Path) -> None:
+    """Delete the saved blocks after the state was closed properly.
 
-    Should another process have it by now, its journal of this moment goes too; it keeps blocks anew before
+    If another process has opened the state by now, its journal is deleted too. It saves blocks again before
     it commits and before it closes.
     """
     journal_of(state).unlink(missing_ok=True)
 
 
-def _mend(state: Path) -> None:
+def _repair(state: Path) -> None:
     journal = journal_of(state)
     try:
         file = _descriptor(state)
         fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
-        # Held: the journal is that of a process which is alive, or whoever holds it got it right.
+        # The journal belongs to a living process, or the process that holds the lock has repaired the file.
         return
     try:
-        # Only now it is certain that nobody is at work with it.
-        _put_back(file, journal.read_bytes())
+        # The lock proves that no process works with the file.
+        _restore(file, journal.read_bytes())
         journal.unlink(missing_ok=True)
     except FileNotFoundError:
-        # Who closed the file meanwhile took it away.
+        # The process that closed the file in between has deleted it.
         return
     finally:
         fcntl.lockf(file, fcntl.LOCK_UN)
 
 
-def _put_back(file: int, kept: bytes) -> None:
+def _restore(file: int, kept: bytes) -> None:
     journal = BytesIO(kept)
     (_, headers), *others = [
         (at, journal.read(length)) for at, length in json.loads(journal.readline())

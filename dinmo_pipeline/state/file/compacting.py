@@ -1,7 +1,7 @@
-"""Rewrite the state file, so that nothing is left in it of rows that were deleted.
+"""Rewrite the state file, so that its bytes contain nothing of deleted rows.
 
-DuckDB marks the blocks of deleted rows as free and uses them again one day; until then their bytes stay in
-the file, also after CHECKPOINT and VACUUM. A copy holds what is there and nothing else.
+DuckDB only marks the blocks of deleted rows as free. Their bytes stay in the file until the blocks are used
+again, even after CHECKPOINT and VACUUM. A copy of the file contains only what is there.
 """
 
 import tempfile
@@ -17,40 +17,41 @@ from dinmo_pipeline.state.file.private_files import private_files
 from dinmo_pipeline.state.sql import literal
 
 _ATTEMPTS = 5
-# A process that opened the old file asks for its lock within microseconds; when it is refused it opens the
+# A process that opened the old file requests its lock within microseconds. When it is refused, it opens the
 # path again, which is the new file by then.
 _SECONDS_UNTIL_REFUSED = 0.1
 
 
 def compact(state: StateDatabase) -> bool:
-    """Replace the state file by a copy of what is in it; False for MotherDuck, which has no file of ours.
+    """Replace the state file by a copy; returns False for MotherDuck, which has no file of ours.
 
-    It takes as much room again while it runs. Nobody writes meanwhile: other processes wait. A process that
-    dies here leaves the old file as it was.
+    It temporarily needs the same space on the disk again, and other processes wait until it is done. If the
+    process is killed, the old file stays as it was.
 
     Raises:
-        StateBusyError: others write all the time. StateUnusableError: the copy cannot be made.
+        StateBusyError: other processes keep writing to the file.
+        StateUnusableError: the copy cannot be made.
     """
     path = state_file(state.database)
     if path is None:
         return False
     for _ in range(_ATTEMPTS):
-        # Opening for writing and closing puts what a crash left in the write-ahead log into the file.
+        # Opening the file for writing moves what a crash left in the write-ahead log into it.
         with state.transaction():
             pass
         if _replaced(state, path):
             return True
     raise StateBusyError(
-        f"The state database {state.database} was written to by others all the time, and still has the"
-        " erased rows in its free blocks. Run this again when no sync is running."
+        f"Other processes kept writing to the state database {state.database}. Its free blocks still"
+        " contain the erased rows. Run this again when no sync is running."
     )
 
 
 def _replaced(state: StateDatabase, path: Path) -> bool:
-    """Copy and replace the file while it is held for reading, which keeps every writer out."""
+    """Copy and replace the file while it is open for reading, which keeps all writers out."""
     with state.scratch() as connection, state.attached(connection, read_only=True):
         if Path(f"{path}.wal").exists():
-            # Somebody wrote in between and died: the log belongs to the old file.
+            # Another process wrote to the file and died: the log belongs to the old file.
             return False
         try:
             with (
@@ -65,7 +66,7 @@ def _replaced(state: StateDatabase, path: Path) -> bool:
         except (OSError, duckdb.Error) as error:
             raise StateUnusableError(
                 f"The state database {state.database} cannot be rewritten: {error}."
-                " The person is erased from its tables; run this again to erase the bytes as well."
+                " The person is erased from its tables. Run this again to erase the bytes as well."
             ) from error
         time.sleep(_SECONDS_UNTIL_REFUSED)
     return True

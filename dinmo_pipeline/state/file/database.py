@@ -1,4 +1,4 @@
-"""Opening the state file: one writing process at a time, waited for; never open across an HTTP call."""
+"""Opens the state file: one writing process at a time, and never open during an HTTP call."""
 
 import os
 import random
@@ -16,9 +16,9 @@ from dinmo_pipeline.state.errors import StateBusyError, StateMemoryError, StateU
 from dinmo_pipeline.state.file.checkpoint_journal import (
     attach,
     detached,
-    drop_blocks,
+    discard_blocks,
     journal_of,
-    keep_blocks,
+    save_blocks,
 )
 from dinmo_pipeline.state.file.engines import engine_connection
 from dinmo_pipeline.state.file.paths import state_file
@@ -26,26 +26,30 @@ from dinmo_pipeline.state.file.private_files import private_files
 from dinmo_pipeline.state.schema.version import installed_version, migrate, require_current
 from dinmo_pipeline.state.sql import literal
 
-# DuckDB's words, 1.5 and 2.0 alike, for a file held by another process, and by another connection of
-# this one (a thread).
+# What DuckDB 1.5 and 2.0 say about a file that another process has open, and about one that another
+# connection of this process (a thread) has open.
 _BUSY = ("Could not set lock on file", "Unique file handle conflict")
 _FIRST_PAUSE_SECONDS = 0.02
-_LONGEST_PAUSE_SECONDS = 0.5
-# 64 MB suffice for 10 million members and an empty ledger, 512 MB for one as large.
-_SPARING = "64MB"
-_MORE_MEMORY: Mapping[str | None, str | None] = {_SPARING: "512MB", "512MB": None}
-_THREADS_WITH_A_LIMIT = 2
+_MAX_PAUSE_SECONDS = 0.5
+# 64 MB are enough for 10 million members and an empty ledger, 512 MB for a ledger of the same size.
+_SMALL_MEMORY = "64MB"
+_LARGER_MEMORY: Mapping[str | None, str | None] = {_SMALL_MEMORY: "512MB", "512MB": None}
+_LIMITED_THREADS = 2
 
 Made = TypeVar("Made")
 
 
 @dataclass(frozen=True)
 class StateDatabase:
-    """The state database: a file path, or `md:…`.
+    """The state database.
 
-    `wait_seconds` bounds the wait for another process; `on_wait` hears once, in words, that we wait.
-    `memory_limit` is DuckDB's setting, such as `1GB`; DuckDB's own default is 80 % of the machine. What
-    does not fit goes to a temporary folder. With a limit there are two threads, since each takes its part.
+    Attributes:
+        database: the path of a file, or `md:…` for MotherDuck.
+        wait_seconds: the longest wait for another process.
+        on_wait: gets a sentence, once, when there is a wait.
+        memory_limit: DuckDB's setting, such as `1GB`; None for DuckDB's default, 80 % of the machine. What
+            does not fit goes to a temporary folder. With a limit DuckDB gets two threads, since each thread
+            needs memory.
     """
 
     database: str
@@ -54,18 +58,18 @@ class StateDatabase:
     memory_limit: str | None = None
 
     def sparing(self) -> "StateDatabase":
-        """The same state for work that goes on for long beside others: DuckDB takes 64 MB of memory."""
-        return replace(self, memory_limit=_SPARING)
+        """The same state for long work beside other runs: DuckDB uses only 64 MB of memory."""
+        return replace(self, memory_limit=_SMALL_MEMORY)
 
     @contextmanager
     def scratch(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """A connection with temporary tables only, for work that must not keep the state locked.
+        """A connection with only temporary tables, for work that must not keep the state locked.
 
-        What is made in it can be used while the state is attached, and outlives that.
+        Its tables can be used while the state is attached, and remain afterwards.
 
         Raises:
-            StateMemoryError: the memory does not suffice for what is done with it.
-            StateUnusableError: DuckDB refuses it: a damaged file, a full disk.
+            StateMemoryError: the work in it needs more memory.
+            StateUnusableError: DuckDB refuses the work, for example because of a damaged file or a full disk.
         """
         try:
             with engine_connection() as connection:
@@ -73,25 +77,25 @@ class StateDatabase:
                 yield connection
         except duckdb.OutOfMemoryException as error:
             raise StateMemoryError(
-                f"The state database {self.database} needs more memory than there is:"
-                f" {_first_line(error)}. Run fewer activations at a time, or on a larger machine."
+                f"The state database {self.database} needs more memory than is available:"
+                f" {_first_line(error)}. Run fewer activations at a time, or use a larger machine."
             ) from error
         except duckdb.Error as error:
             raise StateUnusableError(
                 f"The state database {self.database} cannot be used: {_first_line(error)}. If it is"
-                " damaged or was changed by hand, put back a backup; or move it away and run"
+                " damaged or was changed by hand, restore a backup. Or move it away and run"
                 " `dinmo reconcile ACTIVATION --repair` before the next sync."
             ) from error
 
     def _configure(self, connection: duckdb.DuckDBPyConnection) -> None:
-        # Standard output belongs to --json; times are UTC whatever the machine's zone.
+        # Standard output belongs to --json. Times are UTC, whatever the zone of the machine.
         connection.execute("SET enable_progress_bar = false")
         connection.execute("SET TimeZone = 'UTC'")
-        # Tables have no order here; keeping one would cost memory (DuckDB's own advice).
+        # No table needs its order, and keeping it would take memory (DuckDB's own advice).
         connection.execute("SET preserve_insertion_order = false")
         if self.memory_limit:
             connection.execute(f"SET memory_limit = {literal(self.memory_limit)}")
-            connection.execute(f"SET threads = {_THREADS_WITH_A_LIMIT}")
+            connection.execute(f"SET threads = {_LIMITED_THREADS}")
         else:
             connection.execute("RESET memory_limit")
             connection.execute("RESET threads")
@@ -100,9 +104,9 @@ class StateDatabase:
     def attached(
         self, connection: duckdb.DuckDBPyConnection, *, read_only: bool = False
     ) -> Iterator[None]:
-        """Have the state in a scratch connection, its schema current, for the time of the block.
+        """Attach the state, with a current schema, to a scratch connection within the block.
 
-        A state that does not exist yet is empty to a reader, and made for a writer.
+        If it does not exist yet, a reader sees an empty state, and a writer creates it.
 
         Raises:
             StateBusyError, StateVersionError, StateUnusableError: see errors.py.
@@ -121,15 +125,15 @@ class StateDatabase:
                 connection.execute("USE memory")
                 self._detach(connection)
             if not read_only and self._file:
-                drop_blocks(self._file)
+                discard_blocks(self._file)
 
     @contextmanager
     def transaction(
         self, connection: duckdb.DuckDBPyConnection | None = None
     ) -> Iterator[duckdb.DuckDBPyConnection]:
-        """The state in one transaction: committed at the end, undone on an error.
+        """Open the state for one transaction, committed at the end and rolled back on an error.
 
-        It uses the given scratch connection, or one of its own.
+        It uses the given scratch connection, or a new one.
         """
         if connection is None:
             with self.scratch() as own, self.transaction(own):
@@ -146,34 +150,34 @@ class StateDatabase:
             connection.execute("COMMIT")
 
     def transact(self, work: Callable[[duckdb.DuckDBPyConnection], Made]) -> Made:
-        """What `work` makes of the state, in a transaction of its own.
+        """Run `work` in a transaction of its own, and return its result.
 
-        Where the memory of a sparing state does not suffice, such as for a join of many millions, it begins
-        again with more.
+        If the memory of a sparing state is not enough, for example to join many millions of rows, `work`
+        starts again with more.
         """
         try:
             with self.transaction() as connection:
                 return work(connection)
         except StateMemoryError:
-            if self.memory_limit not in _MORE_MEMORY:
+            if self.memory_limit not in _LARGER_MEMORY:
                 raise
-        return replace(self, memory_limit=_MORE_MEMORY[self.memory_limit]).transact(work)
+        return replace(self, memory_limit=_LARGER_MEMORY[self.memory_limit]).transact(work)
 
     @contextmanager
     def reading(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """A connection that cannot write to the state; temporary tables can be made in it."""
+        """A connection that cannot write to the state, but can have temporary tables."""
         with self.scratch() as connection, self.attached(connection, read_only=True):
             yield connection
 
     @property
     def _file(self) -> Path | None:
-        """The file, in one spelling: by it DuckDB knows that this process has it open already."""
+        """The file, always spelled the same: by it DuckDB knows that this process already has it open."""
         return state_file(self.database)
 
     def _expect_checkpoint(self, connection: duckdb.DuckDBPyConnection) -> None:
-        """DuckDB makes a checkpoint when it detaches, and after a large commit."""
+        """Save blocks, since DuckDB makes a checkpoint when it detaches and after a large commit."""
         if self._file:
-            keep_blocks(connection, self._file)
+            save_blocks(connection, self._file)
 
     def _attach(self, connection: duckdb.DuckDBPyConnection, *, read_only: bool) -> None:
         file = self._file
@@ -190,7 +194,7 @@ class StateDatabase:
         elif installed_version(connection):
             require_current(connection, self.database)
         else:
-            # No sync was here yet: the reader gets an empty state of its own.
+            # Before the first sync, a reader gets an empty state of its own.
             connection.execute("USE memory")
             connection.execute("DETACH state")
             connection.execute("ATTACH ':memory:' AS state")
@@ -204,7 +208,7 @@ class StateDatabase:
         statement = f"ATTACH {literal(location)} AS state{mode}"
         deadline = time.monotonic() + self.wait_seconds
         pause = _FIRST_PAUSE_SECONDS
-        told = False
+        reported = False
         while True:
             try:
                 self._attach_now(connection, statement)
@@ -217,18 +221,18 @@ class StateDatabase:
                 if time.monotonic() >= deadline:
                     raise StateBusyError(
                         f"The state database {self.database} was in use by another process for"
-                        f" {self.wait_seconds:g} seconds. Close the program that holds it open"
-                        " (a DuckDB shell, a notebook) and run this again: nothing was changed."
+                        f" {self.wait_seconds:g} seconds, so nothing was changed. Close the program that has"
+                        " it open (a DuckDB shell, a notebook) and run this again."
                     ) from error
-                if not told:
-                    self.on_wait(f"Waiting for {self.database}, in use by another process …")
-                    told = True
+                if not reported:
+                    self.on_wait(f"Waiting for {self.database}, which another process is using …")
+                    reported = True
                 time.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311  # spreads the waiters
-                pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
+                pause = min(pause * 2, _MAX_PAUSE_SECONDS)
             else:
                 if read_only or not self._file or not journal_of(self._file).exists():
                     return
-                # Whoever had it was killed after we looked.
+                # Another process opened it and was killed after our check for a journal.
                 self._detach(connection)
 
     def _attach_now(self, connection: duckdb.DuckDBPyConnection, statement: str) -> None:
@@ -244,9 +248,9 @@ class StateDatabase:
             detached(connection)
 
     def _create(self, path: Path) -> None:
-        """Make the file whole in a folder of its own, then put it in its place in one step.
+        """Create the complete file in a temporary folder, then move it into place in one step.
 
-        A process that dies here leaves no half-made file, and of two that come first one wins.
+        So a killed process leaves no incomplete file, and of two processes that create it one wins.
         """
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -268,7 +272,7 @@ def _put_in_place(made: Path, path: Path) -> None:
     except FileExistsError:
         return
     except OSError:
-        # A file system without hard links, such as exFAT.
+        # The file system has no hard links, such as exFAT.
         if not path.exists():
             made.rename(path)
 

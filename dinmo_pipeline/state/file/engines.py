@@ -1,7 +1,7 @@
-"""In-memory DuckDB engines, used again by a process: making one takes 16 ms, and a sync needs one 20 times.
+"""A pool of in-memory DuckDB engines: creating one takes 16 ms, and a sync needs one 20 times.
 
-An engine has no table and no state attached while it waits, so it holds nothing that another process waits
-for; temporary tables go with the connection that made them.
+An idle engine has no tables and no state attached, so no other process waits for it. Temporary tables end
+with their connection.
 """
 
 import atexit
@@ -22,7 +22,7 @@ _ALIVE = "alive"
 
 
 class _Engine:
-    """An instance of DuckDB and the folder, for this user alone, of what does not fit into its memory."""
+    """A DuckDB instance, and its private folder for what does not fit into memory."""
 
     def __init__(self) -> None:
         _remove_abandoned_spill()
@@ -36,24 +36,24 @@ class _Engine:
 
 
 def _remove_abandoned_spill() -> None:
-    """A killed process leaves its folder, which may be as large as a segment."""
+    """Delete the folders of killed processes, which may be as large as a segment."""
     for folder in Path(tempfile.gettempdir()).glob(f"{_SPILL}*"):
         with suppress(OSError), is_abandoned(folder / _ALIVE) as abandoned:
             if abandoned:
                 shutil.rmtree(folder, ignore_errors=True)
 
 
-# Taking from a list and adding to it are atomic: each thread has an engine of its own meanwhile.
+# Popping from a list and appending to it are atomic, so each thread has an engine of its own.
 _idle: list[_Engine] = []
-# A forked process has the engines and none of their threads; ending one would wait for them.
+# A forked process has the engines without their threads; closing one would wait for those forever.
 _inherited: list[_Engine] = []
 
 
 @contextmanager
 def engine_connection() -> Iterator[duckdb.DuckDBPyConnection]:
-    """A connection to an engine that nobody else uses; settings of the whole engine are as they were left.
+    """A connection to an engine of its own, whose settings are as the last user left them.
 
-    An engine that was used when something went wrong is not used again.
+    After an error the engine is closed and not used again.
     """
     try:
         engine = _idle.pop()

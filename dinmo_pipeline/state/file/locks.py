@@ -1,4 +1,4 @@
-"""One sync of an activation at a time, whoever starts it: a lock that a crash cannot leave behind."""
+"""Locks that allow one sync of an activation at a time, and that do not outlive a crash."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,10 +10,10 @@ from filelock import FileLock, Timeout
 from dinmo_pipeline.state.errors import ActivationHeldError
 from dinmo_pipeline.state.file.paths import make_lock_folder
 
-# So long only takes a sync of many thousands who leave, where Intercom allows few calls.
+# Only a sync that untags many thousands, where Intercom allows few calls, takes this long.
 _WAIT_SECONDS = 3_600.0
-# The locks that this thread of work holds: `dinmo sync` has an activation for both of its jobs, and their
-# steps, in the same thread, ask for it again.
+# The locks that this thread holds. `dinmo sync` locks an activation for both of its jobs, and their steps
+# lock it again in the same thread.
 _held: ContextVar[frozenset[Path]] = ContextVar("_held", default=frozenset())
 
 
@@ -25,13 +25,11 @@ def activation_lock(
     on_wait: Callable[[str], None],
     wait_seconds: float = _WAIT_SECONDS,
 ) -> Iterator[None]:
-    """Hold an activation; the operating system frees the lock when its process ends, however it ends.
-
-    Who holds it already goes on.
+    """Lock an activation. Re-entrant; the operating system frees the lock when the process ends.
 
     Raises:
-        ActivationHeldError: another sync of the activation held it for all of `wait_seconds`.
-        StateUnusableError: the folder of the locks cannot be made.
+        ActivationHeldError: another sync held the lock for all of `wait_seconds`.
+        StateUnusableError: the folder of the locks cannot be created.
     """
     make_lock_folder(folder)
     path = folder / f"{activation}.lock"
@@ -47,7 +45,7 @@ def activation_lock(
             lock.acquire(timeout=wait_seconds)
         except Timeout as error:
             raise ActivationHeldError(
-                f"Another sync of {activation} has been running for {wait_seconds:g} seconds;"
+                f"Another sync of {activation} has been running for {wait_seconds:g} seconds, so"
                 " nothing was changed. Run this again when it has ended."
             ) from error
     _held.set(_held.get() | {path})

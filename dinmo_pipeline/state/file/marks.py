@@ -1,8 +1,8 @@
-"""A file that a living process holds a lock on: what a killed one leaves behind is told from the rest.
+"""Marks: files that a living process keeps locked, so that those of killed processes are recognised.
 
-The operating system frees the lock of a process that dies, so a mark that can be locked was left by one. A
-mark is locked before it has its name, and taken away before its lock is freed: nobody finds that of a living
-process free.
+The operating system frees the locks of a process that dies, so a mark that can be locked is abandoned. A
+mark is locked before it gets its name, and deleted before it is unlocked, so the mark of a living process is
+never found unlocked.
 """
 
 import os
@@ -15,7 +15,7 @@ from filelock import lock_descriptor
 
 @contextmanager
 def mark(file: Path) -> Iterator[None]:
-    """Have a file that nobody else makes, for the block, or until this process dies."""
+    """Have a locked file within the block, or until this process dies."""
     unnamed = file.with_name(f"{file.name}.new")
     descriptor = os.open(unnamed, os.O_RDWR | os.O_CREAT, 0o600)
     try:
@@ -29,7 +29,7 @@ def mark(file: Path) -> Iterator[None]:
 
 @contextmanager
 def is_abandoned(file: Path) -> Iterator[bool]:
-    """Whether the process that made the mark died; if so, nobody else hears it within the block."""
+    """Whether the process that made the mark died. The mark stays locked within the block."""
     try:
         descriptor = os.open(file, os.O_RDWR)
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""Files that only their owner can read: the state holds personal data."""
+"""Files that only their owner can read, since the state contains personal data."""
 
 import os
 import threading
@@ -12,11 +12,11 @@ _usual_mask = 0
 
 @contextmanager
 def private_files() -> Iterator[None]:
-    """Whatever file this process makes in the block gets mode 0600: a database, and its write-ahead log.
+    """Give every file that this process creates within the block mode 0600.
 
-    DuckDB makes the log anew with the first write after each checkpoint, by the umask of the process, so
-    no single moment to change its mode exists. The umask belongs to all threads: the first block sets it
-    and the last one puts it back.
+    DuckDB creates its write-ahead log again with the first write after each checkpoint, so there is no single
+    moment to change the log's mode. It follows the umask of the process, which all threads share: the first
+    block sets it, and the last one restores it.
     """
     global _blocks, _usual_mask  # noqa: PLW0603  # as the umask itself: one for the process
     with _lock:

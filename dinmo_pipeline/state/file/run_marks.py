@@ -1,4 +1,4 @@
-"""Which runs are alive, as marks beside the locks."""
+"""Marks of living runs, beside the locks."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,10 +12,10 @@ _SUFFIX = ".run"
 
 @contextmanager
 def run_mark(folder: Path, run_id: str) -> Iterator[None]:
-    """Mark a run as alive. Within its mark, the same run needs no other.
+    """Mark a run as alive within the block. Re-entrant.
 
     Raises:
-        StateUnusableError: the folder of the locks cannot be made.
+        StateUnusableError: the folder of the locks cannot be created.
     """
     make_lock_folder(folder)
     file = folder / f"{run_id}{_SUFFIX}"
@@ -27,7 +27,7 @@ def run_mark(folder: Path, run_id: str) -> Iterator[None]:
 
 
 def dead_runs(folder: Path) -> Iterator[tuple[str, Path]]:
-    """The runs that were killed, each with its mark; nobody else sees the mark of the one at hand."""
+    """The runs that were killed, each with its mark, which stays locked while the caller handles it."""
     for file in sorted(folder.glob(f"*{_SUFFIX}")):
         with is_abandoned(file) as dead:
             if dead:

@@ -1,4 +1,4 @@
-"""What each table and column means: written into the database as comments, and shown in the reference."""
+"""Descriptions of each table and column: comments in the database, and part of the reference page."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ _CONTACT = "Intercom's id of the contact"
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """The meaning of a table or view, and of each of its columns, in their order."""
+    """The descriptions of a table or view and of its columns, in order."""
 
     text: str
     columns: Mapping[str, str]
@@ -20,69 +20,69 @@ class Description:
 
 DESCRIPTIONS: Mapping[str, Description] = {
     "segment_membership": Description(
-        "Who is in each activation's segment now; one row per activation and identifier.",
+        "The current members of each activation's segment; one row per activation and identifier.",
         {
             "activation": _ACTIVATION,
-            "identifier": "The member: an email, trimmed and in lower case, or a user id as it is",
-            "entered_at": "When the member was first seen in it, this time",
+            "identifier": "The member: an email, trimmed and in lower case, or a user id, unchanged",
+            "entered_at": "When the current stay began: the first reading that had the member",
         },
     ),
     "membership_history": Description(
-        "Who was in it when: one row per stay. At an instant t were in it those with"
-        " entered_at <= t and (left_at IS NULL OR left_at > t).",
+        "The members over time; one row per stay. The members at time t have"
+        " entered_at <= t AND (left_at IS NULL OR left_at > t).",
         {
             "activation": _ACTIVATION,
             "identifier": "The member",
-            "entered_at": "The first instant of the stay",
-            "left_at": "When the stay was over; NULL while it lasts",
+            "entered_at": "When the stay began",
+            "left_at": "When the stay ended; NULL while it lasts",
         },
     ),
     "membership_departures": Description(
-        "The stays that are over; membership_history shows them with those that last.",
+        "Stays that have ended; membership_history shows them together with current ones.",
         {
             "activation": _ACTIVATION,
             "identifier": "The member who left",
-            "entered_at": "The first instant of the stay",
-            "left_at": "When the stay was over",
+            "entered_at": "When the stay began",
+            "left_at": "When the stay ended",
         },
     ),
     "membership_sizes": Description(
-        "One row per reading of a segment: its size over time, and the quality of its rows.",
+        "The size of each segment and the quality of its rows over time; one row per reading.",
         {
             "activation": _ACTIVATION,
-            "materialized_at": "When it was read",
-            "match_by": "What the identifiers were: email or user_id",
+            "materialized_at": "When the segment was read",
+            "match_by": "The kind of identifier: email or user_id",
             "members": "Distinct usable identifiers",
-            "added": "Members that were not in the reading before",
-            "removed": "Members of the reading before that were not in this one",
-            "rows_read": "Rows the segment's query gave",
+            "added": "Members that were not in the previous reading",
+            "removed": "Members of the previous reading that were not in this one",
+            "rows_read": "Rows that the segment's query returned",
             "null_identifiers": "Rows without an identifier (NULL)",
-            "blank_identifiers": "Rows whose identifier was empty or white space",
-            "malformed_identifiers": "Members whose email cannot be an address",
-            "duplicate_rows": "Rows beyond the first of an identifier",
-            "identifier_type": "What the source calls the type of the identifier's column",
-            "applied_to": "Key of the destination that was made equal to this reading; NULL while none was",
+            "blank_identifiers": "Rows whose identifier was empty or only white space",
+            "malformed_identifiers": "Members whose email is not a valid address",
+            "duplicate_rows": "Rows that repeat an identifier",
+            "identifier_type": "The type of the identifier's column in the source",
+            "applied_to": "Key of the destination that this reading was applied to; NULL if none",
         },
     ),
     "membership_changes": Description(
         "The newest change set of each activation: desired membership minus tagged contacts.",
         {
             "activation": _ACTIVATION,
-            "position": "Number of the row in its change set, from 1",
-            "change": "entered: to be tagged. left: to be untagged",
+            "position": "The row's number in its change set, from 1",
+            "change": "entered: to tag. left: to untag",
             "identifier": "The member",
-            "contact_id": "Intercom's id of the contact; NULL when nobody looked for the member yet",
+            "contact_id": "Intercom's id of the contact; NULL until the member is looked up",
         },
     ),
     "change_sets": Description(
-        "How each activation's newest change set was computed, and how far it is settled.",
+        "How the newest change set of each activation was computed, and how far it is settled.",
         {
             "activation": _ACTIVATION,
-            "destination": "Key of the activation's present destination",
+            "destination": "Key of the activation's current destination",
             "match_by": "The setting it was computed with",
             "on_multiple_users": "The setting it was computed with",
-            "number": "Takes its turn with contacts.touched: it knew every contact touched before",
-            "settled": "Contacts touched up to here were compared and dealt with",
+            "number": "Counts with contacts.touched: the change set knows contacts with lower numbers",
+            "settled": "Contacts touched up to this number are compared and applied",
         },
     ),
     "tagged_contacts": Description(
@@ -91,12 +91,12 @@ DESCRIPTIONS: Mapping[str, Description] = {
             "activation": _ACTIVATION,
             "destination": _DESTINATION,
             "contact_id": _CONTACT,
-            "identifier": "The member it carries the tag for",
-            "tagged_at": "When Intercom confirmed it; NULL while a call may have put it on or off",
+            "identifier": "The member for whom the contact carries the tag",
+            "tagged_at": "When Intercom confirmed the tag; NULL while a call is unconfirmed",
         },
     ),
     "activation_tags": Description(
-        "The tag of each activation at each destination it was ever sent to.",
+        "The tag of each activation at every destination that it was ever sent to.",
         {
             "activation": _ACTIVATION,
             "destination": _DESTINATION,
@@ -105,83 +105,86 @@ DESCRIPTIONS: Mapping[str, Description] = {
         },
     ),
     "contacts": Description(
-        "Intercom's users as last seen; leads are not in it.",
+        "Intercom's users as last seen, without leads.",
         {
             "destination": _DESTINATION,
             "contact_id": _CONTACT,
             "email": "The email, trimmed and in lower case",
-            "external_id": "Intercom's external_id, which is our user id",
-            "by_email": "Found by a search for this email, so all users who have it are known",
-            "seen_at": "When Intercom first showed these values",
-            "touched": "A number that grows with every news of any contact",
+            "external_id": "Intercom's external_id, which is the user id",
+            "by_email": "Whether all users with this email are known, because a search for it found this one",
+            "seen_at": "When Intercom first returned these values",
+            "touched": "A number that rises each time any contact is new or changed",
         },
     ),
     "missing_members": Description(
-        "Members that were looked for in Intercom and not found.",
+        "Members that are not in Intercom.",
         {
             "destination": _DESTINATION,
-            "match_by": "What was looked for: email or user_id",
+            "match_by": "The kind of identifier: email or user_id",
             "identifier": "The member",
-            "looked_at": "When we last looked",
-            "looks": "How often we looked; the interval doubles with each",
+            "looked_at": "When the member was last looked up",
+            "looks": "How often the member was looked up; the interval doubles each time",
         },
     ),
     "signup_looks": Description(
-        "How far the search for contacts that newly signed up has come.",
+        "How far the search for new contacts has come.",
         {
             "destination": _DESTINATION,
-            "looked_at": "Contacts created before this have been seen",
+            "looked_at": "All contacts created before this time have been seen",
         },
     ),
     "workspaces": Description(
-        "The Intercom workspace of each destination, which all that is known of a destination belongs to.",
+        "The Intercom workspace of each destination, to which everything known of it belongs.",
         {
             "destination": _DESTINATION,
             "workspace_id": "Intercom's id of the workspace",
-            "name": "The workspace's name when it was last asked for",
-            "access": "A digest of host and token: the workspace is asked for again when it changes",
+            "name": "The workspace's name when it was last verified",
+            "access": "A digest of host and token; when it changes, the workspace is verified again",
         },
     ),
     "change_log": Description(
-        "What became of each change that a sync tried.",
+        "The outcome of each change that a sync tried.",
         {
             "activation": _ACTIVATION,
-            "sync_id": "The sync",
-            "logged_at": "When it was recorded",
+            "sync_id": "Id of the sync",
+            "logged_at": "When the outcome was recorded",
             "change": "entered or left",
             "identifier": "The member",
             "contact_id": _CONTACT,
-            "outcome": "applied: Intercom confirmed it. gone: the contact exists no more. failed: Intercom"
+            "outcome": "applied: Intercom confirmed it. gone: the contact no longer exists. failed: Intercom"
             " refused it. pending: the outcome is unknown",
             "reason": "Why it was not applied: Intercom's status and code",
-            "request_id": "Intercom's id of the call, for its support",
+            "request_id": "Intercom's id of the request, for Intercom's support",
+            "merged_into": "Intercom's id of the contact that this one was merged into",
         },
     ),
     "syncs": Description(
-        "One row per run of an activation's sync.",
+        "One row per sync of an activation.",
         {
-            "sync_id": "The id of the Dagster run",
+            "sync_id": "Id of the Dagster run",
             "activation": _ACTIVATION,
-            "started_at": "When it started",
-            "finished_at": "When it ended; NULL while it runs",
-            "status": "running, ok, held, failed, or interrupted: its process died",
-            "reason": "Why it is not ok",
-            "members": "Members then",
-            "entered": "Members to be tagged",
-            "left": "Members to be untagged",
-            "tagged": "Members whose tagging Intercom confirmed",
+            "started_at": "When the sync started",
+            "finished_at": "When the sync ended; NULL while it runs",
+            "status": "running, ok, held, failed, or interrupted (its process died)",
+            "reason": "Why the sync is not ok",
+            "members": "Members at the time",
+            "entered": "Members to tag",
+            "left": "Members to untag",
+            "tagged": "Members whose tag Intercom confirmed",
             "untagged": "Members whose untagging Intercom confirmed",
-            "not_in_intercom": "Members that Intercom has no user for",
-            "ambiguous": "Members that stand for several users",
+            "not_in_intercom": "Members that are not in Intercom",
+            "ambiguous": "Members with several users in Intercom",
             "failed": "Members whose change Intercom refused",
-            "pending": "Members whose change was not tried, or has an unknown outcome",
+            "pending": "Members whose change was not tried, or whose outcome is unknown",
             "api_calls": "Calls to Intercom",
-            "seconds": "How long it took",
+            "seconds": "How long the sync took",
+            "hold_reason": "Why it is held: empty_segment, max_removed_share, max_unidentified_share,"
+            " unanswered_members, inconsistent_counts or not_as_reviewed; NULL unless it is held",
         },
     ),
     "schema_version": Description(
-        "The versions of this schema that were installed; the largest is the present one.",
-        {"version": "The version", "installed_at": "When it was installed"},
+        "The installed versions of this schema; the highest is the current one.",
+        {"version": "The version", "installed_at": "When the version was installed"},
     ),
 }
 

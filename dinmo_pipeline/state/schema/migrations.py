@@ -1,7 +1,7 @@
-"""The tables of the state, as SQL: one script per version of the schema, the first creates everything.
+"""The tables of the state, as SQL: one script per version of the schema; the first creates everything.
 
-A script that a release has shipped is never edited; the next version adds one. What each table and column
-means is in `descriptions.py`, and from there in the database itself.
+A released script is never edited; a new version adds one. `descriptions.py` describes each table and column,
+and the database shows those descriptions as comments.
 """
 
 from collections.abc import Sequence
@@ -123,11 +123,11 @@ MIGRATIONS: Sequence[str] = (
         seconds DOUBLE
     );
     """,
-    # 2: the type of the identifiers, and which reading a destination was last made equal to
+    # 2: the type of the identifiers, and the reading that was last applied to a destination
     """
     ALTER TABLE dinmo.membership_sizes ADD COLUMN identifier_type VARCHAR;
     ALTER TABLE dinmo.membership_sizes ADD COLUMN applied_to VARCHAR;
-    -- What is known of it: the newest reading that a successful sync came after.
+    -- The latest reading that a successful sync followed.
     UPDATE dinmo.membership_sizes AS sizes SET applied_to = change_sets.destination
     FROM dinmo.change_sets
     WHERE change_sets.activation = sizes.activation
@@ -138,7 +138,7 @@ MIGRATIONS: Sequence[str] = (
           AND syncs.status = 'ok' AND syncs.started_at >= earlier.materialized_at
       );
     """,
-    # 3: which workspace a destination leads to
+    # 3: the workspace of each destination
     """
     CREATE TABLE dinmo.workspaces (
         destination VARCHAR PRIMARY KEY,
@@ -146,5 +146,16 @@ MIGRATIONS: Sequence[str] = (
         name VARCHAR NOT NULL,
         access VARCHAR NOT NULL
     );
+    """,
+    # 4: why a sync was held, as a value beside its sentence
+    """
+    ALTER TABLE dinmo.syncs ADD COLUMN hold_reason VARCHAR;
+    """,
+    # 5: the contact that another was merged into, which was part of the reason before
+    """
+    ALTER TABLE dinmo.change_log ADD COLUMN merged_into VARCHAR;
+    UPDATE dinmo.change_log
+    SET merged_into = split_part(reason, ' into ', 2), reason = split_part(reason, ' into ', 1)
+    WHERE contains(reason, ' into ');
     """,
 )

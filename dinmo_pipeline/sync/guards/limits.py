@@ -5,7 +5,17 @@ from collections.abc import Iterator
 from dinmo_pipeline.config.declarations import Guards
 from dinmo_pipeline.state.changes import ChangeSet
 from dinmo_pipeline.state.readings import Readings
-from dinmo_pipeline.sync.guards.lost_identifiers import lost_identifiers, type_change, what_changed
+from dinmo_pipeline.sync.guards.holds import (
+    EmptySegment,
+    GuardCause,
+    Hold,
+    InconsistentCounts,
+    RemovedShare,
+    Suspicion,
+    UnansweredMembers,
+    UnidentifiedShare,
+)
+from dinmo_pipeline.sync.guards.lost_identifiers import lost_identifiers, type_change
 
 # So few removals are never held for their share: a small segment may well lose half its members.
 ALWAYS_ALLOWED_REMOVALS = 10
@@ -13,63 +23,46 @@ ALWAYS_ALLOWED_REMOVALS = 10
 
 def reason_to_hold(
     changes: ChangeSet, readings: Readings, guards: Guards, *, looked: bool = False
-) -> str | None:
-    """Why nothing of the change set may be applied, in words with numbers; None when it may.
+) -> Hold | None:
+    """Why nothing of the change set may be applied; None when it may.
 
-    Members nobody looked for yet may turn out to be contacts that seem to leave, so only removals that
-    are certain count; a sync looks for them first and then judges again. Whom Intercom did not answer for
-    then (`looked`) may still be one of those contacts.
+    Members that were never looked up may turn out to be contacts that seem to leave, so only removals that
+    are certain count. A sync looks those members up first and then judges again (`looked`): if Intercom
+    did not answer for some of them, they may still be contacts that seem to leave.
     """
-    unanswered = changes.unknown if looked else 0
-    reason = next(_reasons(changes, readings, guards, unanswered), None)
-    if reason is None or readings.now is None:
-        return reason
-    return " ".join((reason, *what_changed(readings.now, readings.applied)))
+    causes = _causes(changes, readings, guards, unanswered=changes.unknown if looked else 0)
+    cause = next(causes, None)
+    return Hold(cause, readings) if cause else None
 
 
-def _reasons(
-    changes: ChangeSet, readings: Readings, guards: Guards, unanswered: int
-) -> Iterator[str]:
+def _causes(
+    changes: ChangeSet, readings: Readings, guards: Guards, *, unanswered: int
+) -> Iterator[GuardCause]:
     tagged, leaving = changes.tagged_contacts, changes.leaving_contacts
     if not 0 <= leaving <= tagged or changes.unknown < 0 or changes.members < 0:
-        yield (
-            f"The guard cannot be evaluated: the state counts {leaving:,} contacts that would lose"
-            f" the tag, of {tagged:,} that carry it."
-        )
+        yield InconsistentCounts(leaving, tagged)
         return
     if changes.members == 0 and tagged > 0:
-        yield f"The segment became empty: all {tagged:,} tagged contacts would lose the tag."
+        yield EmptySegment(tagged)
     if unanswered and leaving > ALWAYS_ALLOWED_REMOVALS:
-        yield (
-            f"The guard cannot be evaluated: Intercom did not answer for {unanswered:,} members, who may"
-            f" be among the {leaving:,} tagged contacts that would lose the tag."
-        )
+        yield UnansweredMembers(unanswered, leaving)
     certain = max(leaving - changes.unknown, 0)
     if certain <= ALWAYS_ALLOWED_REMOVALS:
         return
-    # Not more than allowed, told so that a share that is no number holds.
+    # `not … <=` instead of `>`: a limit that is NaN holds.
     if not certain / tagged <= guards.max_removed_share:
-        yield (
-            f"{certain:,} of {tagged:,} tagged contacts ({certain / tagged:.0%}) would lose the tag;"
-            f" max_removed_share allows {guards.max_removed_share:.0%}."
-        )
-    suspect, why = _suspect(certain, readings)
-    if suspect > ALWAYS_ALLOWED_REMOVALS and not suspect / tagged <= guards.max_unidentified_share:
-        yield (
-            f"{certain:,} of {tagged:,} tagged contacts would lose the tag, up to {suspect:,} of them"
-            f" ({suspect / tagged:.0%}) {why}; max_unidentified_share allows"
-            f" {guards.max_unidentified_share:.0%}."
-        )
+        yield RemovedShare(certain, tagged, guards.max_removed_share)
+    suspects, suspicion = _suspects(certain, readings)
+    allowed = guards.max_unidentified_share
+    if suspects > ALWAYS_ALLOWED_REMOVALS and not suspects / tagged <= allowed:
+        yield UnidentifiedShare(certain, tagged, suspects, suspicion, allowed)
 
 
-def _suspect(leaving: int, readings: Readings) -> tuple[int, str]:
-    """How many of those who seem to leave may have lost their identifier instead, and how."""
+def _suspects(leaving: int, readings: Readings) -> tuple[int, Suspicion]:
+    """How many of the contacts that seem to leave may have lost their identifier instead, and why."""
     if readings.now is None:
-        return (
-            leaving,
-            "for a reason that the state does not tell, as it has no reading of the rows",
-        )
+        return leaving, Suspicion.UNKNOWN
     if type_change(readings.now, readings.applied):
-        return leaving, "because of the identifier's new type"
+        return leaving, Suspicion.NEW_TYPE
     lost = lost_identifiers(readings.now, readings.applied).lost
-    return min(leaving, lost), "because their rows lost the identifier"
+    return min(leaving, lost), Suspicion.LOST_IDENTIFIERS

@@ -1,20 +1,21 @@
-"""What happened to the identifiers upstream since a reading was last applied, told apart from people leaving.
+"""Identifiers lost upstream since a reading was last applied, as distinct from people leaving.
 
-Where a source stops delivering an identifier, its row stays and has none any more: it is NULL, blank, or
-the same as another's. Where people leave, their rows go. Hence the counts of rows tell.
+When a source stops delivering an identifier, its row stays but no longer has one: it is NULL, blank, or the
+same as another's. When people leave, their rows go. So counts of rows can tell the two apart.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from dinmo_pipeline.state.readings import Reading, StoredReading
+from dinmo_pipeline.text.wording import counted
 
 
 @dataclass(frozen=True, slots=True)
 class LostIdentifiers:
-    """How many more rows than then have no identifier of their own, by kind; below 0 for fewer.
+    """How many more rows than before have no identifier of their own, by kind; below 0 for fewer.
 
-    `expected` of them come with the rows that are new.
+    `expected` of them come with new rows.
     """
 
     null: int
@@ -25,12 +26,12 @@ class LostIdentifiers:
 
     @property
     def more_rows(self) -> int:
-        """Of all kinds: NULLs that became blank are no more rows."""
+        """The growth over all kinds: NULLs that became blank do not add rows."""
         return max(self.null + self.blank + self.malformed + self.repeated, 0)
 
     @property
     def lost(self) -> int:
-        """How many of them cannot be told from rows that had an identifier of their own then."""
+        """How many of them may have had an identifier of their own before."""
         return max(self.more_rows - self.expected, 0)
 
     def in_words(self) -> str:
@@ -48,7 +49,7 @@ _NO_ROWS = Reading("email", 0, 0, 0, 0, 0)
 
 
 def lost_identifiers(now: Reading, applied: StoredReading | None) -> LostIdentifiers:
-    """The growth since the applied reading; where none is known, every such row counts."""
+    """The growth since the applied reading; without one, every such row counts."""
     then = applied.rows if applied else _NO_ROWS
     return LostIdentifiers(
         null=now.null_identifiers - then.null_identifiers,
@@ -60,10 +61,10 @@ def lost_identifiers(now: Reading, applied: StoredReading | None) -> LostIdentif
 
 
 def _expected(then: Reading, new_rows: int) -> int:
-    """How many of the new rows have no identifier of their own where nothing is wrong: as many as then.
+    """How many new rows have no identifier of their own when nothing is wrong: the same share as before.
 
-    Where most rows have none (visitors, a row per order), their number comes and goes with what people do,
-    and each new row may be one of them.
+    If most rows have none (visitors, one row per order), their number varies with what people do, and any
+    new row may be one of them.
     """
     without = (
         then.null_identifiers
@@ -77,10 +78,10 @@ def _expected(then: Reading, new_rows: int) -> int:
 
 
 def type_change(now: Reading, applied: StoredReading | None) -> tuple[str, str] | None:
-    """The type of the identifier in the applied reading and now, where they differ.
+    """The type of the identifier in the applied reading and now, if they differ.
 
-    1 becomes 1.0 and 007 becomes 7 when a type changes: other identifiers, to Intercom. Another `match_by`
-    is another identifier and no change of type.
+    When a type changes, 1 becomes 1.0 and 007 becomes 7: different identifiers to Intercom. A different
+    `match_by` is a different identifier, not a change of type.
     """
     if applied is None or now.match_by != applied.rows.match_by:
         return None
@@ -89,18 +90,18 @@ def type_change(now: Reading, applied: StoredReading | None) -> tuple[str, str] 
 
 
 def what_changed(now: Reading, applied: StoredReading | None) -> Iterator[str]:
-    """What a person should know of the identifiers, a sentence each."""
+    """What a person should know about the identifiers, one sentence each."""
     since = f"the reading last applied, of {applied.at:%Y-%m-%d %H:%M} UTC" if applied else ""
     lost = lost_identifiers(now, applied)
     if lost.more_rows and applied:
         yield (
-            f"{lost.more_rows:,} more rows have no identifier of their own than in {since}:"
-            f" {lost.in_words()}."
+            f"{counted(lost.more_rows, 'more row has', 'more rows have')} no identifier of their own than in"
+            f" {since}: {lost.in_words()}."
         )
     elif lost.more_rows:
         yield (
-            f"{lost.more_rows:,} rows have no identifier of their own ({lost.in_words()}), and no reading"
-            " was applied yet to compare with."
+            f"{counted(lost.more_rows, 'row has', 'rows have')} no identifier of their own"
+            f" ({lost.in_words()}); no reading has been applied yet to compare with."
         )
     changed = type_change(now, applied)
     if changed:

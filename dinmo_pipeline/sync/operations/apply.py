@@ -1,6 +1,6 @@
-"""Apply an activation's changes: find contacts, judge, tag, untag, and record what Intercom confirmed.
+"""Apply an activation's changes: look members up, judge, tag, untag, and record what Intercom confirmed.
 
-Everything starts from what is stored, so a sync that ended anywhere is completed by the next one.
+Everything starts from what is stored, so the next sync completes one that ended anywhere.
 """
 
 import time
@@ -11,9 +11,8 @@ from pathlib import Path
 
 import duckdb
 
-from dinmo_pipeline.config.declarations import Guards
 from dinmo_pipeline.intercom.errors import IntercomError
-from dinmo_pipeline.intercom.tags import BULK_SIZE, Tag
+from dinmo_pipeline.intercom.tags import Tag
 from dinmo_pipeline.state.changes import (
     ChangeSet,
     compute_changes,
@@ -24,7 +23,6 @@ from dinmo_pipeline.state.changes import (
 from dinmo_pipeline.state.directory import count_ambiguous, count_missing
 from dinmo_pipeline.state.file.locks import activation_lock
 from dinmo_pipeline.state.ledger import (
-    AppliedChange,
     Change,
     PlannedChange,
     is_tagged,
@@ -39,40 +37,34 @@ from dinmo_pipeline.state.readings import (
     newest_reading,
 )
 from dinmo_pipeline.state.sql import members_of
-from dinmo_pipeline.state.syncs import (
-    SyncNumbers,
-    SyncStatus,
-    count_outcomes,
-    finish_sync,
-    start_sync,
-)
-from dinmo_pipeline.sync.executing import work_off
+from dinmo_pipeline.state.syncs import SyncResult, count_outcomes, finish_sync, start_sync
+from dinmo_pipeline.sync.executing import pages_of, tag_all, untag_all
+from dinmo_pipeline.sync.guards.holds import Hold
 from dinmo_pipeline.sync.guards.limits import reason_to_hold
 from dinmo_pipeline.sync.lookup import look_for_unknown
-from dinmo_pipeline.sync.parallel import batches
+from dinmo_pipeline.sync.operations.sync_result import (
+    CurrentMembers,
+    Failed,
+    Spent,
+    sync_numbers,
+    sync_result,
+)
 from dinmo_pipeline.sync.reviewed_plan import difference_from_reviewed
 from dinmo_pipeline.sync.session import Session
 from dinmo_pipeline.sync.tag import current_tag, make_tag
 from dinmo_pipeline.sync.tagging import Tagger, TagVanishedError
-from dinmo_pipeline.sync.workspace import ensure_workspace_of
 
-# Each is marked in the ledger before its call; where rows lie scattered, that takes DuckDB 20 KB each.
-_CHANGES_A_PAGE = 2_000
-
-
-@dataclass(frozen=True, slots=True)
-class SyncResult:
-    """How a sync ended; `reason` says why when it is not ok."""
-
-    activation: str
-    status: SyncStatus
-    reason: str | None
-    numbers: SyncNumbers
+# Each change is marked in the ledger before its call; if its rows lie scattered, DuckDB needs 20 KB for each.
+_CHANGES_PER_PAGE = 2_000
 
 
 @dataclass(frozen=True, slots=True)
-class _Judged:
-    """The change set to apply, what it was read from, and at which touch it leaves the activation settled."""
+class _Comparison:
+    """The change set to apply, and what it was computed from.
+
+    `touched` is the newest touch of a contact that it knew. `entered` includes members who entered and
+    turned out not to be in Intercom.
+    """
 
     changes: ChangeSet
     touched: int
@@ -82,8 +74,16 @@ class _Judged:
 
     @property
     def readings(self) -> Readings:
-        """What the guard compares."""
+        """The readings that the guard compares."""
         return Readings(self.reading.rows if self.reading else None, self.applied)
+
+
+@dataclass(frozen=True, slots=True)
+class _Attempt:
+    """A change set, and why a sync did not carry it out; None when it did."""
+
+    comparison: _Comparison
+    stopped: Hold | Failed | None = None
 
 
 def apply_changes(
@@ -93,78 +93,61 @@ def apply_changes(
     allow_large_removal: bool = False,
     expected_changes: str | None = None,
 ) -> SyncResult:
-    """Make Intercom right for one activation, as far as its stored membership says.
+    """Make Intercom match the stored membership of one activation.
 
-    `locks` is the folder of the activation locks. With `expected_changes` (see reviewed.py) another change
-    set than the reviewed one is held. An unsuccessful sync is a result, not an exception.
+    `locks` is the folder of the activation locks. With `expected_changes`, the fingerprint of a reviewed
+    plan, any other change set is held. An unsuccessful sync is a result, not an exception.
 
     Raises:
         StateError: the state cannot be used, or another sync of the activation does not end.
     """
-    # It goes on for as long as Intercom's limits make it: beside other runs, so in little memory.
+    # Intercom's limits decide how long it takes, beside other runs: so it must need little memory.
     session = replace(session, state=session.state.sparing())
-    with activation_lock(
-        locks,
-        session.activation.key,
-        on_wait=session.log.warning,
-    ):
-        started = time.monotonic()
-        calls_before = session.intercom.calls
+    with activation_lock(locks, session.activation.key, on_wait=session.log.warning):
+        started, calls_before = time.monotonic(), session.intercom.calls
         with session.state.transaction() as connection:
             start_sync(connection, session.sync_id, session.activation.key, now=session.clock())
-        judged, status, reason = _carry_out(
+        attempt = _attempt(
             session, allow_large_removal=allow_large_removal, expected_changes=expected_changes
         )
-        return _finish(
-            session,
-            judged,
-            status,
-            reason,
-            calls=session.intercom.calls - calls_before,
-            started=started,
+        spent = Spent(session.intercom.calls - calls_before, time.monotonic() - started)
+        return session.state.transact(
+            partial(_finish, session=session, attempt=attempt, spent=spent)
         )
 
 
-def _carry_out(
+def _attempt(
     session: Session, *, allow_large_removal: bool, expected_changes: str | None
-) -> tuple[_Judged, SyncStatus, str | None]:
-    judged: _Judged | None = None
+) -> _Attempt:
     if expected_changes:
-        # Before anything is written to Intercom: also a new name is part of what was reviewed.
-        reason = difference_from_reviewed(session.state, session.activation, expected_changes)
-        if reason:
-            return _judge(session), "held", reason
+        # Before anything is written to Intercom: a new tag name is part of what was reviewed, too.
+        other = difference_from_reviewed(session.state, session.activation, expected_changes)
+        if other:
+            return _Attempt(_compare(session), other)
     try:
         tag = current_tag(session)
-        judged = _judge(session)
-        if tag is None and judged.changes.entered:
-            # Nothing so far has shown that the contacts known are this workspace's.
-            ensure_workspace_of(session, doubtful=True)
-        judged = _resolve(session, judged)
-        reason = reason_to_hold(
-            judged.changes, judged.readings, session.activation.guards, looked=True
-        )
-        if reason and not allow_large_removal:
-            return judged, "held", reason
-        if tag is None and judged.changes.entered > judged.changes.unknown:
-            tag = make_tag(session)
-        if tag is not None:
-            _change_tags(session, tag, judged.changes)
-    except TagVanishedError:
-        reason = "The tag was deleted in Intercom meanwhile; the next sync makes it again."
-        return judged or _judge(session), "failed", reason
     except IntercomError as error:
-        return judged or _judge(session), "failed", str(error)
-    return judged, "ok", None
+        return _Attempt(_compare(session), Failed(str(error)))
+    unresolved = _compare(session)
+    try:
+        comparison = _look_up_unknown(session, tag, unresolved)
+    except IntercomError as error:
+        return _Attempt(unresolved, Failed(str(error)))
+    hold = reason_to_hold(
+        comparison.changes, comparison.readings, session.activation.guards, looked=True
+    )
+    if hold and not allow_large_removal:
+        return _Attempt(comparison, hold)
+    return _Attempt(comparison, _change_tags(session, tag, comparison.changes))
 
 
-def _judge(session: Session) -> _Judged:
-    """Compare anew, since the stored change set may be older than the ledger; keep the result."""
+def _compare(session: Session) -> _Comparison:
+    """Compute and store the change set again: the stored one may be older than the ledger."""
 
-    def judged(connection: duckdb.DuckDBPyConnection) -> _Judged:
+    def compared(connection: duckdb.DuckDBPyConnection) -> _Comparison:
         changes = compute_changes(connection, session.activation)
         store_changes(connection, session.activation)
-        return _Judged(
+        return _Comparison(
             changes,
             touched=newest_touch(connection, session.activation.destination),
             entered=changes.entered,
@@ -172,31 +155,50 @@ def _judge(session: Session) -> _Judged:
             applied=applied_reading(connection, session.activation),
         )
 
-    return session.state.transact(judged)
+    return session.state.transact(compared)
 
 
-def _resolve(session: Session, before: _Judged) -> _Judged:
-    """Look for the members that are unknown, and compare again with what was found."""
+def _look_up_unknown(session: Session, tag: Tag | None, before: _Comparison) -> _Comparison:
+    """Look for the members that were never looked up, and compare again with what was found.
+
+    Raises:
+        IntercomError: see the intercom layer.
+    """
+    if tag is None and before.changes.entered:
+        # Nothing so far has shown that the known contacts belong to this workspace.
+        session.intercom.verify_again()
     if not before.changes.unknown:
         return before
     look_for_unknown(session, before.changes.unknown)
-    after = _judge(session)
-    # Who entered and turned out not to be in Intercom is no change any more, but did enter.
+    after = _compare(session)
+    # A member who entered and is not in Intercom is not a change any more, but did enter.
     absent = after.changes.not_in_intercom - before.changes.not_in_intercom
     return replace(after, entered=after.changes.entered + absent)
 
 
-def _change_tags(session: Session, tag: Tag, changes: ChangeSet) -> None:
+def _change_tags(session: Session, tag: Tag | None, changes: ChangeSet) -> Failed | None:
+    """Tag and untag; why that was not carried through, or None when it was."""
+    try:
+        if tag is None and changes.entered > changes.unknown:
+            tag = make_tag(session)
+        if tag is not None:
+            _tag_and_untag(session, tag, changes)
+    except TagVanishedError:
+        return Failed(
+            "The tag was deleted in Intercom during the sync. The next sync will create it again."
+        )
+    except IntercomError as error:
+        return Failed(str(error))
+    return None
+
+
+def _tag_and_untag(session: Session, tag: Tag, changes: ChangeSet) -> None:
     tagger = Tagger(session.intercom.tags, tag, is_tagged=partial(_is_tagged, session))
 
-    def untag(batch: list[PlannedChange]) -> list[AppliedChange]:
-        return [tagger.untag(change) for change in batch]
-
     if entered := changes.entered - changes.unknown:
-        tagging = batches(_planned(session, "entered"), BULK_SIZE)
-        work_off(session, "tagging", entered, tagging, tagger.tag_users)
+        tag_all(session, tagger, "tagging", entered, _planned(session, "entered"))
     if changes.left:
-        work_off(session, "untagging", changes.left, batches(_planned(session, "left"), 1), untag)
+        untag_all(session, tagger, changes.left, _planned(session, "left"))
 
 
 def _is_tagged(session: Session, contact_id: str) -> bool:
@@ -207,94 +209,43 @@ def _is_tagged(session: Session, contact_id: str) -> bool:
 
 
 def _planned(session: Session, change: Change) -> Iterator[PlannedChange]:
-    """The changes of one kind, each marked as unconfirmed in the ledger before it is given."""
+    """The changes of one kind, each marked as unconfirmed in the ledger before it is yielded."""
     activation = session.activation
-    after = 0
 
-    def next_page(connection: duckdb.DuckDBPyConnection) -> list[PlannedChange]:
-        page = planned_changes(
-            connection, activation.key, change, after=after, limit=_CHANGES_A_PAGE
-        )
-        if page:
-            mark_unconfirmed(connection, activation.key, activation.destination, page)
-        return page
+    def read(after: int, limit: int) -> list[PlannedChange]:
+        def read_and_mark(connection: duckdb.DuckDBPyConnection) -> list[PlannedChange]:
+            page = planned_changes(connection, activation.key, change, after=after, limit=limit)
+            if page:
+                mark_unconfirmed(connection, activation.key, activation.destination, page)
+            return page
 
-    while page := session.state.transact(next_page):
-        yield from page
-        after = page[-1].position
-        if len(page) < _CHANGES_A_PAGE:
-            return
+        return session.state.transact(read_and_mark)
+
+    return pages_of(read, _CHANGES_PER_PAGE)
 
 
 def _finish(
-    session: Session,
-    judged: _Judged,
-    status: SyncStatus,
-    reason: str | None,
-    *,
-    calls: int,
-    started: float,
+    connection: duckdb.DuckDBPyConnection, *, session: Session, attempt: _Attempt, spent: Spent
 ) -> SyncResult:
-    """Close the sync with its numbers; it counts as failed, too, when too many of its changes did."""
-    activation = session.activation
-
-    def finished(connection: duckdb.DuckDBPyConnection) -> SyncResult:
-        numbers = _numbers(connection, session, judged, carried_through=status == "ok")
-        numbers = replace(numbers, api_calls=calls, seconds=round(time.monotonic() - started, 3))
-        too_many = _too_many_failed(judged, numbers, activation.guards) if status == "ok" else None
-        if status == "ok" and not too_many:
-            settle(connection, activation.key, judged.touched)
-            if judged.reading and not judged.changes.unknown:
-                mark_applied(connection, activation, judged.reading)
-        result = SyncResult(
-            activation.key, "failed" if too_many else status, too_many or reason, numbers
-        )
-        finish_sync(
-            connection,
-            session.sync_id,
-            result.status,
-            result.reason,
-            numbers,
-            now=session.clock(),
-        )
-        return result
-
-    return session.state.transact(finished)
-
-
-def _numbers(
-    connection: duckdb.DuckDBPyConnection,
-    session: Session,
-    judged: _Judged,
-    *,
-    carried_through: bool,
-) -> SyncNumbers:
-    activation = session.activation
+    """Close the sync with its result; a successful one leaves the activation settled."""
+    activation, comparison = session.activation, attempt.comparison
     members = members_of(activation.key)
     where = (activation.destination, activation.match_by)
-    outcomes = count_outcomes(connection, session.sync_id)
-    tried = outcomes.tagged + outcomes.untagged + outcomes.failed + outcomes.pending
-    untried = 0 if carried_through else judged.changes.entered + judged.changes.left - tried
-    return SyncNumbers(
-        members=judged.changes.members,
-        entered=judged.entered,
-        left=judged.changes.left,
-        tagged=outcomes.tagged,
-        untagged=outcomes.untagged,
-        not_in_intercom=count_missing(connection, members, *where),
-        ambiguous=count_ambiguous(connection, members, *where),
-        failed=outcomes.failed,
-        pending=outcomes.pending + max(untried, 0),
+    numbers = sync_numbers(
+        comparison.changes,
+        comparison.entered,
+        count_outcomes(connection, session.sync_id),
+        CurrentMembers(
+            not_in_intercom=count_missing(connection, members, *where),
+            ambiguous=count_ambiguous(connection, members, *where),
+        ),
+        spent,
+        stopped=attempt.stopped is not None,
     )
-
-
-def _too_many_failed(judged: _Judged, numbers: SyncNumbers, guards: Guards) -> str | None:
-    """Why a sync that was carried through failed all the same, in words; None when it did not."""
-    unsuccessful = numbers.failed + numbers.pending
-    wanted = judged.entered + judged.changes.left
-    if unsuccessful <= wanted * guards.max_failed_share:
-        return None
-    return (
-        f"{unsuccessful:,} of {wanted:,} changes were not carried out; max_failed_share"
-        f" allows {guards.max_failed_share:.0%}. `dinmo.change_log` has each reason."
-    )
+    result = sync_result(numbers, attempt.stopped, activation.guards.max_failed_share)
+    if result.status == "ok":
+        settle(connection, activation.key, comparison.touched)
+        if comparison.reading and not comparison.changes.unknown:
+            mark_applied(connection, activation, comparison.reading)
+    finish_sync(connection, session.sync_id, result, now=session.clock())
+    return result

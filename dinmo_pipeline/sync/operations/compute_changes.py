@@ -13,62 +13,46 @@ from dinmo_pipeline.state.readings import (
     newest_reading,
 )
 from dinmo_pipeline.state.sql import members_of
+from dinmo_pipeline.sync.guards.holds import Hold
 from dinmo_pipeline.sync.guards.limits import reason_to_hold
 from dinmo_pipeline.sync.lookup import look_again
 from dinmo_pipeline.sync.session import Session
-from dinmo_pipeline.sync.workspace import ensure_workspace_of
 
 
 @dataclass(frozen=True, slots=True)
 class ComputedChanges:
-    """A stored change set; `held` is a guard's reason, `rename` that the tag has another name.
+    """A stored change set; `hold` is why a guard holds it, `rename` that the tag must be renamed.
 
-    `api_calls` were spent on members not in Intercom, and `look_failed` is why that failed.
+    `api_calls` were spent on looking for sign-ups, and `look_failed` is why that failed, in a sentence.
     """
 
     changes: ChangeSet
-    held: str | None
+    hold: Hold | None
     rename: bool
     api_calls: int
     look_failed: str | None
 
     @property
-    def something_to_apply(self) -> bool:
-        """Whether a sync has anything to do in Intercom."""
-        return bool(self.changes.entered or self.changes.left or self.rename)
+    def to_apply(self) -> int:
+        """What a sync has to do in Intercom: members to tag or untag, and the tag to rename."""
+        return self.changes.entered + self.changes.left + self.rename
 
 
 def refresh_changes(session: Session) -> ComputedChanges:
     """Look for sign-ups of members not in Intercom, then compute and store the change set.
 
-    Intercom being out of reach does not fail it: who is missing is looked for at the next sync.
+    A failing Intercom does not fail it: the next sync looks for those members again.
 
     Raises:
         StateError: the state cannot be used.
     """
-    activation = session.activation
     calls_before = session.intercom.calls
-    look_failed = _look_again(session)
-    with session.state.transaction() as connection:
-        changes = compute_changes(connection, activation)
-        store_changes(connection, activation)
-        tag = activation_tag(connection, activation.key, activation.destination)
-        reading = newest_reading(connection, activation)
-        applied = applied_reading(connection, activation)
-        if reading and not (changes.entered or changes.left):
-            # The destination is as the reading wants it, and no sync will come to say so.
-            mark_applied(connection, activation, reading)
-    readings = Readings(reading.rows if reading else None, applied)
-    return ComputedChanges(
-        changes=changes,
-        held=reason_to_hold(changes, readings, activation.guards),
-        rename=tag is not None and tag.name != activation.name,
-        api_calls=session.intercom.calls - calls_before,
-        look_failed=look_failed,
-    )
+    look_failed = _look_for_sign_ups(session)
+    return _computed(session, session.intercom.calls - calls_before, look_failed)
 
 
-def _look_again(session: Session) -> str | None:
+def _look_for_sign_ups(session: Session) -> str | None:
+    """Look again for members not in Intercom; why that failed, or None when it did not."""
     activation = session.activation
     with session.state.reading() as connection:
         missing = count_missing(
@@ -80,9 +64,29 @@ def _look_again(session: Session) -> str | None:
     if not missing:
         return None
     try:
-        ensure_workspace_of(session)
         look_again(session)
     except IntercomError as error:
-        session.log.warning("Members not in Intercom could not be looked for: %s", error)
+        session.log.warning("Could not look for members who signed up in Intercom: %s", error)
         return str(error)
     return None
+
+
+def _computed(session: Session, api_calls: int, look_failed: str | None) -> ComputedChanges:
+    activation = session.activation
+    with session.state.transaction() as connection:
+        changes = compute_changes(connection, activation)
+        store_changes(connection, activation)
+        tag = activation_tag(connection, activation.key, activation.destination)
+        reading = newest_reading(connection, activation)
+        applied = applied_reading(connection, activation)
+        if reading and not (changes.entered or changes.left):
+            # The destination already matches the reading, and no sync will come to record that.
+            mark_applied(connection, activation, reading)
+    readings = Readings(reading.rows if reading else None, applied)
+    return ComputedChanges(
+        changes,
+        hold=reason_to_hold(changes, readings, activation.guards),
+        rename=tag is not None and tag.name != activation.name,
+        api_calls=api_calls,
+        look_failed=look_failed,
+    )

@@ -1,4 +1,4 @@
-"""Forget a person: take our tags off, then erase them from the state, its history and its file."""
+"""Forget a person: take our tags off, then erase the person from the state and its file."""
 
 import logging
 import time
@@ -13,14 +13,20 @@ from dinmo_pipeline.state.file.compacting import compact
 from dinmo_pipeline.state.file.database import StateDatabase
 from dinmo_pipeline.state.file.locks import activation_lock
 from dinmo_pipeline.state.forget import CarriedTag, Person, erase, find_person
-from dinmo_pipeline.sync.workspace import ensure_same_workspace
+from dinmo_pipeline.sync.workspace import OpenedWorkspace
 
 
 @dataclass(frozen=True, slots=True)
 class Forgotten:
-    """What was done: rows erased by table (in change_log: masked), tags taken off.
+    """What was done.
 
-    `kept_tags` are those left on; `rewritten` tells that no byte is left in the file.
+    Attributes:
+        erased: rows erased, by table; in change_log they are masked.
+        untagged: tags taken off in Intercom.
+        kept_tags: tags left on, as requested.
+        rewritten: whether the file was rewritten, so that the person no longer appears in its bytes.
+        api_calls: calls to Intercom.
+        seconds: how long it took.
     """
 
     erased: Mapping[str, int]
@@ -32,7 +38,7 @@ class Forgotten:
 
 
 def person_of(state: StateDatabase, identifier: str) -> Person:
-    """Who the identifier stands for.
+    """The person that an identifier belongs to.
 
     Raises:
         StateError: the state cannot be read.
@@ -51,10 +57,10 @@ def forget(
     keep_tags: bool,
     log: logging.Logger,
 ) -> Forgotten:
-    """Erase a person while no sync of any of the activations runs; `clients` are by destination.
+    """Erase a person, while holding all the activations; `clients` are by destination.
 
-    Their tags go first: without its ledger row nobody would ever take a tag off. Running it again after
-    any failure is harmless, and completes it.
+    Tags come off first: without its ledger row, a tag would stay on forever. After any failure, it is safe
+    to run this again.
 
     Raises:
         IntercomError: a tag could not be taken off; nothing was erased.
@@ -62,11 +68,14 @@ def forget(
     """
     started = time.monotonic()
     with ExitStack() as held:
-        # All in one order, so that two of these never wait for each other.
+        # In one order, so that two of these never wait for each other.
         for key in sorted(activations):
             held.enter_context(activation_lock(locks, key, on_wait=log.info))
         person = person_of(state, identifier)
-        untagged = 0 if keep_tags else sum(_untag(state, clients, tag) for tag in person.tags)
+        workspaces = {key: OpenedWorkspace(state, key, clients[key]) for key in clients}
+        untagged = (
+            0 if keep_tags else sum(_untag(workspaces[tag.destination], tag) for tag in person.tags)
+        )
         with state.transaction() as connection:
             erased = erase(connection, person)
         rewritten = compact(state)
@@ -80,13 +89,11 @@ def forget(
     )
 
 
-def _untag(state: StateDatabase, clients: Mapping[str, IntercomClient], carried: CarriedTag) -> int:
-    """Take a tag off; 0 when contact or tag is gone from Intercom, so that there is nothing to do."""
-    client = clients[carried.destination]
-    ensure_same_workspace(state, carried.destination, client)
+def _untag(workspace: OpenedWorkspace, carried: CarriedTag) -> int:
+    """Take a tag off; returns the number of tags taken off: 0 if contact or tag is gone from Intercom."""
     try:
-        client.tags.untag_contact(carried.contact_id, carried.tag_id)
+        workspace.tags.untag_contact(carried.contact_id, carried.tag_id)
     except NotFoundError:
-        ensure_same_workspace(state, carried.destination, client, doubtful=True)
+        workspace.verify_again()
         return 0
     return 1

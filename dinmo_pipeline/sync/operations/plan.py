@@ -1,4 +1,4 @@
-"""What a sync would do and cost, computed without writing anything anywhere."""
+"""Plan a sync: what it would change and cost, without writing anything."""
 
 from dataclasses import dataclass
 from math import ceil
@@ -15,14 +15,15 @@ from dinmo_pipeline.state.ledger import activation_tag
 from dinmo_pipeline.state.membership import USABLE_INCOMING, stage_members
 from dinmo_pipeline.state.readings import Readings, applied_reading, count_incoming
 from dinmo_pipeline.state.workspaces import recorded_workspace
+from dinmo_pipeline.sync.guards.holds import Hold
 from dinmo_pipeline.sync.guards.limits import reason_to_hold
-from dinmo_pipeline.sync.lookup import most_lookup_calls
+from dinmo_pipeline.sync.lookup import max_lookup_calls
 from dinmo_pipeline.sync.reviewed_plan import new_salt, written
 
 
 @dataclass(frozen=True, slots=True)
 class CallEstimate:
-    """API calls by purpose: at most this many, since unknown members may not be in Intercom."""
+    """The maximum number of API calls by purpose; unknown members may not be in Intercom."""
 
     workspace: int
     tag: int
@@ -33,7 +34,7 @@ class CallEstimate:
 
     @property
     def total(self) -> int:
-        """All of them."""
+        """The sum of all purposes."""
         return (
             self.workspace + self.tag + self.lookups + self.taggings + self.removals + self.signups
         )
@@ -41,15 +42,15 @@ class CallEstimate:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a sync of an activation would change; `held` is a guard's reason to apply nothing.
+    """What a sync of an activation would change; `hold` is why a guard would apply nothing.
 
-    `fingerprint` (see reviewed.py) tells this change set from any other.
+    `fingerprint` (see reviewed_plan.py) identifies this change set.
     """
 
     activation: str
     changes: ChangeSet
     ambiguous: int
-    held: str | None
+    hold: Hold | None
     calls: CallEstimate
     fingerprint: str
 
@@ -61,9 +62,9 @@ def plan_sync(
     *,
     identifier_type: str | None = None,
 ) -> Plan:
-    """Compare the segment's rows (one text column `identifier`) with the ledger as it is.
+    """Compare the segment's rows (one text column `identifier`) with the ledger.
 
-    `identifier_type` is what the source calls the column's type.
+    `identifier_type` is the column's type in the source.
 
     Raises:
         StateError: the state cannot be read.
@@ -91,11 +92,11 @@ def plan_sync(
 
 
 def estimate_calls(changes: ChangeSet, *, has_tag: bool, has_workspace: bool) -> CallEstimate:
-    """The calls of a change set: 50 members a lookup, 50 contacts a tagging, one contact a removal."""
+    """The calls for a change set: 50 members per lookup, 50 contacts per tagging, one per removal."""
     return CallEstimate(
         workspace=0 if has_workspace and (has_tag or not changes.entered) else 1,
         tag=1 if has_tag or not changes.entered else 2,
-        lookups=most_lookup_calls(changes.unknown),
+        lookups=max_lookup_calls(changes.unknown),
         taggings=ceil(changes.entered / BULK_SIZE),
         removals=changes.leaving_contacts,
         signups=1 if changes.not_in_intercom else 0,

@@ -1,4 +1,4 @@
-"""Reconcile: read who carries the tag, tell what differs from the ledger, and repair it on request."""
+"""Reconcile: compare the contacts that carry the tag with the ledger, and repair differences if asked to."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -12,11 +12,10 @@ import duckdb
 import pyarrow as pa
 
 from dinmo_pipeline.intercom.errors import IntercomError, RefusedError, UnavailableError
-from dinmo_pipeline.intercom.tags import BULK_SIZE, Tag
+from dinmo_pipeline.intercom.tags import Tag
 from dinmo_pipeline.state.file.locks import activation_lock
 from dinmo_pipeline.state.ledger import (
     ActivationTag,
-    AppliedChange,
     PlannedChange,
     activation_tag,
     record_tag,
@@ -32,17 +31,16 @@ from dinmo_pipeline.state.reconcile import (
     stage_carriers,
 )
 from dinmo_pipeline.sync.carriers import carriers_of, carries, tag_as_it_is
-from dinmo_pipeline.sync.executing import pages_of, work_off
-from dinmo_pipeline.sync.parallel import batches, in_parallel
+from dinmo_pipeline.sync.executing import pages_of, tag_all, untag_all
+from dinmo_pipeline.sync.parallel import in_parallel
 from dinmo_pipeline.sync.session import Session
 from dinmo_pipeline.sync.tag import current_tag
 from dinmo_pipeline.sync.tagging import Tagger, TagVanishedError
-from dinmo_pipeline.sync.workspace import ensure_workspace_of
 
 RECENT_MINUTES = 10.0
-# Each contact asked for itself costs a call, while tagging 50 again costs one and is harmless.
-_MOST_VERIFIED = 1_000
-_CHANGES_A_PAGE = 10_000
+# To verify a contact takes a call, while tagging 50 contacts again takes one and is harmless.
+_MAX_VERIFIED = 1_000
+_CHANGES_PER_PAGE = 10_000
 
 Members = Callable[[], AbstractContextManager[pa.RecordBatchReader]]
 DriftStatus = Literal["ok", "drift", "repaired", "failed"]
@@ -50,11 +48,21 @@ DriftStatus = Literal["ok", "drift", "repaired", "failed"]
 
 @dataclass(frozen=True, slots=True)
 class Reconciled:
-    """What a reconciliation found, in contacts, and what of it was repaired.
+    """What a reconciliation found and repaired, in contacts.
 
-    `expected` should carry the tag by ledger and membership; `found` carry it. `missing` are expected
-    and do not carry it. `unexpected` carry it without a ledger row and are ours: members to adopt, or
-    contacts we tagged or untagged once. `foreign` carry it because somebody else put it there.
+    Attributes:
+        activation: key of the activation.
+        status: ok; drift, when differences remain; repaired; failed.
+        reason: why it is not ok, if there is more to say.
+        expected: should carry the tag, by ledger and membership.
+        found: carry the tag.
+        missing: are expected and do not carry the tag.
+        unexpected: carry the tag without a ledger row, and concern us: members to adopt, or contacts that
+            we once tagged or untagged.
+        foreign: carry the tag because somebody else put it there.
+        repaired: were missing or unexpected, and are right now.
+        api_calls: calls to Intercom.
+        seconds: how long it took.
     """
 
     activation: str
@@ -78,11 +86,12 @@ def reconcile(
     repair: bool = False,
     recent: timedelta = timedelta(minutes=RECENT_MINUTES),
 ) -> Reconciled:
-    """Compare who carries the tag with the ledger and the segment of now; repair what differs if asked to.
+    """Compare the contacts that carry the tag with the ledger and the current segment.
 
-    `members` opens the segment's rows (one text column `identifier`). Repairing tags missing contacts
-    again, untags unexpected ones, and adopts members who carry the tag: without a call, so that lost
-    state is rebuilt and nobody flickers. Intercom's failures are a result, not an exception.
+    `members` opens the segment's rows (one text column `identifier`). With `repair`, missing contacts are
+    tagged again, unexpected ones untagged, and members who carry the tag adopted. Adopting takes no call, so
+    a lost state is rebuilt without untagging anybody. Changes of the last `recent` are left out, since
+    search may lag. Intercom's failures are a result, not an exception.
 
     Raises:
         StateError: the state cannot be used, or another sync of the activation does not end.
@@ -90,10 +99,11 @@ def reconcile(
     key = session.activation.key
     with activation_lock(locks, key, on_wait=session.log.warning):
         started, calls_before = time.monotonic(), session.intercom.calls
+        session = replace(session, records_workspace=repair)
         try:
             found = _reconcile(session, members, repair=repair, recent=recent)
         except TagVanishedError:
-            found = Reconciled(key, "failed", "The tag was deleted in Intercom meanwhile.")
+            found = Reconciled(key, "failed", "The tag was deleted in Intercom during the run.")
         except IntercomError as error:
             found = Reconciled(key, "failed", str(error))
         return replace(
@@ -110,24 +120,21 @@ def _reconcile(
     with session.state.scratch() as connection:
         with members() as rows:
             stage_members(connection, rows, session.activation.match_by)
-        ensure_workspace_of(session, record=repair)
         tag = tag_as_it_is(session)
-        if tag is None:
-            ensure_workspace_of(session, doubtful=True, record=repair)
         stage_carriers(connection, carriers_of(session, tag) if tag else ())
         with session.state.attached(connection, read_only=True):
             drift = compare_carriers(connection, session.activation, recent_since=since)
         if tag:
             drift = _verified(session, connection, tag, drift)
         repaired = _repair(session, connection, tag, drift) if repair else 0
-    return _told(session.activation.key, drift, repaired, tag_exists=tag is not None)
+    return _summary(session.activation.key, drift, repaired, tag_exists=tag is not None)
 
 
-def _told(key: str, drift: Drift, repaired: int, *, tag_exists: bool) -> Reconciled:
+def _summary(key: str, drift: Drift, repaired: int, *, tag_exists: bool) -> Reconciled:
     unexpected = drift.adoptable + drift.removable
     remaining = drift.missing + unexpected - repaired
     status: DriftStatus = "drift" if remaining > 0 else "repaired" if repaired else "ok"
-    gone = "The tag was deleted in Intercom; the next sync, or --repair, makes it again."
+    gone = "The tag was deleted in Intercom. The next sync, or --repair, will create it again."
     return Reconciled(
         activation=key,
         status=status,
@@ -144,7 +151,7 @@ def _told(key: str, drift: Drift, repaired: int, *, tag_exists: bool) -> Reconci
 def _verified(
     session: Session, connection: duckdb.DuckDBPyConnection, tag: Tag, drift: Drift
 ) -> Drift:
-    """Ask for missing contacts one by one, up to a bound: search may show less than there is."""
+    """Verify missing contacts one by one, up to a limit, since search may lag."""
 
     def ask(change: PlannedChange) -> str | None:
         try:
@@ -152,7 +159,7 @@ def _verified(
         except (RefusedError, UnavailableError):
             return None
 
-    doubtful = drift_page(connection, "drift_missing", after=0, limit=_MOST_VERIFIED)
+    doubtful = drift_page(connection, "drift_missing", after=0, limit=_MAX_VERIFIED)
     present = [contact_id for contact_id in in_parallel(ask, doubtful) if contact_id]
     if present:
         not_missing(connection, present)
@@ -162,34 +169,35 @@ def _verified(
 def _repair(
     session: Session, connection: duckdb.DuckDBPyConnection, tag: Tag | None, drift: Drift
 ) -> int:
-    """Repair what differs; how many contacts are right now."""
+    """Repair differences; returns the number of contacts that are right now."""
     if not (drift.missing or drift.adoptable or drift.removable):
         return 0
-    # Only a deleted tag leaves contacts missing and none to be found; a sync makes it again just so.
+    # Without a tag all expected contacts are missing; it is created again as in a sync.
     tag = tag or current_tag(session)
     if tag is None:
         return 0
     repaired = _adopted(session, connection, tag, drift)
     tagger = Tagger(session.intercom.tags, tag)
 
-    def untag(batch: list[PlannedChange]) -> list[AppliedChange]:
-        return [tagger.untag(change) for change in batch]
-
-    missing = batches(_pages(connection, "drift_missing"), BULK_SIZE)
-    removable = batches(_pages(connection, "drift_removable"), 1)
-    again = work_off(session, "tagging again", drift.missing, missing, tagger.tag_users)
-    off = work_off(session, "untagging", drift.removable, removable, untag)
-    return repaired + again["applied"] + again["gone"] + off["applied"] + off["gone"]
+    missing = _pages(connection, "drift_missing")
+    removable = _pages(connection, "drift_removable")
+    tagged = tag_all(session, tagger, "tagging again", drift.missing, missing)
+    untagged = untag_all(session, tagger, drift.removable, removable)
+    done = tagged + untagged
+    return repaired + done["applied"] + done["gone"]
 
 
 def _pages(connection: duckdb.DuckDBPyConnection, table: DriftTable) -> Iterator[PlannedChange]:
-    return pages_of(lambda after: drift_page(connection, table, after=after, limit=_CHANGES_A_PAGE))
+    return pages_of(
+        lambda after, limit: drift_page(connection, table, after=after, limit=limit),
+        _CHANGES_PER_PAGE,
+    )
 
 
 def _adopted(
     session: Session, connection: duckdb.DuckDBPyConnection, tag: Tag, drift: Drift
 ) -> int:
-    """Take members who carry the tag into the ledger, without a call; how many."""
+    """Put members who carry the tag into the ledger, without a call; returns their number."""
     if not drift.adoptable:
         return 0
     activation = session.activation

@@ -1,4 +1,4 @@
-"""Retire an activation: take its tag off the contacts we tagged, and close it in the state."""
+"""Retire an activation: untag the contacts that we tagged, and close it in the state."""
 
 import logging
 import time
@@ -11,13 +11,12 @@ from typing import Literal
 
 import duckdb
 
-from dinmo_pipeline.config.declarations import Activation, Guards, Reconciliation
+from dinmo_pipeline.config.declarations import Activation
 from dinmo_pipeline.config.strict_yaml.problems import Place
 from dinmo_pipeline.intercom.errors import IntercomError
 from dinmo_pipeline.intercom.tags import Tag
 from dinmo_pipeline.state.file.database import StateDatabase
 from dinmo_pipeline.state.file.locks import activation_lock
-from dinmo_pipeline.state.ledger import AppliedChange, PlannedChange
 from dinmo_pipeline.state.retire import (
     RetiredTag,
     close_activation,
@@ -28,19 +27,27 @@ from dinmo_pipeline.state.retire import (
     retired_tags,
     stage_removals,
 )
-from dinmo_pipeline.state.syncs import SyncNumbers, count_outcomes, finish_sync, start_sync
-from dinmo_pipeline.sync.executing import pages_of, work_off
-from dinmo_pipeline.sync.parallel import batches
+from dinmo_pipeline.state.syncs import (
+    SyncNumbers,
+    SyncResult,
+    count_outcomes,
+    finish_sync,
+    start_sync,
+)
+from dinmo_pipeline.sync.executing import pages_of, untag_all
 from dinmo_pipeline.sync.session import Session, utc_now
+from dinmo_pipeline.sync.tag import existing_tag
 from dinmo_pipeline.sync.tagging import Tagger, TagVanishedError
-from dinmo_pipeline.sync.workspace import ensure_workspace_of
 
-_CHANGES_A_PAGE = 10_000
+_CHANGES_PER_PAGE = 10_000
 
 
 @dataclass(frozen=True, slots=True)
 class Retired:
-    """How a retirement ended, in contacts; `kept` carry the tag on: for another activation, or as asked."""
+    """How a retirement ended, in contacts.
+
+    `kept` still carry the tag, for another activation or as requested; `gone` are not in Intercom any more.
+    """
 
     activation: str
     status: Literal["ok", "failed"] = "ok"
@@ -55,20 +62,14 @@ class Retired:
 
 
 def retired_activation(key: str, destination: str, tag_name: str) -> Activation:
-    """An activation as far as retiring it needs one: it may be declared no longer."""
+    """A stand-in for an activation to retire, which may no longer be declared."""
     return Activation(
         key=key,
         segment=key,
         destination=destination,
         name=tag_name,
-        match_by="email",
         column="email",
-        schedule="manual",
-        timezone="UTC",
         enabled=False,
-        on_multiple_users="all",
-        guards=Guards(),
-        reconciliation=Reconciliation(),
         place=Place("state", 0, 0),
     )
 
@@ -84,12 +85,12 @@ def retire(
     kept: Sequence[RetiredTag] = (),
     clock: Callable[[], datetime] = utc_now,
 ) -> Retired:
-    """Untag the contacts of an activation at each destination that has some (a session each); close it.
+    """Untag the contacts of an activation, with a session per destination that has some, and close it.
 
-    With `only` a destination that the activation was moved from, nothing else of it is closed. The tags
-    `kept` stay on their contacts, which are forgotten without a call. The tag itself stays in Intercom. It is
-    logged as a sync; one that did not get through is completed by the next. Intercom's failures are a
-    result, not an exception.
+    With `only`, a destination that the activation was moved from, nothing else is closed. The tags `kept`
+    stay on their contacts, which are dropped from the ledger without a call. The tag itself stays in
+    Intercom. The retirement is logged as a sync; an incomplete one is completed by the next. Intercom's
+    failures are a result, not an exception.
 
     Raises:
         StateError: the state cannot be used, or a sync of the activation does not end.
@@ -104,7 +105,7 @@ def retire(
             for session in sessions:
                 done = _untag_all(replace(session, sync_id=sync_id), done)
         except (IntercomError, TagVanishedError) as error:
-            reason = str(error) or "The tag was deleted in Intercom meanwhile."
+            reason = str(error) or "The tag was deleted in Intercom during the run."
             done = replace(done, status="failed", reason=reason)
         done = replace(
             done,
@@ -122,13 +123,10 @@ def _untag_all(session: Session, done: Retired) -> Retired:
     with session.state.reading() as connection:
         tags = retired_tags(connection, activation.key)
     (ours,) = (tag for tag in tags if tag.destination == activation.destination)
-    ensure_workspace_of(session)
-    tag = session.intercom.tags.get(ours.tag_id)
-    if tag is None:
-        ensure_workspace_of(session, doubtful=True)
+    tag = existing_tag(session, ours.tag_id)
     with session.state.transaction() as connection:
         if tag is None:
-            # Deleted in Intercom: nobody carries it.
+            # The tag was deleted in Intercom: nobody carries it.
             drop_ledger(connection, activation.key, activation.destination)
             return replace(done, gone=done.gone + ours.contacts)
         kept = hand_over(connection, activation.key, ours)
@@ -136,19 +134,17 @@ def _untag_all(session: Session, done: Retired) -> Retired:
 
 
 def _untag_rest(session: Session, tag: Tag, ours: RetiredTag, done: Retired) -> Retired:
-    # Nobody of this activation keeps the tag, so it also leaves whom a contact was merged into.
+    # No contact of this activation keeps the tag, not even one that another was merged into.
     tagger = Tagger(session.intercom.tags, tag, lambda _contact: False)
-
-    def untag(batch: list[PlannedChange]) -> list[AppliedChange]:
-        return [tagger.untag(change) for change in batch]
 
     with session.state.scratch() as connection:
         with session.state.attached(connection, read_only=True):
             total = stage_removals(connection, session.activation.key, ours)
         changes = pages_of(
-            lambda after: removals_page(connection, after=after, limit=_CHANGES_A_PAGE)
+            lambda after, limit: removals_page(connection, after=after, limit=limit),
+            _CHANGES_PER_PAGE,
         )
-        counted = work_off(session, "untagging", total, batches(changes, 1), untag)
+        counted = untag_all(session, tagger, total, changes)
     return replace(
         done,
         untagged=done.untagged + counted["applied"],
@@ -171,7 +167,7 @@ def _finish(
         if only
         else close_activation(connection, done.activation, now=now)
     ):
-        reason = "Some contacts still carry the tag; `dinmo.change_log` has each reason."
+        reason = "Some contacts still carry the tag. `dinmo.change_log` has the reasons."
         done = replace(done, status="failed", reason=reason)
     outcomes = count_outcomes(connection, sync_id)
     numbers = SyncNumbers(
@@ -182,5 +178,6 @@ def _finish(
         api_calls=done.api_calls,
         seconds=done.seconds,
     )
-    finish_sync(connection, sync_id, done.status, done.reason, numbers, now=now)
+    result = SyncResult(done.status, done.reason, numbers=numbers)
+    finish_sync(connection, sync_id, result, now=now)
     return done

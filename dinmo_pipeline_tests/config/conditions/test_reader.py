@@ -1,4 +1,4 @@
-"""What `where` is read into, and what is refused."""
+"""How `where` is read, and what is refused."""
 
 import json
 from datetime import UTC, date, datetime, timedelta, timezone
@@ -94,7 +94,7 @@ def test_each_operator_and_value(written, operator, value):
 
 
 def test_text_operators_can_ignore_case():
-    """And say so in the test."""
+    """The test that is read has the flag."""
     found = condition("{field: x, contains: Shoe, ignore_case: true}")
     assert found == _field("x", "contains", "Shoe", ignore_case=True)
 
@@ -160,7 +160,7 @@ def test_where_of_related_rows_is_about_the_end_of_the_path():
     assert isinstance(found.where, RelatedCondition)
     assert found.where.relations == ("lines",)
     assert messages(with_where("{exists: orders, where: {count: orders, at_least: 2}}")) == [
-        "`count` names no relation of model 'orders': 'orders'."
+        "`count` is not a relation of model 'orders': 'orders'."
     ]
 
 
@@ -169,38 +169,38 @@ def test_where_of_related_rows_is_about_the_end_of_the_path():
     [
         ("x", "A condition must be a mapping or a list, not text."),
         ("~", "A condition must be a mapping or a list, not nothing."),
-        ("{}", "A condition needs one of these keys."),
+        ("{}", "This condition has none of the known keys."),
         ("[]", "`all` must list at least one condition."),
         ("{any: {field: x}}", "`any` must be a list of conditions, not a mapping."),
         ("{not: [{field: x, is: set}]}", "`not` takes one condition, not a list."),
-        ("{feild: x, equals: 1}", "A condition needs one of these keys."),
+        ("{feild: x, equals: 1}", "This condition has none of the known keys."),
         (
             "{all: [{field: x, is: set}], any: [{field: x, is: set}]}",
-            "`all` and `any` cannot stand in one condition.",
+            "`all` and `any` cannot be in one condition.",
         ),
-        ("{all: [{field: x, is: set}], where: y}", "`where` cannot stand beside `all`."),
+        ("{all: [{field: x, is: set}], where: y}", "`where` cannot be used with `all`."),
         ("{field: x}", "`field` needs an operator beside it."),
-        ("{field: x, not: FR}", "`field` and `not` cannot stand in one condition."),
-        ("{field: x, more_than: 3}", "`more_than` is no operator."),
+        ("{field: x, not: FR}", "`field` and `not` cannot be in one condition."),
+        ("{field: x, more_than: 3}", "`more_than` is not an operator."),
         (
             "{field: x, at_least: 1, at_most: 3}",
-            "`at_least` and `at_most` cannot stand in one condition.",
+            "`at_least` and `at_most` cannot be in one condition.",
         ),
-        ("{field: x, equals: ~}", "`equals` must be a value, not nothing."),
+        ("{field: x, equals: ~}", "`equals` must be a value, not null."),
         ("{field: x, equals: [1]}", "`equals` must be one value, not a list."),
         ("{field: x, equals: .inf}", "`equals` must be a finite number."),
         ("{field: x, equals: 1e99}", "`equals` must be a number of at most 38 digits."),
         (
             "{field: x, equals: 2026-02-30}",
-            "`equals` names a day or time that does not exist, '2026-02-30'.",
+            "`equals` is a day or time that does not exist: '2026-02-30'.",
         ),
-        ("{field: x, in: []}", "`in` must not be an empty list: nothing is in it."),
+        ("{field: x, in: []}", "`in` must not be an empty list."),
         ("{field: x, in: FR}", "`in` must be a list of values, not text."),
         (
             "{field: x, in: [1, FR]}",
-            "`in` must hold values of one type, and mixes numbers and text.",
+            "`in` must contain values of one type, but mixes numbers and text.",
         ),
-        ("{field: x, in: [1, ~]}", "`in` holds a value that must be a value, not nothing."),
+        ("{field: x, in: [1, ~]}", "`in` contains a value that must be a value, not null."),
         (
             "{field: x, at_least: true}",
             "`at_least` must be a number, a date or text, not true or false.",
@@ -215,7 +215,7 @@ def test_where_of_related_rows_is_about_the_end_of_the_path():
         ),
         (
             "{field: x, between: [1, b]}",
-            "`between` must hold values of one type, and mixes numbers and text.",
+            "`between` must contain values of one type, but mixes numbers and text.",
         ),
         ("{field: x, contains: 75}", "`contains` must be text, not a number."),
         ("{field: x, contains: ''}", "`contains` must not be empty: every text contains it."),
@@ -224,8 +224,11 @@ def test_where_of_related_rows_is_about_the_end_of_the_path():
             "{field: x, contains: a, ignore_case: si}",
             "`ignore_case` must be true or false, not text.",
         ),
-        ("{field: x, is: unset}", "`is` must be one of the allowed words."),
-        ("{field: x, within_last: 30}", "`within_last` must be like the examples, not a number."),
+        ("{field: x, is: unset}", "`is` must be one of the allowed values."),
+        (
+            "{field: x, within_last: 30}",
+            "`within_last` must look like one of the examples, not a number.",
+        ),
         ("{field: x, within_last: -3 days}", "`within_last` must be a number and a unit."),
         (
             "{field: x, within_last: 2 fortnights}",
@@ -235,7 +238,7 @@ def test_where_of_related_rows_is_about_the_end_of_the_path():
             "{field: x, within_last: 101 years}",
             "`within_last` must be at most 100 years: 100 years.",
         ),
-        ("{field: x, before: soon}", "`before` must be a day, a time, or told from now."),
+        ("{field: x, before: soon}", "`before` must be a day, a time, or relative to now."),
         ("{field: x, on: now}", "`on` must be a whole day."),
         ("{field: x, on: 2 hours ago}", "`on` has an unknown unit, 'hours'."),
         (
@@ -250,33 +253,42 @@ def test_where_of_related_rows_is_about_the_end_of_the_path():
             "{field: orders.total, at_least: 1}",
             "'orders' is a relation, not a column of 'customers'.",
         ),
-        ("{exists: order}", "`exists` names no relation of model 'customers': 'order'."),
-        ("{exists: orders..lines}", "`exists` has an empty part between its dots."),
-        ("{exists: orders, at_least: 2}", "`exists` takes no comparison."),
+        ("{exists: order}", "`exists` is not a relation of model 'customers': 'order'."),
+        ("{exists: orders..lines}", "`exists` has an empty part between dots."),
+        ("{exists: orders, at_least: 2}", "`exists` does not take a comparison."),
         ("{count: orders}", "`count` needs an operator beside it."),
-        ("{count: orders, at_least: x}", "`count` is compared with whole numbers, zero or more."),
-        ("{count: orders, at_least: 1.5}", "`count` is compared with whole numbers, zero or more."),
+        (
+            "{count: orders, at_least: x}",
+            "`count` can only be compared with whole numbers, zero or more.",
+        ),
+        (
+            "{count: orders, at_least: 1.5}",
+            "`count` can only be compared with whole numbers, zero or more.",
+        ),
         (
             "{count: orders, between: [-1, 2]}",
-            "`count` is compared with whole numbers, zero or more.",
+            "`count` can only be compared with whole numbers, zero or more.",
         ),
-        ("{count: orders, contains: x}", "`contains` does not go with `count`, which is a number."),
-        ("{sum: orders, at_least: 1}", "`sum` must name a relation and a column of it."),
-        ("{sum: orders.total, equals: abc}", "`sum` is compared with numbers."),
+        (
+            "{count: orders, contains: x}",
+            "`contains` cannot be used with `count`, which is a number.",
+        ),
+        ("{sum: orders, at_least: 1}", "`sum` must name a relation and one of its columns."),
+        ("{sum: orders.total, equals: abc}", "`sum` can only be compared with numbers."),
         (
             "{last: orders.status, equals: paid}",
-            "`last` needs `by`: the column that its rows are sorted by.",
+            "`last` needs `by`, the column to sort its rows by.",
         ),
-        ("{in_segment: s}", "Segments contain each other: s → s."),
+        ("{in_segment: s}", "These segments refer to each other in a circle: s → s."),
         ("{in_segment: u}", "There is no segment 'u'."),
         (
             "{exists: orders.lines, where: {in_segment: t}}",
-            "`in_segment` needs the `key` of model 'order_lines', by which members are found.",
+            "`in_segment` needs the model 'order_lines' to have a `key`, to find members by.",
         ),
     ],
 )
-def test_what_is_wrong_is_said(written, message):
-    """One sentence for each mistake."""
+def test_each_mistake_has_its_sentence(written, message):
+    """Exactly one."""
     assert messages(with_where(written)) == [message]
 
 
@@ -299,11 +311,11 @@ def test_circles_of_segments_are_named_once():
             "  d: {model: customers, where: {exists: orders}}\n"
         )
     )
-    assert messages(text) == ["Segments contain each other: a → b → c → a."]
+    assert messages(text) == ["These segments refer to each other in a circle: a → b → c → a."]
 
 
 def test_segments_may_share_a_segment():
-    """That is no circle."""
+    """That is not a circle."""
     text = (
         SOURCE_AND_STATE
         + MODELS

@@ -74,32 +74,35 @@ def test_scalars_are_what_yaml_1_2_says(text, kind):
         ("", "The file is empty."),
         ("# only a comment\n", "The file is empty."),
         ("~\n", "The file is empty."),
-        ("- a\n", "A file must be a mapping, not a list."),
-        ("just text\n", "A file must be a mapping, not text."),
+        ("- a\n", "The file must contain a mapping, not a list."),
+        ("just text\n", "The file must contain a mapping, not text."),
         (
             "models:\n\tcustomers: {}\n",
-            "A tab stands where YAML allows only spaces; indent with spaces.",
+            "YAML does not allow a tab here. Indent with spaces.",
         ),
-        ("a: b: c\n", "A second ': ' on this line; put the value in quotes, or start a new line."),
-        ("models: {a: {}\n", "A ',' or the closing '}' is missing."),
-        ("models: [a\n", "A ',' or the closing ']' is missing."),
-        ('models: "a\n', "The closing quote of this text is missing."),
-        ("models: @a\n", "A plain text cannot start with this character; put the text in quotes."),
-        ("- a\nb: c\n", "The indentation here does not fit the lines above."),
-        ("%YAML 2.0\n---\na: b\n", "Only YAML 1 is read; delete the %YAML line."),
-        ("models: \x01\n", "This character is not allowed in YAML; delete it."),
-        ('a: "\\UFFFFFFFF"\n', "This cannot be read as YAML: an escape in quotes is wrong."),
-        ("models: {}\n---\nmodels: {}\n", "A second document starts here; a file holds one."),
-        ("models: *nothing\n", "This alias names no anchor above it."),
-        ("models: &m {a: *m}\n", "This alias stands inside the value that it repeats."),
+        ("a: b: c\n", "This line has a second ': '. Put the value in quotes, or start a new line."),
+        ("models: {a: {}\n", "Expected a ',' or the closing '}'."),
+        ("models: [a\n", "Expected a ',' or the closing ']'."),
+        ('models: "a\n', "This text has no closing quote."),
+        ("models: @a\n", "Text without quotes cannot start with this character. Put it in quotes."),
+        ("- a\nb: c\n", "The indentation does not match the lines above."),
+        ("%YAML 2.0\n---\na: b\n", "Only YAML 1 is supported. Delete the %YAML line."),
+        ("models: \x01\n", "YAML does not allow this character. Delete it."),
+        ('a: "\\UFFFFFFFF"\n', "Invalid YAML: an escape sequence in quotes is wrong."),
+        (
+            "models: {}\n---\nmodels: {}\n",
+            "A second document starts here. A file may contain only one.",
+        ),
+        ("models: *nothing\n", "No anchor above has this alias's name."),
+        ("models: &m {a: *m}\n", "This alias is inside the value that it repeats."),
     ],
 )
 def test_what_cannot_be_read_is_one_clear_problem(text, message):
-    """No traceback, no parser's jargon."""
+    """Without a traceback or a parser's jargon."""
     assert messages(text) == [message]
 
 
-def test_merge_keys_tags_and_bad_keys_are_refused_and_reading_goes_on():
+def test_merge_keys_tags_and_bad_keys_are_refused_and_reading_continues():
     """Each is reported, with whatever else is wrong."""
     text = SOURCE_AND_STATE + (
         "models:\n"
@@ -110,11 +113,11 @@ def test_merge_keys_tags_and_bad_keys_are_refused_and_reading_goes_on():
     )
     assert messages(text) == [
         "Merge keys ('<<') are not part of YAML 1.2.",
-        "Tags ('!…') are not used here.",
+        "Tags ('!…') are not supported.",
         "A key must be text, not a list or a mapping.",
-        "This text holds a character no database can store; delete it.",
-        "`table` must be one line without control characters.",
-        "The key 'table' stands twice in one mapping: first at project.yaml:7:7.",
+        "This text contains a character that databases cannot store. Delete it.",
+        "`table` must be a single line without control characters.",
+        "The key 'table' is used twice in one mapping. The first is at project.yaml:7:7.",
     ]
 
 
@@ -123,12 +126,12 @@ def test_aliases_that_multiply_are_refused_before_they_cost_memory():
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
     lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 10)]
     assert messages("\n".join(lines)) == [
-        "The file has more than 100,000 values, aliases written out."
+        "The file has more than 100,000 values, counting what aliases repeat."
     ]
 
 
 def test_many_aliases_deep_nesting_and_large_files_are_refused():
-    """Hostile input costs neither time nor a stack overflow."""
+    """Hostile input costs little time and no stack."""
     aliases = "x: &x 1\ny: [" + ", ".join(["*x"] * 1_001) + "]\n"
     assert messages(aliases) == ["The file uses more than 1000 aliases."]
     assert messages("a: " + "[" * 100_000) == ["This is nested more than 150 levels deep."]
@@ -156,7 +159,7 @@ def test_both_parsers_see_the_same(value, flow, unicode):
     """With and without libyaml a project reads the same, places included."""
     text = yaml.safe_dump(value, default_flow_style=flow, allow_unicode=unicode)
     seen = []
-    for read in (composing.compose, composing._compose_in_python):
+    for read in (composing.compose, composing.compose_in_python):
         try:
             seen.append(_shape(read("f", text, Report())))
         except UnreadableYamlError:

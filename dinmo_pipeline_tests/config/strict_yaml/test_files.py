@@ -1,4 +1,4 @@
-"""A file, or a folder of files that are one project."""
+"""A file, or a folder of files that make one project."""
 
 import os
 import sys
@@ -53,8 +53,8 @@ def test_one_object_in_two_files_is_refused_naming_both():
         }
     )
     assert _lines(error) == [
-        "b.yaml:1:1: state: This is declared twice: first at a.yaml:2:1.",
-        "b.yaml:2:12: segment 'x': This is declared twice: first at a.yaml:3:12.",
+        "b.yaml:1:1: state: This is declared twice. The first is at a.yaml:2:1.",
+        "b.yaml:2:12: segment 'x': This is declared twice. The first is at a.yaml:3:12.",
     ]
 
 
@@ -68,7 +68,7 @@ def test_problems_of_every_file_are_reported_at_once_and_none_that_follow_from_t
     )
     assert _lines(error) == [
         "a.yaml:1:31: activation 'x': There is no setting `enable` here.",
-        "b.yaml:1:16: file: This is not YAML: something is missing or misplaced here.",
+        "b.yaml:1:16: file: Invalid YAML: something is missing or misplaced here.",
     ]
 
 
@@ -76,16 +76,16 @@ def test_source_and_state_are_required():
     """With an example of each."""
     error = refusal_of_files({"a.yaml": "models: {}\n"})
     assert _lines(error) == [
-        ".:1:1: source: `source` is declared nowhere.",
-        ".:1:1: state: `state` is declared nowhere.",
+        ".:1:1: source: `source` is missing.",
+        ".:1:1: state: `state` is missing.",
     ]
 
 
 @pytest.mark.parametrize(
     ("content", "line"),
     [
-        (b"\xff\xfea\x00", "a.yaml:1:1: file: The file is in UTF-16, not UTF-8."),
-        (b"a: b\nc: \xe9\n", "a.yaml:2:4: file: This is not UTF-8 text."),
+        (b"\xff\xfea\x00", "a.yaml:1:1: file: The file is encoded in UTF-16, not UTF-8."),
+        (b"a: b\nc: \xe9\n", "a.yaml:2:4: file: The file is not valid UTF-8."),
     ],
 )
 def test_other_encodings_are_refused(content, line):
@@ -93,19 +93,19 @@ def test_other_encodings_are_refused(content, line):
     assert _lines(refusal_of_files({"a.yaml": content})) == [line]
 
 
-def test_a_byte_order_mark_of_utf_8_and_windows_line_ends_do_no_harm():
+def test_a_utf_8_byte_order_mark_and_windows_line_ends_are_accepted():
     """Editors on Windows write them."""
     text = "\ufeff" + (SOURCE_AND_STATE + "segments:\n  x: {tabel: t}\n").replace("\n", "\r\n")
     error = refusal_of_files({"a.yaml": text})
-    assert _lines(error)[0] == "a.yaml:4:6: segment 'x': Nothing says who is a member."
+    assert _lines(error)[0] == "a.yaml:4:6: segment 'x': The segment does not define its members."
     assert error.problems[0].excerpt.lines[-1] == (4, "  x: {tabel: t}")
 
 
-def test_nothing_there(tmp_path):
+def test_a_path_without_declarations(tmp_path):
     """A missing path and a folder without YAML."""
     for path, message in (
-        (tmp_path / "missing", "There is no file or folder here."),
-        (tmp_path, "This folder holds no YAML file."),
+        (tmp_path / "missing", "This path does not exist."),
+        (tmp_path, "This folder contains no YAML file."),
     ):
         with pytest.raises(ConfigError) as caught:
             load_project(path)
@@ -120,7 +120,7 @@ def test_a_file_that_may_not_be_read(tmp_path):
     file.chmod(0)
     with pytest.raises(ConfigError) as caught:
         load_project(file)
-    assert caught.value.problems[0].message == "This cannot be opened: Permission denied."
+    assert caught.value.problems[0].message == "The file cannot be opened: Permission denied."
 
 
 def test_a_name_with_a_null_character_is_no_traceback(tmp_path):

@@ -1,4 +1,4 @@
-"""A state whose one connection stays open, so that thousands of syncs do not open a file each time."""
+"""A state whose only connection stays open, so that thousands of syncs need not open a file."""
 
 import threading
 from collections.abc import Iterator
@@ -14,18 +14,18 @@ from dinmo_pipeline.state.schema.version import migrate
 
 @dataclass(frozen=True)
 class KeptState(StateDatabase):
-    """The state of the pipeline in memory: its tables, its SQL, its transactions, but no file."""
+    """The state in memory: its tables, SQL, and transactions, without a file."""
 
     database: str = "kept in memory"
     _turn: threading.RLock = field(default_factory=threading.RLock)
 
     def sparing(self) -> "KeptState":
-        """Itself: a few rows take no memory worth sparing, and another connection would see none of them."""
+        """The same state: a few rows need no limit, and another connection would not see them."""
         return self
 
     @contextmanager
     def scratch(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """The one connection; threads take turns."""
+        """The only connection; threads take turns."""
         with self._turn:
             yield self._connection
 
@@ -36,14 +36,14 @@ class KeptState(StateDatabase):
         *,
         read_only: bool = False,
     ) -> Iterator[None]:
-        """The state is attached always."""
+        """The state is always attached."""
         assert connection is self._connection
         assert read_only in {True, False}
         with self._turn:
             yield
 
     def _expect_checkpoint(self, connection: duckdb.DuckDBPyConnection) -> None:
-        """There is no file to write it to."""
+        """There is no file."""
 
     def lose(self) -> None:
         """Empty every table, as if the file had been deleted."""

@@ -13,7 +13,8 @@ from dinmo_pipeline.intercom.client import IntercomClient
 from dinmo_pipeline.intercom.pacing.pacer import Pacer
 from dinmo_pipeline.intercom.retry import RetryPolicy
 from dinmo_pipeline.state.membership import refresh_membership
-from dinmo_pipeline.sync.operations.apply import SyncResult, apply_changes
+from dinmo_pipeline.state.syncs import SyncResult
+from dinmo_pipeline.sync.operations.apply import apply_changes
 from dinmo_pipeline.sync.operations.compute_changes import refresh_changes
 from dinmo_pipeline.sync.operations.reconcile import Reconciled, reconcile
 from dinmo_pipeline.sync.session import Session
@@ -21,21 +22,21 @@ from dinmo_pipeline_tests.end_to_end.faults.kept_state import KeptState
 from dinmo_pipeline_tests.intercom.workspace import Clock
 from dinmo_pipeline_tests.state.declaring import rows_of
 
-# Nobody reads the warnings of thousands of syncs.
+# The warnings of thousands of syncs are of no interest.
 LOG = logging.getLogger("dinmo.tests.mortal")
 LOG.setLevel(logging.CRITICAL)
 
 
 class Died(BaseException):
-    """The process is dead: nothing of it does anything any more."""
+    """The process is dead."""
 
 
 @dataclass
 class MortalPipeline:
-    """Syncs one workspace with one state; time is the clock's, which waiting moves on.
+    """Syncs one workspace with one state, on a clock that waits advance.
 
-    Each call to Intercom and each look at the clock is a tick; when there are no more, the process dies:
-    calls under way may be carried out, but nothing is recorded.
+    Each call to Intercom and each look at the clock is a tick. After the last one the process dies: calls in
+    flight may be carried out, but nothing is recorded.
     """
 
     server: EmulatorServer
@@ -55,7 +56,7 @@ class MortalPipeline:
 
     @contextmanager
     def dying_after(self, ticks: int) -> Iterator[None]:
-        """What runs in the block dies after so many ticks, if it lasts that long."""
+        """Within the block, the process dies after this many ticks."""
         self._ticks = ticks
         try:
             yield
@@ -65,7 +66,7 @@ class MortalPipeline:
             self._ticks = None
 
     def sync(self, activation: Activation, members: set[str]) -> SyncResult:
-        """Read the segment, compute the changes and apply them; no guard holds."""
+        """Read the segment, compute the changes, and apply them; no guard holds."""
         session = self._session(activation)
         refresh_membership(
             self.state,
@@ -78,7 +79,7 @@ class MortalPipeline:
         return apply_changes(session, self.locks, allow_large_removal=True)
 
     def repair(self, activation: Activation, members: set[str]) -> Reconciled:
-        """Reconcile, and repair what differs."""
+        """Reconcile, and repair differences."""
 
         @contextmanager
         def rows() -> Iterator[object]:

@@ -1,4 +1,4 @@
-"""Every way a source can be broken: a sentence and an exit code, and nothing is changed anywhere."""
+"""Every way in which a source can be broken: an error and an exit code, and nothing is changed."""
 
 import duckdb
 import pyarrow as pa
@@ -80,8 +80,10 @@ BROKEN = {
 
 
 @pytest.mark.parametrize(("code", "words", "break_"), BROKEN.values(), ids=BROKEN)
-def test_a_plan_of_it_is_refused_in_words(company, dinmo, code, words, break_):
-    """No traceback, no personal data, no state made or changed, no call."""
+def test_a_plan_from_a_broken_source_is_refused_with_a_sentence(
+    company, dinmo, code, words, break_
+):
+    """No traceback, no personal data, no state created or changed, no call."""
     company.members([ANA])
     break_(company)
     printed = dinmo("plan", "--json")
@@ -93,8 +95,8 @@ def test_a_plan_of_it_is_refused_in_words(company, dinmo, code, words, break_):
     assert company.calls() == {}
 
 
-def test_a_sync_of_it_keeps_everything(company, dinmo):
-    """Through Dagster: neither the terminal nor what the run has stored shows a stack or an email."""
+def test_a_sync_from_a_broken_source_keeps_everything(company, dinmo):
+    """Through Dagster: neither the terminal nor the stored run shows a traceback or an email."""
     company.people(ANA)
     company.members([ANA])
     company.synced()

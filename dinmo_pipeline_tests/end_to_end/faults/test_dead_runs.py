@@ -13,6 +13,7 @@ import dagster as dg
 import pytest
 from dagster import DagsterRunStatus as RunStatus
 
+from dinmo_pipeline.orchestration.runs.in_process import sync_activation
 from dinmo_pipeline.state.file.locks import activation_lock
 from dinmo_pipeline_tests.company import TOKEN, TOKEN_VARIABLE
 from dinmo_pipeline_tests.soak.killing import killed_syncs
@@ -34,7 +35,7 @@ def home(tmp_path, monkeypatch):
 
 
 def until(reached: Callable[[], object], seconds: float = 120.0):
-    """What `reached` gives as soon as that is something."""
+    """The result of `reached` as soon as it is true."""
     ticking = Event()
     for _ in range(int(seconds * 20)):
         if found := reached():
@@ -45,7 +46,7 @@ def until(reached: Callable[[], object], seconds: float = 120.0):
 
 @pytest.mark.usefixtures("home")
 def test_a_killed_command_is_closed_by_the_sensor_and_by_the_next_sync(tmp_path):
-    """Its run would be "started" for ever, and keep every run of its activation in Dagster's queue."""
+    """Otherwise its run would stay started, and block every run of its activation in Dagster's queue."""
     with (
         killed_syncs(tmp_path, users=60, latency_ms=20.0, seed=3) as syncs,
         dg.DagsterInstance.get() as instance,
@@ -74,9 +75,7 @@ def test_a_killed_command_is_closed_by_the_sensor_and_by_the_next_sync(tmp_path)
 
 
 def sync_and_tell(company, told):
-    """One sync, with what it tells a person."""
-    from dinmo_pipeline.orchestration.runs.in_process import sync_activation  # noqa: PLC0415  # beside its use
-
+    """One sync, with the sentences that a person reads."""
     return sync_activation(
         company.definitions(),
         company.instance,
@@ -90,7 +89,7 @@ def sync_and_tell(company, told):
 @pytest.mark.usefixtures("home")
 @pytest.mark.parametrize("job", ["apply_tag_changes", "reconcile_tags"])
 def test_a_run_killed_while_it_waits_is_closed_too(company, job):
-    """With whoever launched it, so that nobody tells Dagster; another sync has the activation meanwhile."""
+    """Its launcher died with it, so Dagster is not informed, and another sync has the activation."""
     company.people(*EVERYBODY)
     company.members(EVERYBODY)
     company.synced()
@@ -148,7 +147,7 @@ def daemon(company):
 
 
 def process_of(instance, run):
-    """The process of a launched run, as Dagster noted it."""
+    """The process of a launched run, as recorded by Dagster."""
     for record in instance.all_logs(run.run_id):
         event = record.dagster_event
         if event and event.is_engine_event and "pid" in event.engine_event_data.metadata:
@@ -158,7 +157,7 @@ def process_of(instance, run):
 
 @pytest.mark.usefixtures("home")
 def test_a_killed_run_of_the_daemon_is_closed_and_its_activation_goes_on(company):
-    """Launched by the sensor through queue and launcher; killed among the calls to Intercom."""
+    """Launched by the sensor through queue and launcher, and killed during calls to Intercom."""
     company.people(*EVERYBODY)
     company.members(EVERYBODY)
     company.declared["activations"]["vip"] = {"guards": {"max_removed_share": 1.0}}

@@ -1,4 +1,4 @@
-"""A fifth of all calls fail, at random and in every way: one quiet sync later all is right."""
+"""A fifth of all calls fail, at random and in every way. One quiet sync later everything is right."""
 
 import random
 
@@ -21,13 +21,13 @@ KINDS = [
     {"kind": "timeout_before", "seconds": 0.01},
     {"kind": "timeout_after", "seconds": 0.01},
 ]
-# Each rule sees only what the ones before it let pass: together they strike a fifth of the calls.
+# Each rule sees only calls that the earlier ones let pass; together they hit a fifth of the calls.
 RATE = 1 - 0.8 ** (1 / len(KINDS))
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_one_quiet_sync_makes_right_what_failing_calls_left(tmp_path, seed):
-    """Members move five times under faults; nobody is created, and no unsafe call is made."""
+def test_one_quiet_sync_repairs_what_failing_calls_left(tmp_path, seed):
+    """Members move five times under faults. No contact is created, and no unsafe call is made."""
     choice = random.Random(seed)  # noqa: S311  # not for secrets
     emails = [f"user{n:03}@example.com" for n in range(150)]
     clock = Clock()

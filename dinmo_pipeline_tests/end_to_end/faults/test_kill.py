@@ -19,8 +19,8 @@ def home(tmp_path, monkeypatch):
 
 
 @pytest.mark.usefixtures("home")
-def test_killed_syncs_are_finished_by_the_next_one(tmp_path):
-    """Killed among the calls: each is shown as interrupted, and no tag is wrong in the end."""
+def test_the_next_sync_finishes_killed_ones(tmp_path):
+    """Killed during calls: each shows as interrupted, and in the end no tag is wrong."""
     with killed_syncs(tmp_path, users=400, latency_ms=20.0, seed=1) as syncs:
         killed = 0
         for _ in range(4):
@@ -37,21 +37,21 @@ def test_killed_syncs_are_finished_by_the_next_one(tmp_path):
 
 
 @pytest.mark.usefixtures("home")
-def test_a_sync_that_is_asked_to_end_says_so_and_is_interrupted(tmp_path):
-    """By Ctrl-C, or by the machine that shuts down: at once, and not as a failure of Intercom's."""
+def test_a_sync_that_is_told_to_stop_is_interrupted(tmp_path):
+    """By Ctrl-C or a shutdown: at once, and not as a failure of Intercom."""
     with killed_syncs(tmp_path, users=100, latency_ms=50.0, seed=4) as syncs:
         for by in (SIGINT, SIGTERM):
             syncs.move(80)
             code, told = syncs.interrupt_after_calls(5, by)
-            assert (code, told) == (130, "Interrupted; the next sync does what this one left.")
+            assert (code, told) == (130, "Interrupted. The next sync will finish the rest.")
             assert syncs.statuses()[-1] == "interrupted"
         syncs.finish()
         assert syncs.wrong() == set()
 
 
 @pytest.mark.usefixtures("home")
-def test_a_sync_killed_while_it_reads_a_large_segment_changes_nothing_by_halves(tmp_path):
-    """The membership is the one of before or the new one, and the next sync goes on from there."""
+def test_a_sync_killed_while_reading_a_segment_leaves_no_partial_membership(tmp_path):
+    """It is the old or the new one, and the next sync goes on from there."""
     with killed_syncs(tmp_path, users=100, latency_ms=0.0, seed=2) as syncs:
         for members in (300_000, 400_000):
             before = syncs.company.rows("SELECT count(*) FROM dinmo.segment_membership")

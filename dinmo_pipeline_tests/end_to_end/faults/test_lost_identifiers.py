@@ -1,4 +1,4 @@
-"""Identifiers that vanish or change their type upstream: what a person sees, and how to release it."""
+"""Identifiers that vanish upstream or change their type: what a person sees, and how to release it."""
 
 import json
 
@@ -17,8 +17,8 @@ def synced(company):
     return company
 
 
-def test_a_plan_tells_it_and_writes_nothing(synced, dinmo):
-    """Exit code 3, the same reason, and the sync after it still compares with what was applied."""
+def test_a_plan_reports_it_and_writes_nothing(synced, dinmo):
+    """Exit code 3 and the same reason. The next sync still compares with what was applied."""
     synced.members([*PEOPLE[20:], *[None] * 50])
     before = synced.rows("FROM dinmo.membership_sizes ORDER BY materialized_at")
     planned = dinmo("plan", "vip", "--json")
@@ -29,15 +29,19 @@ def test_a_plan_tells_it_and_writes_nothing(synced, dinmo):
     told = dinmo("sync", "vip")
     assert told.code == 3
     assert "vip: 20 more rows have no identifier of their own than in the reading last" in told.err
-    assert f"{found['reason']} If that is meant: dinmo sync vip --allow-large-removal" in told.err
+    assert (
+        f"vip: held. {found['reason']} Nothing was applied. If the removal is intended, run"
+        " `dinmo sync vip --allow-large-removal`, or launch apply_tag_changes with"
+        " allow_large_removal: true. A smaller change set is released by itself.\n"
+    ) in told.err
     assert synced.tagged() == set(PEOPLE)
     assert dinmo("sync", "vip", "--allow-large-removal").code == 0
     assert synced.tagged() == set(PEOPLE[20:])
     assert dinmo("plan", "vip").code == 0
 
 
-def test_the_checks_tell_it_in_words(synced):
-    """In the UI: what is new in the rows, and why nothing is applied."""
+def test_the_checks_explain_it(synced):
+    """In the UI: what changed in the rows, and why nothing is applied."""
     synced.members([*PEOPLE[20:], *[None] * 50])
     run = (
         synced.definitions()
@@ -64,14 +68,14 @@ def _as_ids(company, type_, values):
 
 
 def test_a_changed_type_is_held_and_named(company):
-    """007 becomes 7 for a tenth of the ids: nobody has left."""
+    """007 becomes 7 for a tenth of the ids, although nobody left."""
     ids = [f"{number:03}" for number in range(90, 190)]
     company.people(*({"external_id": each} for each in ids))
     company.activate("vip", match_by="user_id", column="customer_id")
     company.declared["activations"]["vip"]["guards"] = {"max_unidentified_share": 0.04}
     _as_ids(company, "VARCHAR", [*ids, "190", "191"])
     company.synced()
-    # Eleven are gone, and ten are written in another way now.
+    # Eleven are gone, and ten are now written differently.
     _as_ids(company, "INTEGER", ids[:-1])
     outcome = company.sync()
     assert outcome.status == "held"
@@ -80,7 +84,7 @@ def test_a_changed_type_is_held_and_named(company):
 
 
 def test_a_column_that_cannot_identify_people_is_refused(company, dinmo):
-    """An email column that became a list or JSON is an error, and nobody leaves."""
+    """An email column that became a list or JSON is an error, and nobody is untagged."""
     company.people(PEOPLE[0])
     company.members(PEOPLE[:1])
     company.synced()

@@ -1,4 +1,4 @@
-"""Stuck members: refused in several syncs in a row, and shown until they are not."""
+"""Stuck members: refused in several syncs in a row, and shown until it works."""
 
 import json
 
@@ -10,7 +10,7 @@ ANA, BEN, CLEO = (f"{name}@example.com" for name in ("ana", "ben", "cleo"))
 
 @pytest.fixture
 def refusing(company):
-    """Intercom refuses to take tags off; Ana and Ben carry one, and Ana has left."""
+    """Intercom refuses untagging. Ana and Ben carry a tag, and Ana has left."""
     company.declared["activations"]["vip"] = {"guards": {"max_failed_share": 1}}
     company.people(ANA, BEN)
     company.members([ANA, BEN])
@@ -26,20 +26,20 @@ def refusing(company):
 
 
 def stuck(dinmo):
-    """How many members `dinmo status` says are stuck."""
+    """The number of stuck members in `dinmo status`."""
     return json.loads(dinmo("status", "--json").out)["vip"]["stuck"]
 
 
 @pytest.mark.usefixtures("refusing")
 def test_a_member_refused_three_times_in_a_row_is_stuck_until_it_works(company, dinmo):
-    """The log has the reason and Intercom's request id of each time."""
+    """The log has the reason and Intercom's request id for each time."""
     seen = []
     for _ in range(3):
         company.synced()
         seen.append(stuck(dinmo))
     assert seen == [0, 0, 1]
     printed = dinmo("status")
-    assert "vip: 1 members are stuck: Intercom refused" in printed.out
+    assert "vip: 1 member is stuck: Intercom refused" in printed.out
     assert ANA not in printed.out
     logged = company.rows(
         "SELECT reason, request_id IS NOT NULL FROM dinmo.change_log WHERE outcome = 'failed'"
@@ -53,20 +53,20 @@ def test_a_member_refused_three_times_in_a_row_is_stuck_until_it_works(company, 
 
 
 @pytest.mark.usefixtures("refusing")
-def test_the_asset_check_counts_the_stuck(company):
-    """In words for a person, and as a number for the plot."""
+def test_the_asset_check_counts_stuck_members(company):
+    """As a sentence for a person, and as a number to plot."""
     for _ in range(3):
         company.synced()
     evaluation = carried_out(company)
     assert not evaluation.passed
     assert evaluation.severity == dg.AssetCheckSeverity.WARN
     assert evaluation.metadata["stuck"].value == 1
-    assert "1 members are stuck" in evaluation.description
+    assert "1 member is stuck" in evaluation.description
 
 
 @pytest.mark.usefixtures("refusing")
 def test_a_failed_sync_shows_its_check_too(company):
-    """The UI would show the check of the last sync that succeeded, and nobody would look."""
+    """Otherwise the UI would show the check of the last successful sync."""
     company.declared["activations"]["vip"] = {"guards": {"max_failed_share": 0}}
     outcome = company.sync()
     assert outcome.status == "failed"
@@ -87,7 +87,7 @@ def carried_out(company):
 
 
 @pytest.mark.usefixtures("refusing")
-def test_who_came_back_to_the_segment_is_not_stuck(company, dinmo):
+def test_a_member_who_came_back_to_the_segment_is_not_stuck(company, dinmo):
     """Nothing is to be done for them any more."""
     for _ in range(3):
         company.synced()

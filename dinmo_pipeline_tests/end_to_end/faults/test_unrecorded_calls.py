@@ -1,4 +1,4 @@
-"""What Intercom carried out and we could not record is put right, also when the member moved meanwhile."""
+"""Calls that Intercom carried out without a record are put right, even if the member has moved since."""
 
 import pytest
 
@@ -24,7 +24,7 @@ def pipeline(tmp_path):
 
 
 def dies_in(pipeline, members, *, call):
-    """A sync that is killed after Intercom carried out a call; how many ticks that took."""
+    """A sync killed after Intercom carried out a call; returns the number of ticks."""
     calls = pipeline.server.emulator.stats.calls
     before = calls[call]
     for ticks in range(100):
@@ -36,7 +36,7 @@ def dies_in(pipeline, members, *, call):
 
 
 def loses_answers(pipeline, members, *, call):
-    """A sync that never hears what became of a call."""
+    """A sync that gets no answer to a call."""
     method, route = call.split()
     fault = Fault(kind="drop_after", method=method, route=route)
     pipeline.server.emulator.faults = Faults([fault])
@@ -45,14 +45,14 @@ def loses_answers(pipeline, members, *, call):
 
 
 def tagged(pipeline):
-    """The emails of who carries the tag."""
+    """The emails of contacts that carry the tag."""
     store = pipeline.server.store
     return {contact.email for contact in store.tagged(store.tag_named("VIP"))}
 
 
 @pytest.mark.parametrize("goes_wrong", [dies_in, loses_answers])
-def test_who_was_tagged_and_left_before_the_next_sync_loses_the_tag(pipeline, goes_wrong):
-    """Although nothing ever confirmed that the tag was put on."""
+def test_a_member_tagged_without_record_who_left_loses_the_tag(pipeline, goes_wrong):
+    """Although nothing ever confirmed the tag."""
     goes_wrong(pipeline, {ANA, BEN}, call="POST /tags")
     assert tagged(pipeline) == {ANA, BEN}
     assert pipeline.sync(VIP, {BEN}).status == "ok"
@@ -60,8 +60,8 @@ def test_who_was_tagged_and_left_before_the_next_sync_loses_the_tag(pipeline, go
 
 
 @pytest.mark.parametrize("goes_wrong", [dies_in, loses_answers])
-def test_who_was_untagged_and_came_back_before_the_next_sync_gets_the_tag(pipeline, goes_wrong):
-    """Although nothing ever confirmed that the tag was taken off."""
+def test_a_member_untagged_without_record_who_came_back_gets_the_tag(pipeline, goes_wrong):
+    """Although nothing ever confirmed the untagging."""
     pipeline.sync(VIP, {ANA, BEN})
     goes_wrong(pipeline, {BEN}, call="DELETE /contacts/{id}/tags/{tag_id}")
     assert tagged(pipeline) == {BEN}

@@ -1,10 +1,10 @@
-"""People hear of an activation in trouble once, and once when it is over."""
+"""One message when an activation gets into trouble, and one when it is over."""
 
+import uuid
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 import pytest
-from dagster._core.utils import make_new_run_id
 
 from dinmo_pipeline.orchestration.runs.in_process import reconcile_activation
 from dinmo_pipeline.orchestration.webhook import AlertError
@@ -29,7 +29,7 @@ def chat(company, monkeypatch):
 
 @pytest.fixture
 def heard(company, chat):
-    """What the chat hears when the sensor ticks once more."""
+    """The messages in the chat after one more tick of the sensor."""
     ticks = Ticks(company.definitions(), company.instance)
 
     def tick():
@@ -39,15 +39,15 @@ def heard(company, chat):
     return tick
 
 
-def test_nothing_is_told_of_syncs_that_succeed(company, heard):
-    """Nor before any."""
+def test_successful_syncs_are_not_reported(company, heard):
+    """Nothing is reported before the first sync, either."""
     assert heard() == []
     company.synced()
     assert heard() == []
 
 
-def test_a_failing_query_is_told_once_and_so_is_its_end(company, heard):
-    """In between the failure is as it was; a failure that returns is told again."""
+def test_a_failing_query_is_reported_once_and_so_is_its_recovery(company, heard):
+    """The same failure an hour later is not news; a failure that returns is."""
     company.synced()
     company.members([], table="other")
     company.declared["segments"]["vip"]["table"] = "gone"
@@ -55,7 +55,7 @@ def test_a_failing_query_is_told_once_and_so_is_its_end(company, heard):
         assert company.sync().status == "failed"
         (told,) = heard()
         assert told.startswith("vip (tag 'VIP'): ")
-        assert told.endswith("segment 'vip': the source has no table 'gone'")
+        assert told.endswith("segment 'vip': The source has no table 'gone'.")
         assert company.sync().status == "failed"
         assert heard() == []
         company.declared["segments"]["vip"]["table"] = "vip"
@@ -64,8 +64,8 @@ def test_a_failing_query_is_told_once_and_so_is_its_end(company, heard):
         company.declared["segments"]["vip"]["table"] = "gone"
 
 
-def test_a_guard_that_holds_is_told_without_a_failed_run(company, heard):
-    """As the sensor of the changes launches none; a person's release ends it."""
+def test_a_guard_that_holds_is_reported_without_a_failed_run(company, heard):
+    """The sensor launches no run for a held change set. A person's release ends it."""
     company.synced()
     company.members(EVERYBODY[:5])
     job = company.definitions().resolve_job_def("sync_membership")
@@ -81,8 +81,8 @@ def test_a_guard_that_holds_is_told_without_a_failed_run(company, heard):
     assert heard() == ["vip (tag 'VIP'): It is no longer held."]
 
 
-def test_intercom_that_refuses_is_told(company, heard):
-    """Also when there is nothing to apply any more in the end."""
+def test_a_refusal_by_intercom_is_reported(company, heard):
+    """It is over, too, when nothing is left to apply."""
     company.synced()
     company.members(EVERYBODY[1:])
     company.faults({"match": {"method": "GET"}, "kind": "status", "status": 401})
@@ -96,8 +96,8 @@ def test_intercom_that_refuses_is_told(company, heard):
     assert heard() == ["vip (tag 'VIP'): Its changes are carried out again."]
 
 
-def test_drift_is_told_and_so_is_its_repair(company, heard):
-    """Whoever asked for the comparison."""
+def test_drift_is_reported_and_so_is_its_repair(company, heard):
+    """No matter what launched the comparison."""
     company.synced()
     (tag,) = company.intercom_call("GET", "/tags")["data"]
     contact = company.people({"email": "eve@example.com"})[0]
@@ -109,11 +109,10 @@ def test_drift_is_told_and_so_is_its_repair(company, heard):
         reconcile(company, repair=repair)
         told.append(heard())
     drift = (
-        "vip (tag 'VIP'): Of 41 contacts that should carry the tag 1 do not, and 0 carry it without a record"
-        " of ours; 0 were repaired. `dinmo reconcile vip --repair`, or launch reconcile_tags with repair:"
-        " true."
+        "vip (tag 'VIP'): 1 of 41 expected contacts lacks the tag; 0 carry it unexpectedly; 0 repaired. Run"
+        " `dinmo reconcile vip --repair`, or launch reconcile_tags with repair: true."
     )
-    assert told == [[drift], [], ["vip (tag 'VIP'): Intercom holds what we put there again."], []]
+    assert told == [[drift], [], ["vip (tag 'VIP'): Its tag in Intercom is right again."], []]
 
 
 def reconcile(company, *, repair):
@@ -128,10 +127,10 @@ def reconcile(company, *, repair):
     )
 
 
-def test_what_is_behind_its_schedule_is_told_when_nothing_else_is_wrong(company, chat):
-    """A daemon that stands still fails no run."""
+def test_an_activation_behind_its_schedule_is_reported_when_nothing_else_is_wrong(company, chat):
+    """A daemon that has stopped does not fail a run."""
     company.declared["activations"]["vip"] = {"schedule": "0 * * * *"}
-    first = dg.DagsterRun("sync_membership", make_new_run_id(), tags={"dagster/partition": "vip"})
+    first = dg.DagsterRun("sync_membership", str(uuid.uuid4()), tags={"dagster/partition": "vip"})
     company.instance.run_storage.add_historical_run(first, datetime.now(UTC) - timedelta(hours=9))
     ticks = Ticks(company.definitions(), company.instance)
 
@@ -153,7 +152,7 @@ def test_what_is_behind_its_schedule_is_told_when_nothing_else_is_wrong(company,
     ]
 
 
-def test_a_run_that_was_killed_is_told(company, heard):
+def test_a_run_that_was_killed_is_reported(company, heard):
     """It has no failed step."""
     job = company.definitions().resolve_job_def("apply_tag_changes")
     tags = {"dagster/partition": "vip"}
@@ -162,8 +161,8 @@ def test_a_run_that_was_killed_is_told(company, heard):
     assert heard() == ["vip (tag 'VIP'): Its process ended."]
 
 
-def test_a_run_that_a_person_interrupted_is_not(company, heard):
-    """That person knows; nor does it hide a failure that was not told yet."""
+def test_a_run_that_a_person_interrupted_is_not_reported(company, heard):
+    """That person knows. It does not hide a failure that was not reported yet, either."""
 
     @dg.op
     def interrupted():
@@ -184,7 +183,7 @@ def test_a_run_that_a_person_interrupted_is_not(company, heard):
     assert len(heard()) == 1
 
 
-def test_what_could_not_be_delivered_is_told_by_the_next_tick(company, chat):
+def test_a_message_that_was_not_delivered_is_sent_by_the_next_tick(company, chat):
     """The tick fails with a sentence."""
     company.declared["segments"]["vip"]["table"] = "gone"
     assert company.sync().status == "failed"
@@ -192,28 +191,26 @@ def test_what_could_not_be_delivered_is_told_by_the_next_tick(company, chat):
     chat.status = 503
     with pytest.raises(AlertError) as raised:
         ticks.tick("alerts_sensor")
-    assert str(raised.value) == (
-        f"The environment variable {WEBHOOK} (alerts) leads to somebody who answers 503."
-    )
+    assert str(raised.value) == (f"The webhook in {WEBHOOK} answered with status 503.")
     chat.status = 200
     ticks.tick("alerts_sensor")
     assert len(chat.take()) == 1
 
 
-def test_a_webhook_that_is_not_set_is_told_when_it_is_needed(company, chat, monkeypatch):
-    """By the name of its variable; the pipeline loads all the same."""
+def test_a_webhook_that_is_not_set_is_an_error_when_it_is_needed(company, chat, monkeypatch):
+    """The error names the variable. The pipeline loads without it."""
     monkeypatch.delenv(WEBHOOK)
     ticks = Ticks(company.definitions(), company.instance)
     ticks.tick("alerts_sensor")
     company.declared["segments"]["vip"]["table"] = "gone"
     assert company.sync().status == "failed"
-    with pytest.raises(AlertError, match=f"^The environment variable {WEBHOOK} .* is not set"):
+    with pytest.raises(AlertError, match=f"^{WEBHOOK} is not set"):
         ticks.tick("alerts_sensor")
     assert chat.take() == []
 
 
 def test_several_activations_in_trouble_are_one_message(company, chat):
-    """As when Intercom is away."""
+    """For example when Intercom is down."""
     for key in ("first", "second"):
         company.activate(key)
     definitions = company.definitions()

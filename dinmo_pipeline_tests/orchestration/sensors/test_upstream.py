@@ -4,7 +4,7 @@ import dagster as dg
 import duckdb
 import pytest
 
-from dinmo_pipeline.config.lineage import OWN_ASSETS
+from dinmo_pipeline.config.models import OWN_ASSETS
 from dinmo_pipeline.orchestration import naming
 from dinmo_pipeline.orchestration.sensors.upstream import Newest, decide
 from dinmo_pipeline_tests.ticking import Ticks

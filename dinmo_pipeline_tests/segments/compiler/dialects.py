@@ -59,7 +59,7 @@ LINES = {
 
 @dataclass(frozen=True)
 class DescribedSource:
-    """A warehouse that is only described: enough to compile for, not to run on."""
+    """A description of a warehouse: enough to compile for, but not to run on."""
 
     dialect: str
     tables: Mapping[str, Mapping[str, ColumnType]]

@@ -26,7 +26,7 @@ Row = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Evaluator:
-    """Rows by table, and the moment and time zone that relative days are told from."""
+    """Rows by table, and the moment and time zone that relative days refer to."""
 
     project: Project
     tables: Mapping[str, Sequence[Row]]
@@ -77,7 +77,7 @@ class Evaluator:
         )
 
     def related(self, condition: RelatedCondition, model: str, row: Row) -> bool:
-        """Whether a test of the related rows holds."""
+        """Whether a test of the related rows is true."""
         ends = [(model, row)]
         for name in condition.relations:
             ends = [found for here, each in ends for found in self.follow(here, name, each)]
@@ -119,7 +119,7 @@ class Evaluator:
         return left[0][condition.field] if left else None
 
     def follow(self, model: str, name: str, row: Row) -> list[tuple[str, Row]]:
-        """The related rows: those whose columns are equal to ours; NULL is equal to nothing."""
+        """The rows whose columns equal ours; NULL equals nothing."""
         relation = self.project.models[model].relations[name]
         return [
             (relation.model, other)
@@ -131,7 +131,7 @@ class Evaluator:
         ]
 
     def passes(self, value: Any, test: Test) -> bool:
-        """Whether a test holds of a value; of None only the opposites do."""
+        """Whether a test is true of a value; of None only negated tests are."""
         match test.operator:
             case "not_equals":
                 return not self.passes(value, Test("equals", test.value, test.ignore_case))
@@ -168,7 +168,7 @@ class Evaluator:
         )
 
     def passes_in_time(self, value: date, test: Test) -> bool:
-        """Days and moments: a value is in the span of a day, before or after it."""
+        """Days and moments: a value is within a day, before it or after it."""
         match test.operator, test.value:
             case "is_set", _:
                 return True
@@ -196,11 +196,11 @@ class Evaluator:
 
     @property
     def today(self) -> date:
-        """The day it is in the time zone."""
+        """The current day in the time zone."""
         return self.now.astimezone(self.zone).date()
 
     def here(self, value: date) -> date:
-        """Now, as exactly as a column knows it."""
+        """Now, in the precision of the column."""
         return self.now if isinstance(value, datetime) else self.today
 
     def place(self, value: date, moment: Any) -> int:
@@ -221,7 +221,7 @@ class Evaluator:
         return (moment if moment.tzinfo else moment.replace(tzinfo=self.zone)).astimezone(UTC)
 
     def day_of(self, day: date | Relative) -> date:
-        """The day itself, or the one told from today."""
+        """The day itself, or the one relative to today."""
         if not isinstance(day, Relative):
             return day
         if day.unit in ("days", "weeks"):

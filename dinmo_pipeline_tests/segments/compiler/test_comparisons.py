@@ -168,10 +168,10 @@ CASES = [
 
 @pytest.mark.parametrize("module_engine", ["duckdb", "postgres"], indirect=True)
 @pytest.mark.parametrize(("condition", "expected"), CASES, ids=str)
-def test_a_condition_holds_of_the_rows_a_person_expects(
+def test_a_condition_is_true_of_the_rows_a_person_expects(
     people: OpenSource, condition: Condition, expected: str
 ) -> None:
-    """In UTC, at noon of 15 March 2026."""
+    """The time is noon of 15 March 2026, in UTC."""
     assert holds(people, PEOPLE, "people", condition) == expected
 
 
@@ -199,5 +199,5 @@ IN_ZONES = [
 def test_days_are_those_of_the_activations_time_zone(
     people: OpenSource, condition: Condition, timezone: str, expected: str
 ) -> None:
-    """At noon UTC of 15 March 2026; the engines' own time zone plays no part."""
+    """The time is noon UTC of 15 March 2026; the engines' own time zones do not matter."""
     assert holds(people, PEOPLE, "people", condition, timezone=timezone) == expected

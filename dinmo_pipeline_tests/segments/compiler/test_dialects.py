@@ -1,4 +1,4 @@
-"""The SQL for each warehouse: what is on file, and what parses as that warehouse's SQL."""
+"""The SQL for each warehouse is the one on file, and parses in that warehouse's dialect."""
 
 import pytest
 import sqlglot
@@ -14,13 +14,13 @@ from dinmo_pipeline_tests.segments.compiler.dialects import DIALECTS, FOLDER, go
 
 @pytest.mark.parametrize("dialect", DIALECTS)
 def test_the_sql_is_what_is_on_file(dialect: str) -> None:
-    """A change shows in review; run the module `dialects` to write the files."""
+    """Changes show up in review; run the module `dialects` to write the files."""
     assert golden(dialect) == (FOLDER / f"{dialect}.sql").read_bytes().decode()
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
 def test_the_sql_parses_in_its_dialect_to_what_was_meant(dialect: str) -> None:
-    """Read back, it is one SELECT of one column, and writes the same again."""
+    """Read back, it is one SELECT of one column, and is written the same again."""
     for key, sql in statements(dialect).items():
         (parsed,) = sqlglot.parse(sql, dialect=dialect)
         assert isinstance(parsed, exp.Select), key
@@ -33,8 +33,8 @@ def test_the_sql_parses_in_its_dialect_to_what_was_meant(dialect: str) -> None:
 @pytest.mark.parametrize("dialect", DIALECTS)
 @settings(max_examples=40)
 @given(value=st.text(st.characters(exclude_characters="\x00", exclude_categories=["Cs"])))
-def test_any_text_is_one_literal_and_read_back_the_same(dialect: str, value: str) -> None:
-    """In every dialect's own rules for quotes and backslashes."""
+def test_any_text_is_one_literal_and_reads_back_the_same(dialect: str, value: str) -> None:
+    """This holds under each dialect's rules for quotes and backslashes."""
     sql = write(exp.select(literals.text(value), exp.alias_(literals.number(1), "end")), dialect)
     (parsed,) = sqlglot.parse(sql, dialect=dialect)
     assert isinstance(parsed, exp.Select)
@@ -63,8 +63,8 @@ def _said(text: exp.Expr) -> str:
 @pytest.mark.parametrize("dialect", ["duckdb", "postgres", "redshift", "snowflake"])
 @settings(max_examples=40)
 @given(name=st.text(st.characters(exclude_categories=["Cc", "Cs"]), min_size=1))
-def test_any_name_is_one_identifier_and_read_back_the_same(dialect: str, name: str) -> None:
-    """Quotes, dots and semicolons in a name are just its name."""
+def test_any_name_is_one_identifier_and_reads_back_the_same(dialect: str, name: str) -> None:
+    """Quotes, dots and semicolons are just part of the name."""
     sql = exp.select(exp.column(identifier(name))).from_("t").sql(dialect=dialect)
     (parsed,) = sqlglot.parse(sql, dialect=dialect)
     assert [each.name for each in parsed.expressions] == [name]

@@ -88,7 +88,7 @@ def test_a_hostile_value_is_compared_as_it_is(engine: Engine) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_hostile_name_is_just_a_name(engine: Engine, name: str) -> None:
-    """As a table, a column, a key, a joined column, a measured one, and one to sort by."""
+    """It is used as a table, a column, a key, and a column to join, measure and sort by."""
     plain = '"' + name.replace('"', '""') + '"'
     engine.run(
         f"CREATE TABLE {plain} ({plain} INT, other TEXT)",
@@ -120,7 +120,7 @@ def test_a_hostile_name_is_just_a_name(engine: Engine, name: str) -> None:
 @pytest.mark.parametrize(
     "name", ["", ".", "a.", ".a", "a..b", "a.b.c.d", '"open', "a\x00b", "a\nb", '""', 'a"b"']
 )
-def test_what_is_no_name_is_no_table(engine: Engine, name: str) -> None:
+def test_a_text_that_is_not_a_name_is_a_missing_table(engine: Engine, name: str) -> None:
     """It is reported as missing, whatever it would do in SQL."""
     engine.run("CREATE TABLE a (id INT)")
     with engine.open() as source, pytest.raises(MissingTableError):
@@ -144,7 +144,7 @@ def test_sql_in_the_place_of_a_name_finds_no_table(engine: Engine, name: str) ->
 
 @pytest.mark.parametrize("dialect", DIALECTS)
 def test_a_hostile_column_must_exist_to_be_used_at_all(dialect: str) -> None:
-    """In no dialect does a name that the source does not have reach a statement."""
+    """A name that the source does not have never reaches a statement, in any dialect."""
     source = DescribedSource(dialect, {"people": {}})
     declared = project(
         model("people"), segment("tested", field("id` OR 1=1 -- ", is_set=True), over="people")

@@ -1,4 +1,4 @@
-"""The law of segments: the SELECT gives the members that a plain reading of the declaration gives."""
+"""The law of segments: the SELECT has the same members as a plain reading of the declaration."""
 
 import random
 from collections.abc import Callable, Iterator, Mapping
@@ -75,7 +75,7 @@ TEXTS = ["FR", "fr", "Fr%", "f_r", "B\\E", "", " ", "É'"]
 
 
 def at(day: date, minutes: int) -> datetime:
-    """So many minutes after midnight."""
+    """A time some minutes after midnight."""
     return datetime(day.year, day.month, day.day) + timedelta(minutes=minutes)
 
 
@@ -313,7 +313,7 @@ def server(postgres_uri: str) -> Iterator[PostgresEngine]:
     conditions=of_customers,
     zone=st.sampled_from(ZONES),
 )
-def test_a_segment_gives_the_members_that_its_declaration_means(  # noqa: PLR0917 - Hypothesis gives them
+def test_a_segment_has_the_members_that_its_declaration_means(  # noqa: PLR0917 - Hypothesis gives them
     server: PostgresEngine,
     tmp_path_factory: pytest.TempPathFactory,
     seed: int,
@@ -321,7 +321,7 @@ def test_a_segment_gives_the_members_that_its_declaration_means(  # noqa: PLR091
     conditions: tuple[Condition, ...],
     zone: str,
 ) -> None:
-    """Any conditions, over any few rows with NULLs everywhere, in any time zone, on both engines."""
+    """It holds for any condition over a few rows with NULLs anywhere, in any time zone, on both engines."""
     declared = project(
         *MODELS,
         segment("other", other, over="customers"),

@@ -168,8 +168,8 @@ CASES = [
 
 @pytest.mark.parametrize("module_engine", ["duckdb", "postgres"], indirect=True)
 @pytest.mark.parametrize(("condition", "expected"), CASES, ids=str)
-def test_a_condition_on_related_rows_holds_of_the_rows_a_person_expects(
+def test_a_condition_on_related_rows_is_true_of_the_rows_a_person_expects(
     shop: OpenSource, condition: Condition, expected: str
 ) -> None:
-    """Rows without related rows, and without a key, are where such conditions go wrong."""
+    """Rows without related rows or without a key are where such conditions go wrong."""
     assert holds(shop, SHOP, "customers", condition) == expected

@@ -1,4 +1,4 @@
-"""A `sql` segment is exactly one SELECT that only reads, or refused."""
+"""A `sql` segment is exactly one SELECT that only reads, or it is refused."""
 
 import contextlib
 
@@ -97,7 +97,7 @@ REFUSED = [
 
 @pytest.mark.parametrize("sql", ACCEPTED)
 def test_a_select_is_accepted(sql: str) -> None:
-    """Comments, a final semicolon, WITH and set operations do no harm."""
+    """Comments, a final semicolon, WITH and set operations are fine."""
     for dialect in ("duckdb", "postgres", "snowflake"):
         assert parse_select(sql, dialect).sql(dialect)
 
@@ -112,7 +112,7 @@ def test_everything_else_is_refused(dialect: str, sql: str, because: str) -> Non
 def test_nothing_refused_would_change_a_table_even_if_it_ran(
     postgres_engine: PostgresEngine,
 ) -> None:
-    """The second wall: PostgreSQL is told that each transaction only reads."""
+    """The second wall: PostgreSQL runs each statement in a read-only transaction."""
     postgres_engine.run("CREATE TABLE people (id INT)", "INSERT INTO people VALUES (7)")
     beyond_tables = (
         "COPY people TO",
@@ -137,7 +137,7 @@ def test_nothing_refused_would_change_a_table_even_if_it_ran(
 def test_an_open_postgres_transaction_cannot_be_made_writable(
     postgres_engine: PostgresEngine,
 ) -> None:
-    """Not even by a function that changes settings, called through the raw connection."""
+    """Even a function that changes settings, called through the raw connection, cannot do it."""
     postgres_engine.run("CREATE TABLE people (id INT)")
     with postgres_engine.open() as source:
         raw = source._connection
@@ -180,7 +180,7 @@ def test_nothing_refused_would_write_even_if_it_ran_on_duckdb(
 def test_a_raw_duckdb_connection_to_the_source_is_read_only_and_sealed(
     duckdb_engine: DuckDBEngine,
 ) -> None:
-    """Below our own checks, DuckDB refuses as well."""
+    """DuckDB itself refuses what our checks would."""
     duckdb_engine.run("CREATE TABLE people (id INT)")
     with duckdb_engine.open() as source:
         raw = source._connection
@@ -196,7 +196,7 @@ def test_a_raw_duckdb_connection_to_the_source_is_read_only_and_sealed(
 
 
 def test_a_sql_segment_gives_the_rows_of_its_select(engine: Engine) -> None:
-    """Wrapped as a subquery, whatever it ends in: a comment, an ORDER BY, a semicolon."""
+    """It works as a subquery whatever it ends in: a comment, an ORDER BY, a semicolon."""
     engine.run(
         "CREATE TABLE people (id INT, email TEXT)",
         "INSERT INTO people VALUES (1, 'A@x'), (2, NULL), (2, 'b@x'), (3, 'b@x')",
@@ -219,7 +219,7 @@ def test_a_sql_segment_gives_the_rows_of_its_select(engine: Engine) -> None:
 
 
 def test_problems_of_a_sql_segment_name_it(engine: Engine) -> None:
-    """Text that is refused, does not run, or lacks the chosen column."""
+    """The SQL is refused, does not run, or lacks the chosen column."""
     engine.run("CREATE TABLE people (id INT, email TEXT)")
     declared = project(
         segment("written", "DELETE FROM people"),
@@ -235,15 +235,14 @@ def test_problems_of_a_sql_segment_name_it(engine: Engine) -> None:
             messages[key] = str(problem)
             hint = problem.hint
     assert messages["written"] == (
-        "segments.yaml:7:3: segment 'written': its sql must be a SELECT,"
-        " and is a statement of another kind, DELETE"
+        "segments.yaml:7:3: segment 'written': Its SQL must be a SELECT, but is DELETE."
     )
     assert messages["broken"].startswith(
-        "segments.yaml:7:3: segment 'broken': its sql does not run: "
+        "segments.yaml:7:3: segment 'broken': Its SQL does not run. "
     )
     assert "nothing" in messages["broken"]
     assert messages["lacking"] == (
-        "segments.yaml:7:3: segment 'lacking': there is no column 'email' in its rows"
+        "segments.yaml:7:3: segment 'lacking': Its rows have no column 'email'."
     )
     assert hint == "Perhaps you meant 'mail'."
 

@@ -1,4 +1,4 @@
-"""Files that are cut off, or have noise in them: an error of ours, or what the file says."""
+"""Files that are cut off or contain noise are read correctly or are an error of ours."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -24,12 +24,12 @@ Damage = Callable[[bytes], bytes]
 
 
 def cut(place: float) -> Damage:
-    """Only the bytes before a place are left."""
+    """Only the bytes before a position are left."""
     return lambda content: content[: int(len(content) * place)]
 
 
 def overwritten(place: float, noise: bytes) -> Damage:
-    """Noise in the place of what was there."""
+    """Noise in place of the original bytes."""
 
     def damage(content: bytes) -> bytes:
         start = int(len(content) * place)
@@ -43,7 +43,7 @@ NOISES = st.builds(overwritten, PLACES, st.binary(min_size=1, max_size=64) | st.
 
 
 def read(source: Source) -> list[str | None] | Exception:
-    """The members, or an error of ours that tells none of them."""
+    """The members, or an error of ours that reveals none of them."""
     try:
         with open_source(source, uri=None, wait_seconds=0) as opened:
             return members(opened, VIP, "vip", "email")
@@ -74,8 +74,10 @@ def parquet() -> bytes:
 
 @settings(max_examples=30, deadline=None)
 @given(damage=CUTS | NOISES)
-def test_a_duckdb_file_is_read_right_or_not_at_all(warehouse: bytes, damage: Damage) -> None:
-    """Its blocks have checksums: there is no third case."""
+def test_a_damaged_duckdb_file_is_read_correctly_or_not_at_all(
+    warehouse: bytes, damage: Damage
+) -> None:
+    """Its blocks have checksums, so there is no third case."""
     with TemporaryDirectory() as folder:
         path = Path(folder) / "warehouse.duckdb"
         path.write_bytes(damage(warehouse))
@@ -86,14 +88,14 @@ def test_a_duckdb_file_is_read_right_or_not_at_all(warehouse: bytes, damage: Dam
 @settings(max_examples=30, deadline=None)
 @given(damage=CUTS)
 def test_a_parquet_file_that_is_cut_off_is_refused(parquet: bytes, damage: Damage) -> None:
-    """What a file holds stands at its end."""
+    """The list of its contents is at the end of the file."""
     assert isinstance(_read_file("parquet", damage(parquet)), SourceError)
 
 
 @settings(max_examples=30, deadline=None)
 @given(damage=NOISES)
-def test_noise_in_a_parquet_file_is_no_crash(parquet: bytes, damage: Damage) -> None:
-    """Values have no checksum there, so noise in one may be read as a value."""
+def test_noise_in_a_parquet_file_does_not_crash(parquet: bytes, damage: Damage) -> None:
+    """Values in it have no checksum, so noise may be read as a value."""
     assert _read_file("parquet", damage(parquet)) is not None
 
 
@@ -108,7 +110,7 @@ CSV_WORDS = st.sampled_from(
 @settings(max_examples=30, deadline=None)
 @given(content=st.lists(CSV_WORDS | st.binary(max_size=3), max_size=30).map(b"".join))
 def test_any_csv_file_is_read_or_refused(content: bytes) -> None:
-    """Headers, quotes and bytes in any order."""
+    """It has headers, quotes and bytes in any order."""
     assert _read_file("csv", content) is not None
     assert _read_file("csv", b"email,n\nbo@x.org,1\n" + content) is not None
 

@@ -1,4 +1,4 @@
-"""A DuckDB file as source: read-only, waited for while it is written, and closed again."""
+"""A DuckDB file as source is opened read-only, waited for while another program writes it, and closed."""
 
 import subprocess
 import sys
@@ -15,7 +15,7 @@ WRITER = "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print('open', flu
 
 
 def test_columns_come_with_their_kinds(duckdb_engine: DuckDBEngine) -> None:
-    """Every kind, in order, with DuckDB's own word for the type."""
+    """They are in order, with DuckDB's own name of the type."""
     duckdb_engine.run(
         """CREATE TABLE t (a TEXT, b INTEGER, c HUGEINT, d DECIMAL(9, 2), e DOUBLE, f BOOLEAN,
            g DATE, h TIMESTAMP,
@@ -35,19 +35,19 @@ def test_columns_come_with_their_kinds(duckdb_engine: DuckDBEngine) -> None:
 
 
 def test_tables_are_found_by_schema_and_in_any_case(duckdb_engine: DuckDBEngine) -> None:
-    """As DuckDB itself finds them."""
+    """The lookup is the same as DuckDB's."""
     duckdb_engine.run("CREATE SCHEMA analytics", "CREATE TABLE analytics.Trialists (id INT)")
     with duckdb_engine.open() as source:
         for name in ("analytics.Trialists", "analytics.trialists", "warehouse.analytics.trialists"):
             assert list(source.columns(name)) == ["id"]
         with pytest.raises(MissingTableError) as caught:
             source.table("analytics.trialist")
-    assert caught.value.nearest == ("analytics.Trialists",)
+    assert caught.value.known == ("analytics.Trialists",)
     assert str(caught.value) == "The source has no table 'analytics.trialist'."
 
 
 def test_rows_stream_in_batches_counted_and_explained(duckdb_engine: DuckDBEngine) -> None:
-    """Two streams at a time; the second does not end the first."""
+    """Two streams can be open at a time: the second does not end the first."""
     duckdb_engine.run("CREATE TABLE t AS SELECT i AS id FROM range(250000) AS r(i)")
     with duckdb_engine.open() as source:
         first = source.batches("SELECT id FROM t")
@@ -60,7 +60,7 @@ def test_rows_stream_in_batches_counted_and_explained(duckdb_engine: DuckDBEngin
 
 
 def test_an_error_halfway_is_a_source_error(duckdb_engine: DuckDBEngine) -> None:
-    """Not one of the engine's or Arrow's; the value, which may be an email, is not told."""
+    """It is not the engine's or Arrow's error, and the value, which may be an email, is masked."""
     duckdb_engine.run(
         "CREATE TABLE t AS SELECT CASE WHEN i = 249999 THEN 'x' ELSE '1' END AS id FROM range(250000) r(i)"
     )
@@ -72,7 +72,7 @@ def test_an_error_halfway_is_a_source_error(duckdb_engine: DuckDBEngine) -> None
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    """And not created."""
+    """It is not created."""
     path = tmp_path / "nowhere.duckdb"
     with (
         pytest.raises(SourceError, match=f"DuckDB file {path} does not exist"),
@@ -110,26 +110,28 @@ def writer(duckdb_engine: DuckDBEngine):
 def test_a_file_that_is_written_is_waited_for(
     duckdb_engine: DuckDBEngine, writer: subprocess.Popen[str]
 ) -> None:
-    """The person is told once; the source opens when the writer is done."""
-    told: list[str] = []
+    """The person gets one message; the source opens when the writer has finished."""
+    messages: list[str] = []
 
     def let_it_finish(message: str) -> None:
-        told.append(message)
+        messages.append(message)
         writer.communicate("\n")
 
     with open_source(duckdb_file(duckdb_engine.path), uri=None, on_wait=let_it_finish) as source:
         assert list(source.columns("t")) == ["id"]
-    assert told == [f"The source {duckdb_engine.path} is being written; waiting up to 60 s for it."]
+    assert messages == [
+        f"Another program is writing the source {duckdb_engine.path}; waiting up to 60 s."
+    ]
 
 
 def test_a_file_that_stays_busy_is_an_error(
     duckdb_engine: DuckDBEngine, writer: subprocess.Popen[str]
 ) -> None:
-    """After the time that was given."""
+    """The error comes after `wait_seconds`."""
     with (
         pytest.raises(
             SourceError,
-            match=r"warehouse.duckdb is still being written by another program after 0\.3 s; nothing was",
+            match=r"still writing the source .*warehouse\.duckdb after 0\.3 s\. Nothing was changed\.",
         ),
         open_source(duckdb_file(duckdb_engine.path), uri=None, wait_seconds=0.3),
     ):
@@ -138,17 +140,17 @@ def test_a_file_that_stays_busy_is_an_error(
 
 
 def test_a_file_that_this_process_writes_is_busy_too(duckdb_engine: DuckDBEngine) -> None:
-    """An upstream asset of the same process may still be at it."""
+    """An upstream asset of the same process may still be writing."""
     with (
         duckdb.connect(str(duckdb_engine.path)),
-        pytest.raises(SourceError, match="still being written"),
+        pytest.raises(SourceError, match="is still writing the source"),
         open_source(duckdb_file(duckdb_engine.path), uri=None, wait_seconds=0),
     ):
         pass
 
 
 def test_the_file_is_free_again_afterwards(duckdb_engine: DuckDBEngine) -> None:
-    """Also when a stream was left unread, and after an error."""
+    """That includes a stream that was left unread, and an error."""
     duckdb_engine.run("CREATE TABLE t AS SELECT i AS id FROM range(500000) r(i)")
     with duckdb_engine.open() as source:
         next(source.batches("SELECT id FROM t"))
@@ -158,14 +160,14 @@ def test_the_file_is_free_again_afterwards(duckdb_engine: DuckDBEngine) -> None:
 
 
 def test_two_readers_in_one_process_share_the_file(duckdb_engine: DuckDBEngine) -> None:
-    """Runs of different activations may do so."""
+    """Runs of different activations do so."""
     duckdb_engine.run("CREATE TABLE t AS SELECT 1 AS id")
     with duckdb_engine.open() as first, duckdb_engine.open() as second:
         assert first.count("SELECT id FROM t") == second.count("SELECT id FROM t") == 1
 
 
 def test_moments_are_written_in_utc(duckdb_engine: DuckDBEngine) -> None:
-    """Whatever the machine's time zone is."""
+    """The machine's time zone does not matter."""
     duckdb_engine.run("CREATE TABLE t AS SELECT TIMESTAMPTZ '2026-03-15 12:00:00+09' AS seen")
     with duckdb_engine.open() as source:
         (row,) = source.batches("SELECT CAST(seen AS TEXT) AS seen FROM t").read_all().to_pylist()

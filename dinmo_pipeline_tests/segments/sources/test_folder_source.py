@@ -1,4 +1,4 @@
-"""A folder of Parquet or CSV files as source: each file, or folder of files, is a table."""
+"""A folder of Parquet or CSV files as source: each file or sub-folder is a table."""
 
 import gzip
 from collections.abc import Iterator
@@ -49,7 +49,7 @@ SHOP = project(
 
 
 def test_a_folder_of_parquet_files_is_a_warehouse(tmp_path: Path) -> None:
-    """Files, and a folder of several files whose columns grew."""
+    """It has files, and a sub-folder whose later file has more columns."""
     folder = tmp_path / "it's a folder"
     parquet(folder / "customers.parquet", id=[1, 2, 3])
     parquet(folder / "orders" / "2025" / "a.parquet", customer=[1], amount=[5])
@@ -64,11 +64,11 @@ def test_a_folder_of_parquet_files_is_a_warehouse(tmp_path: Path) -> None:
         assert list(source.columns("orders")) == ["customer", "amount", "note"]
         with pytest.raises(MissingTableError) as caught:
             source.table("order")
-    assert caught.value.nearest == ("orders",)
+    assert caught.value.known == ("customers", "orders")
 
 
 def test_a_folder_of_csv_files_is_a_warehouse(tmp_path: Path) -> None:
-    """Packed ones too; a column is a number only if all of its values are."""
+    """Compressed files work too, and a column is a number only if all of its values are."""
     (tmp_path / "customers.csv").write_text(
         "id,code\n" + "".join(f"{n},{n}\n" for n in range(30_000)) + "7,x\n"
     )
@@ -87,7 +87,7 @@ def test_a_folder_of_csv_files_is_a_warehouse(tmp_path: Path) -> None:
 
 
 def test_a_folder_named_for_a_value_is_a_column(tmp_path: Path) -> None:
-    """As partitioned data sets are laid out."""
+    """That is how partitioned data sets are laid out."""
     parquet(tmp_path / "orders" / "year=2025" / "a.parquet", customer=[1])
     parquet(tmp_path / "orders" / "year=2026" / "a.parquet", customer=[2])
     with opened(tmp_path, "parquet") as source:
@@ -95,8 +95,8 @@ def test_a_folder_named_for_a_value_is_a_column(tmp_path: Path) -> None:
         assert source.count("SELECT * FROM orders WHERE year = 2026") == 1
 
 
-def test_nothing_outside_of_the_folder_is_read_and_nothing_in_it_written(tmp_path: Path) -> None:
-    """Neither by SQL, which is refused, nor through the raw connection."""
+def test_nothing_outside_the_folder_is_read_and_nothing_in_it_is_written(tmp_path: Path) -> None:
+    """SQL that would do so is refused."""
     parquet(tmp_path / "in" / "customers.parquet", id=[1])
     parquet(tmp_path / "out" / "secret.parquet", id=[1])
     outside = tmp_path / "out" / "secret.parquet"
@@ -114,12 +114,12 @@ def test_nothing_outside_of_the_folder_is_read_and_nothing_in_it_written(tmp_pat
     assert [path.name for path in (tmp_path / "in").iterdir()] == ["customers.parquet"]
 
 
-def test_what_is_no_such_folder_is_told(tmp_path: Path) -> None:
-    """Missing, empty, ambiguous, unreadable."""
+def test_a_folder_that_cannot_be_used_is_an_error(tmp_path: Path) -> None:
+    """It is missing, empty, ambiguous or unreadable."""
     with pytest.raises(SourceError, match="does not exist"), opened(tmp_path / "nowhere", "csv"):
         pass
     with (
-        pytest.raises(SourceError, match=r"holds no file that ends in \.csv or \.csv\.gz"),
+        pytest.raises(SourceError, match=r"has no file ending in \.csv or \.csv\.gz"),
         opened(tmp_path, "csv"),
     ):
         pass

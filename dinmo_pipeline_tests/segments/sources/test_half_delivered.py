@@ -1,4 +1,4 @@
-"""A source that fails while it delivers: its error in words, and the membership stays as it was."""
+"""A source that fails while it sends rows: an error in words, and an unchanged membership."""
 
 import pyarrow as pa
 import pytest
@@ -50,23 +50,23 @@ def _read(source, state, on_first_batch=lambda: None):
 
 
 def test_a_cast_that_fails_late_changes_nothing(engine, state):
-    """On both engines, for a plan as for a reading."""
+    """That holds on both engines, for a plan and for a sync."""
     engine.run(LATE, FAILING_VIEW)
     before = _everything(state)
     with (
         engine.open() as source,
-        pytest.raises(SourceError, match=r"broke off: .*(conver|invalid input)"),
+        pytest.raises(SourceError, match=r"failed while sending rows: .*(conver|invalid input)"),
     ):
         _read(source, state)
     with engine.open() as source:
         sql = select_activated(project(listed("vip", "vip")), VIP, source, now=NOW).sql
-        with pytest.raises(SourceError, match="broke off"):
+        with pytest.raises(SourceError, match="failed while sending rows"):
             plan_sync(state, VIP, source.batches(sql))
     assert _everything(state) == before
 
 
 def test_a_connection_that_is_cut_changes_nothing(postgres_engine, state):
-    """PostgreSQL ends the session while the rows are on their way."""
+    """PostgreSQL ends the session while it sends the rows."""
     postgres_engine.run(
         "CREATE TABLE vip AS SELECT repeat('x', 60) || i || '@x.org' AS email"
         " FROM generate_series(1, 1000000) i"
@@ -79,13 +79,16 @@ def test_a_connection_that_is_cut_changes_nothing(postgres_engine, state):
             " WHERE query LIKE '%vip%' AND pid <> pg_backend_pid()"
         )
 
-    with postgres_engine.open() as source, pytest.raises(SourceError, match="PostgreSQL broke off"):
+    with (
+        postgres_engine.open() as source,
+        pytest.raises(SourceError, match="PostgreSQL failed while sending"),
+    ):
         _read(source, state, on_first_batch=cut)
     assert _everything(state) == before
 
 
-def test_a_file_that_is_damaged_in_its_midst_changes_nothing(duckdb_engine, state):
-    """Whole blocks of it are noise; DuckDB's checksums tell."""
+def test_a_file_that_is_damaged_in_the_middle_changes_nothing(duckdb_engine, state):
+    """Whole blocks are noise, which DuckDB's checksums detect."""
     duckdb_engine.run(
         "CREATE TABLE vip AS SELECT md5(i::VARCHAR) || '@x.org' AS email FROM range(400000) t(i)"
     )
@@ -100,7 +103,7 @@ def test_a_file_that_is_damaged_in_its_midst_changes_nothing(duckdb_engine, stat
 
 
 def test_a_view_of_a_table_that_is_gone_is_not_a_missing_view(duckdb_engine):
-    """The name that is wrong is the table's."""
+    """The error names the table that is gone."""
     duckdb_engine.run(
         "CREATE TABLE people (email VARCHAR)",
         "CREATE VIEW vip AS FROM people",

@@ -1,4 +1,4 @@
-"""What holds of warehouses without one at hand: the driver they need, and no early imports."""
+"""What can be tested without a warehouse: the driver it needs, and no early imports."""
 
 import subprocess
 import sys
@@ -10,7 +10,7 @@ import pytest
 import dinmo_pipeline.segments
 from dinmo_pipeline.config.declarations import EnvironmentVariable, Source
 from dinmo_pipeline.segments import SourceError, open_source
-from dinmo_pipeline.segments.sources.remote_source import WAREHOUSES
+from dinmo_pipeline.segments.sources.warehouses import WAREHOUSES
 from dinmo_pipeline_tests.segments.declaring import HERE
 
 ROOT = Path(__file__).parents[3]
@@ -22,7 +22,7 @@ print(*sorted({name.partition(".")[0] for name in sys.modules}))
 
 
 def test_a_missing_driver_names_its_extra() -> None:
-    """Those that the tests do not install."""
+    """For the drivers that the tests do not install."""
     for type_ in ("snowflake", "bigquery", "databricks"):
         if find_spec(WAREHOUSES[type_].driver.partition(".")[0]):
             continue
@@ -35,15 +35,14 @@ def test_a_missing_driver_names_its_extra() -> None:
 
 
 def test_every_warehouse_has_an_extra_of_its_name() -> None:
-    """As the project declares them."""
+    """`pip install dinmo-pipeline[snowflake]` installs the driver for `type: snowflake`."""
     declared = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
-    for type_, warehouse in WAREHOUSES.items():
-        assert warehouse.extra == type_
+    for type_ in WAREHOUSES:
         assert f"\n{type_} = [" in declared
 
 
 def test_no_driver_and_no_layer_is_imported_with_the_package() -> None:
-    """Drivers are heavy, and extras; other layers are none of this one's business."""
+    """Drivers are heavy and optional, and this layer does not know the other layers."""
     run = subprocess.run(
         [sys.executable, "-c", IMPORTED], check=True, capture_output=True, text=True, cwd=ROOT
     )
@@ -58,6 +57,6 @@ def test_no_driver_and_no_layer_is_imported_with_the_package() -> None:
 
 
 def test_the_public_names_are_what_the_package_exports() -> None:
-    """`__all__` lists what is there, and is sorted."""
+    """`__all__` lists only names that exist."""
     names = dinmo_pipeline.segments.__all__
     assert all(hasattr(dinmo_pipeline.segments, name) for name in names)

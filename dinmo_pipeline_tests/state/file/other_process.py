@@ -1,4 +1,4 @@
-"""Another process that has the state, a lock, or a run's mark, until it is told to let go or killed."""
+"""Another process that has the state, a lock, or a run's mark, until it lets go or is killed."""
 
 import subprocess
 import sys
@@ -34,23 +34,23 @@ INSERT = (
 
 
 class OtherProcess:
-    """A process that is ready, and waits."""
+    """A process that is ready and waits."""
 
     def __init__(self, process: "subprocess.Popen[str]") -> None:
         self._process = process
 
     def let_go(self) -> None:
-        """It ends as usual, now or soon."""
+        """Let it end normally, now or soon."""
         assert self._process.stdin is not None
         self._process.stdin.write("\n")
         self._process.stdin.flush()
 
     def wait(self) -> None:
-        """It has ended."""
+        """Wait for its end."""
         self._process.wait()
 
     def kill(self) -> None:
-        """It ends at once, with SIGKILL."""
+        """End it at once, with SIGKILL."""
         self._process.kill()
         self._process.wait()
 
@@ -67,7 +67,7 @@ def holding_state(path: Path, *statements: str, read_only: bool = False) -> Iter
 
 @contextmanager
 def holding_lock(folder: Path) -> Iterator[OtherProcess]:
-    """A process that has the lock of activation `vip`."""
+    """A process that holds the lock of activation `vip`."""
     with _running(_HOLD_THE_LOCK.format(path=str(folder))) as process:
         yield process
 

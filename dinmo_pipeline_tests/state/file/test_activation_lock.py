@@ -1,4 +1,4 @@
-"""One sync of an activation at a time, also across processes, and a killed one leaves no lock."""
+"""One sync of an activation at a time, also across processes; a killed one leaves no lock."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -13,8 +13,8 @@ WAITING = "Another sync of vip is running; waiting for it to end …"
 
 
 @pytest.mark.parametrize("end", ["let_go", "kill"])
-def test_it_is_waited_for_and_told_once(tmp_path, end):
-    """Whether the other process ends as it should, or is killed."""
+def test_a_lock_is_waited_for_and_the_wait_is_reported_once(tmp_path, end):
+    """Whether the other process ends normally or is killed."""
     heard = []
     with holding_lock(tmp_path / "locks") as other:
 
@@ -26,8 +26,8 @@ def test_it_is_waited_for_and_told_once(tmp_path, end):
             assert heard == [WAITING]
 
 
-def test_the_wait_ends(tmp_path):
-    """With what a person can do."""
+def test_the_wait_ends_with_an_error(tmp_path):
+    """The error says what to do."""
     heard = []
     with (
         holding_lock(tmp_path),
@@ -37,13 +37,13 @@ def test_the_wait_ends(tmp_path):
         pass
     assert heard == [WAITING]
     assert str(raised.value) == (
-        "Another sync of vip has been running for 0.05 seconds; nothing was changed. Run this again when"
-        " it has ended."
+        "Another sync of vip has been running for 0.05 seconds, so nothing was changed. Run this again"
+        " when it has ended."
     )
 
 
 def test_threads_exclude_each_other_and_activations_do_not(tmp_path):
-    """A second lock in one process waits as well; another activation's is free, and so is one's own."""
+    """A second thread waits as well. Another activation's lock is free, and one's own is re-entrant."""
 
     def take_it():
         with activation_lock(tmp_path, "vip", wait_seconds=0, on_wait=print):
@@ -62,14 +62,14 @@ def test_threads_exclude_each_other_and_activations_do_not(tmp_path):
         pass
 
 
-def test_a_state_has_one_folder_of_locks_by_whichever_name(tmp_path):
-    """Two code locations may reach one file by a link."""
+def test_a_state_has_one_folder_of_locks_whatever_its_path(tmp_path):
+    """Two code locations may reach one file through a link."""
     (tmp_path / "link.duckdb").symlink_to(tmp_path / "state.duckdb")
     assert lock_folder(str(tmp_path / "link.duckdb")) == lock_folder(str(tmp_path / "state.duckdb"))
 
 
-def test_a_folder_that_cannot_be_made(tmp_path):
-    """Is the state's trouble, in words."""
+def test_a_folder_that_cannot_be_created_is_an_error(tmp_path):
+    """A StateUnusableError with the path and the reason."""
     (tmp_path / "file").touch()
     folder = tmp_path / "file" / "locks"
     with (
@@ -78,6 +78,6 @@ def test_a_folder_that_cannot_be_made(tmp_path):
     ):
         pass
     assert str(raised.value) == (
-        f"The folder {folder} of the activation locks cannot be made: [Errno 20] Not a directory:"
+        f"The folder {folder} of the activation locks cannot be created: [Errno 20] Not a directory:"
         f" '{folder}'. Check `state: {{database: …}}` in the declarations."
     )

@@ -1,4 +1,4 @@
-"""Several processes and threads on one state file: they wait, say so once, and go on or give up."""
+"""Several processes and threads on one state file: they wait, report it once, and go on or give up."""
 
 import threading
 from contextlib import ExitStack
@@ -24,29 +24,29 @@ def _patient(path: Path, other: OtherProcess, heard: list[str]) -> StateDatabase
 
 
 def test_a_writer_waits_for_a_writer(tmp_path):
-    """It tells once, and finds what the other one wrote."""
+    """It reports the wait once, and sees what the other one wrote."""
     path, heard = tmp_path / "state.duckdb", []
     with holding_state(path, INSERT.format(destination="other")) as other:
         state = _patient(path, other, heard)
         with state.transaction() as connection:
             connection.execute(INSERT.format(destination="main"))
             assert connection.execute(COUNT).fetchall() == [(2,)]
-    assert heard == [f"Waiting for {path}, in use by another process …"]
+    assert heard == [f"Waiting for {path}, which another process is using …"]
 
 
 def test_a_reader_waits_for_a_writer(tmp_path):
-    """It tells once, and reads what the other one wrote."""
+    """It reports the wait once, and reads what the other one wrote."""
     path, heard = tmp_path / "state.duckdb", []
     with (
         holding_state(path, INSERT.format(destination="other")) as other,
         _patient(path, other, heard).reading() as connection,
     ):
         assert connection.execute(COUNT).fetchall() == [(1,)]
-    assert heard == [f"Waiting for {path}, in use by another process …"]
+    assert heard == [f"Waiting for {path}, which another process is using …"]
 
 
 def test_a_writer_waits_for_a_reader(tmp_path):
-    """DuckDB lets nobody write what another process reads."""
+    """DuckDB lets no process write what another one reads."""
     path, heard = tmp_path / "state.duckdb", []
     with StateDatabase(str(path)).transaction():
         pass
@@ -55,7 +55,7 @@ def test_a_writer_waits_for_a_reader(tmp_path):
         _patient(path, other, heard).transaction() as connection,
     ):
         assert connection.execute(COUNT).fetchall() == [(0,)]
-    assert heard == [f"Waiting for {path}, in use by another process …"]
+    assert heard == [f"Waiting for {path}, which another process is using …"]
 
 
 def test_readers_do_not_wait_for_each_other(tmp_path):
@@ -72,8 +72,8 @@ def test_readers_do_not_wait_for_each_other(tmp_path):
 
 
 @pytest.mark.parametrize("read_only", [False, True])
-def test_the_wait_ends(tmp_path, read_only):
-    """After `wait_seconds`, with what a person can do."""
+def test_the_wait_ends_with_an_error(tmp_path, read_only):
+    """The error says what to do."""
     path = tmp_path / "state.duckdb"
     state = StateDatabase(str(path), wait_seconds=0.05)
     with holding_state(path), state.scratch() as connection:
@@ -85,14 +85,14 @@ def test_the_wait_ends(tmp_path, read_only):
         # The connection is as it was.
         assert connection.execute("SELECT 1").fetchall() == [(1,)]
     assert str(raised.value) == (
-        f"The state database {path} was in use by another process for 0.05 seconds. Close the program"
-        " that holds it open (a DuckDB shell, a notebook) and run this again: nothing was changed."
+        f"The state database {path} was in use by another process for 0.05 seconds, so nothing was"
+        " changed. Close the program that has it open (a DuckDB shell, a notebook) and run this again."
     )
 
 
 @pytest.mark.parametrize("spelling", ["state.duckdb", "link.duckdb"])
 def test_threads_wait_for_each_other(tmp_path, spelling):
-    """Two threads of one process, whatever they call the file."""
+    """Two threads of one process, however they spell the path."""
     path = tmp_path / "state.duckdb"
     (tmp_path / "link.duckdb").symlink_to(path)
     inside, told, heard = threading.Event(), threading.Event(), []
@@ -115,11 +115,11 @@ def test_threads_wait_for_each_other(tmp_path, spelling):
         inside.wait()
         with StateDatabase(str(tmp_path / spelling), on_wait=on_wait).transaction() as connection:
             assert connection.execute(COUNT).fetchall() == [(1,)]
-    assert heard == [f"Waiting for {tmp_path / spelling}, in use by another process …"]
+    assert heard == [f"Waiting for {tmp_path / spelling}, which another process is using …"]
 
 
 def test_many_threads_lose_no_update(tmp_path):
-    """Each waits for its turn, also when none of them finds a file yet."""
+    """Each waits for its turn, even if none of them finds a file yet."""
     path = tmp_path / "state.duckdb"
     failures: list[Exception] = []
 

@@ -1,4 +1,4 @@
-"""A checkpoint that ended within a block: the state opens again, with all that was committed."""
+"""A checkpoint that was killed within a block: the state opens again, with every committed row."""
 
 import shutil
 
@@ -58,15 +58,15 @@ def _members(path):
 
 
 def test_without_the_journal_such_a_file_does_not_open(torn):
-    """So the next test proves what it says."""
+    """So the next test proves what it claims."""
     _journal(torn).unlink()
     with pytest.raises(StateUnusableError, match="checksum"):
         _members(torn)
 
 
 @pytest.mark.parametrize("first", ["reader", "writer"])
-def test_a_torn_block_is_mended_by_whoever_opens_the_state(torn, first):
-    """Nothing that was committed is missing, and the file is whole for good."""
+def test_a_torn_block_is_repaired_when_the_state_is_opened(torn, first):
+    """No committed row is missing, and the file stays sound."""
     if first == "writer":
         StateDatabase(str(torn)).transact(
             lambda connection: connection.execute(_INSERT, [1500, 1600]).fetchall()
@@ -78,8 +78,8 @@ def test_a_torn_block_is_mended_by_whoever_opens_the_state(torn, first):
         assert connection.execute(_COUNT).fetchall() == [(members, members)]
 
 
-def test_the_journal_of_a_checkpoint_that_ended_is_of_no_use(tmp_path):
-    """Killed after the header was written: the blocks are newer than the kept ones."""
+def test_the_journal_of_a_completed_checkpoint_is_ignored(tmp_path):
+    """Killed after the header was written, so the blocks are newer than the saved ones."""
     path = tmp_path / "state.duckdb"
     state = StateDatabase(str(path))
     with state.scratch() as connection, state.attached(connection):
@@ -91,11 +91,11 @@ def test_the_journal_of_a_checkpoint_that_ended_is_of_no_use(tmp_path):
     assert not _journal(path).exists()
 
 
-def test_a_state_in_use_is_not_mended(torn):
-    """Whoever has it open has it right; blocks put back below it would be old ones."""
+def test_a_state_in_use_is_not_repaired(torn):
+    """It is sound for the process that has it open; restored blocks would be old ones."""
     journal = _journal(torn).read_bytes()
     _members(torn)
-    # Its headers are those of the file, and its blocks nonsense.
+    # Its headers are those of the file; its blocks are garbage.
     nonsense = bytearray(journal[: journal.index(b"\n") + 1] + torn.read_bytes()[:_HEADERS])
     nonsense += bytes(len(journal) - len(nonsense))
     with holding_state(torn):

@@ -1,4 +1,4 @@
-"""An engine is used again, and nothing of its last use is left in it."""
+"""An engine is reused, without anything of its last use."""
 
 import multiprocessing
 from concurrent.futures import ThreadPoolExecutor
@@ -22,12 +22,12 @@ def state(tmp_path):
 
 
 def spill_of(connection):
-    """The folder of an engine, by which it is told from others."""
+    """The folder of an engine, which identifies it."""
     return connection.execute("SELECT current_setting('temp_directory')").fetchone()[0]
 
 
-def test_it_is_used_again_and_empty(state):
-    """Temporary tables, registered rows and the attached state are those of one use."""
+def test_an_engine_is_reused_empty(state):
+    """Temporary tables, registered rows, and the attached state belong to one use."""
     with state.transaction() as connection:
         first = spill_of(connection)
         connection.execute("CREATE TEMP TABLE mine AS FROM range(1_000)")
@@ -45,8 +45,8 @@ def test_it_is_used_again_and_empty(state):
                 connection.execute(f"FROM {table}")
 
 
-def test_it_takes_the_memory_of_its_use(state):
-    """Not that of the one before."""
+def test_an_engine_has_the_memory_limit_of_its_use(state):
+    """Not that of the previous use."""
     with state.scratch() as connection:
         usual = settings_of(connection)
     with state.sparing().scratch() as connection:
@@ -61,7 +61,7 @@ def settings_of(connection):
     return connection.execute(settings).fetchone()
 
 
-def test_two_at_a_time_are_two(state):
+def test_two_uses_at_a_time_have_two_engines(state):
     """In one thread or in several."""
     with ThreadPoolExecutor(1) as other, state.scratch() as one, state.scratch() as another:
         one.execute("SET memory_limit = '1GB'")
@@ -80,8 +80,8 @@ def test_two_at_a_time_are_two(state):
         (KeyboardInterrupt(), KeyboardInterrupt),
     ],
 )
-def test_after_an_error_it_is_not_used_again(state, error, told):
-    """Whatever the error was; its folder is gone."""
+def test_an_engine_is_not_reused_after_an_error(state, error, told):
+    """Whatever the error was. Its folder is deleted."""
     used = []
 
     def fails():
@@ -96,8 +96,8 @@ def test_after_an_error_it_is_not_used_again(state, error, told):
         assert spill_of(connection) != used[0]
 
 
-def test_what_a_killed_process_spilled_is_removed_by_the_next(state, tmp_path, monkeypatch):
-    """And nothing of a process that lives."""
+def test_the_next_process_removes_what_a_killed_one_spilled(state, tmp_path, monkeypatch):
+    """And nothing of a living process."""
     folder = tmp_path / "temporary"
     folder.mkdir()
     monkeypatch.setenv("TMPDIR", str(folder))
@@ -118,8 +118,8 @@ def test_what_a_killed_process_spilled_is_removed_by_the_next(state, tmp_path, m
         assert list(folder.iterdir()) == []
 
 
-def test_a_forked_process_makes_its_own(state):
-    """It has none of the threads of the engine that it got a copy of."""
+def test_a_forked_process_creates_its_own_engine(state):
+    """It has a copy of the engine without its threads."""
     with state.scratch() as connection:
         mine = spill_of(connection)
     fork = multiprocessing.get_context("fork")

@@ -1,4 +1,4 @@
-"""A writer that is killed leaves a file that opens, with what was committed and nothing else."""
+"""A killed writer leaves a file that opens, with what was committed and nothing else."""
 
 import pytest
 
@@ -16,8 +16,8 @@ def _destinations(path, *, writing):
 
 
 @pytest.mark.parametrize("writing", [False, True])
-def test_an_open_transaction_is_undone(tmp_path, writing):
-    """For the next reader as for the next writer."""
+def test_an_open_transaction_is_rolled_back(tmp_path, writing):
+    """For the next reader and for the next writer."""
     path = tmp_path / "state.duckdb"
     with StateDatabase(str(path)).transaction() as connection:
         connection.execute(INSERT.format(destination="before"))
@@ -28,7 +28,7 @@ def test_an_open_transaction_is_undone(tmp_path, writing):
 
 @pytest.mark.parametrize("writing", [False, True])
 def test_a_committed_transaction_stays(tmp_path, writing):
-    """Although the writer had no time to bring it from the log into the file."""
+    """Even if the writer had no time to move it from the log into the file."""
     path = tmp_path / "state.duckdb"
     with holding_state(path, "BEGIN", OTHER, "COMMIT") as other:
         other.kill()
@@ -36,7 +36,7 @@ def test_a_committed_transaction_stays(tmp_path, writing):
     assert _destinations(path, writing=writing) == ["killed"]
 
 
-def test_an_error_in_a_transaction_undoes_it(tmp_path):
+def test_an_error_in_a_transaction_rolls_it_back(tmp_path):
     """And the state can be used again."""
     path = tmp_path / "state.duckdb"
 

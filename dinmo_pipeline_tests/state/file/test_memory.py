@@ -1,4 +1,4 @@
-"""A sparing state takes little memory, and more where that does not suffice."""
+"""A sparing state takes little memory, and more only if needed."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ import pytest
 from dinmo_pipeline.state.errors import StateMemoryError
 from dinmo_pipeline.state.file.database import StateDatabase
 
-# One value of so many bytes cannot be put aside on disk.
+# A single value of this size cannot be moved to disk.
 _TOO_LARGE_FOR_64_MB = "SELECT length(string_agg(repeat('x', 1000), '')) FROM range(120000)"
 
 
@@ -17,13 +17,13 @@ def _limit(connection: duckdb.DuckDBPyConnection) -> str:
 
 
 def test_a_sparing_state_limits_duckdb(tmp_path: Path) -> None:
-    """The work of many hours takes the same memory whatever the size of the machine."""
+    """Work of many hours takes the same memory on a machine of any size."""
     state = StateDatabase(str(tmp_path / "state.duckdb")).sparing()
     assert state.transact(_limit) == "61.0 MiB"
 
 
-def test_work_that_needs_more_begins_again_with_more(tmp_path: Path) -> None:
-    """What was written before the memory ran out is undone, so the second try does it once."""
+def test_work_that_needs_more_memory_starts_again_with_more(tmp_path: Path) -> None:
+    """What was written before is rolled back, so the second attempt does it once."""
     state = StateDatabase(str(tmp_path / "state.duckdb")).sparing()
     limits = []
 
@@ -41,8 +41,8 @@ def test_work_that_needs_more_begins_again_with_more(tmp_path: Path) -> None:
     assert found == [(1,)]
 
 
-def test_a_limit_that_was_set_is_kept(tmp_path: Path) -> None:
-    """Only a sparing state may take more than it was given."""
+def test_an_explicit_memory_limit_is_kept(tmp_path: Path) -> None:
+    """Only a sparing state may take more."""
     state = StateDatabase(str(tmp_path / "state.duckdb"), memory_limit="65MB")
     with pytest.raises(StateMemoryError):
         state.transact(lambda connection: connection.execute(_TOO_LARGE_FOR_64_MB).fetchall())

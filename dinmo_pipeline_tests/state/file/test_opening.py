@@ -1,4 +1,4 @@
-"""Opening the state: made private, brought forward, or refused with a sentence that helps."""
+"""Opening the state: created private, migrated, or refused with a helpful error."""
 
 import os
 import stat
@@ -25,7 +25,7 @@ def _mode(path):
 
 
 def test_file_and_log_are_private(tmp_path):
-    """Also the write-ahead log, and the umask is put back."""
+    """Also the write-ahead log, and the umask is restored."""
     umask = os.umask(0o022)
     try:
         state = StateDatabase(str(tmp_path / "new" / "folders" / "state.duckdb"))
@@ -40,14 +40,14 @@ def test_file_and_log_are_private(tmp_path):
         os.umask(umask)
 
 
-def test_a_reader_makes_nothing(tmp_path):
-    """A state that is not there is empty."""
+def test_a_reader_creates_nothing(tmp_path):
+    """A state that does not exist is empty."""
     assert _open(tmp_path / "state.duckdb", read_only=True) == [(CURRENT_VERSION,)]
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_reader_of_another_database_sees_an_empty_state(tmp_path):
-    """No sync was there yet; the next one makes its schema beside what is there."""
+    """The next sync adds the schema to what is there."""
     path = tmp_path / "mine.duckdb"
     with duckdb.connect(str(path)) as connection:
         connection.execute("CREATE TABLE mine AS SELECT 1 AS number")
@@ -58,8 +58,8 @@ def test_a_reader_of_another_database_sees_an_empty_state(tmp_path):
 
 
 @pytest.mark.parametrize("read_only", [False, True])
-def test_a_file_that_is_no_database(tmp_path, read_only):
-    """It is left as it is."""
+def test_a_file_that_is_not_a_database_is_an_error(tmp_path, read_only):
+    """The file is left as it is."""
     path = tmp_path / "state.duckdb"
     path.write_text("not a database" * 1000)
     with pytest.raises(StateUnusableError) as raised:
@@ -72,8 +72,8 @@ def test_a_file_that_is_no_database(tmp_path, read_only):
 
 
 @pytest.mark.parametrize("read_only", [False, True])
-def test_a_damaged_database(tmp_path, read_only):
-    """What DuckDB says of it is passed on."""
+def test_a_damaged_database_is_an_error(tmp_path, read_only):
+    """It passes on what DuckDB says."""
     path = tmp_path / "state.duckdb"
     _open(path, read_only=False)
     with path.open("r+b") as file:
@@ -86,8 +86,8 @@ def test_a_damaged_database(tmp_path, read_only):
 
 
 @pytest.mark.parametrize("read_only", [False, True])
-def test_a_folder(tmp_path, read_only):
-    """In the place of the file."""
+def test_a_folder_in_place_of_the_file_is_an_error(tmp_path, read_only):
+    """The state cannot be opened."""
     with pytest.raises(StateUnusableError) as raised:
         _open(tmp_path, read_only=read_only)
     assert str(raised.value) == (
@@ -96,8 +96,8 @@ def test_a_folder(tmp_path, read_only):
     )
 
 
-def test_a_file_in_the_place_of_the_folder(tmp_path):
-    """The state cannot be made."""
+def test_a_file_in_place_of_the_folder_is_an_error(tmp_path):
+    """The state cannot be created."""
     (tmp_path / "file").touch()
     path = tmp_path / "file" / "state.duckdb"
     with pytest.raises(StateUnusableError) as raised:
@@ -109,8 +109,8 @@ def test_a_file_in_the_place_of_the_folder(tmp_path):
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_a_folder_that_must_not_be_written(tmp_path):
-    """The state cannot be made."""
+def test_a_read_only_folder_is_an_error(tmp_path):
+    """The state cannot be created."""
     tmp_path.chmod(0o500)
     with pytest.raises(StateUnusableError, match=r"cannot be created: .*Permission denied"):
         _open(tmp_path / "state.duckdb", read_only=False)
@@ -119,20 +119,20 @@ def test_a_folder_that_must_not_be_written(tmp_path):
 
 @pytest.mark.parametrize("read_only", [False, True])
 def test_a_newer_schema_is_refused(tmp_path, read_only):
-    """A newer release wrote it; ours would not know what to keep."""
+    """This release would not know what to keep."""
     path = tmp_path / "state.duckdb"
     with StateDatabase(str(path)).transaction() as connection:
         connection.execute("INSERT INTO dinmo.schema_version VALUES (99, now())")
     with pytest.raises(StateVersionError) as raised:
         _open(path, read_only=read_only)
     assert str(raised.value) == (
-        f"{path} has state schema 99; this release knows up to {CURRENT_VERSION}. Upgrade"
-        " dinmo-pipeline, or point `state: {database: …}` at another file."
+        f"{path} has state schema 99, but this release supports up to {CURRENT_VERSION}. Upgrade"
+        " dinmo-pipeline, or set `state: {database: …}` to another file."
     )
 
 
 def test_an_older_schema_is_refused_to_a_reader(tmp_path):
-    """Who cannot bring it forward."""
+    """A reader cannot migrate it."""
     path = tmp_path / "state.duckdb"
     with StateDatabase(str(path)).transaction() as connection:
         connection.execute("UPDATE dinmo.schema_version SET version = -1")
@@ -140,11 +140,11 @@ def test_an_older_schema_is_refused_to_a_reader(tmp_path):
         _open(path, read_only=True)
     assert str(raised.value) == (
         f"{path} has state schema -1, older than {CURRENT_VERSION}. The next `dinmo sync`"
-        " brings it forward."
+        " will migrate it."
     )
 
 
 def test_every_error_is_a_state_error():
-    """One name catches them all."""
+    """One class catches all of them."""
     assert issubclass(StateUnusableError, StateError)
     assert issubclass(StateVersionError, StateError)

@@ -1,4 +1,4 @@
-"""A mark tells a run that was killed from one that is alive, and from one that ended."""
+"""A mark distinguishes a killed run from a living one, and from one that ended."""
 
 import pytest
 
@@ -8,7 +8,7 @@ from dinmo_pipeline_tests.state.file.other_process import marking_run
 
 
 def test_a_run_is_dead_when_its_process_was_killed(tmp_path):
-    """And not before; what it leaves is found until somebody takes it away."""
+    """Not before, and its mark is found until somebody deletes it."""
     with marking_run(tmp_path, "a-run") as other:
         assert list(dead_runs(tmp_path)) == []
         other.kill()
@@ -19,7 +19,7 @@ def test_a_run_is_dead_when_its_process_was_killed(tmp_path):
 
 
 def test_a_run_marks_itself_once(tmp_path):
-    """`dinmo sync` before it makes the run, and the run's resources again."""
+    """`dinmo sync` marks it before the run exists, and the run's resources mark it again."""
     folder = tmp_path / "locks"
     with run_mark(folder, "a-run"):
         with run_mark(folder, "a-run"):
@@ -29,7 +29,7 @@ def test_a_run_marks_itself_once(tmp_path):
     assert list(folder.iterdir()) == []
 
 
-def test_a_mark_that_goes_while_it_is_looked_at_is_no_dead_run(tmp_path):
+def test_a_mark_that_vanishes_during_the_check_is_not_a_dead_run(tmp_path):
     """Its run ended after the folder was listed."""
     with marking_run(tmp_path, "first") as other, marking_run(tmp_path, "second"):
         other.kill()
@@ -39,8 +39,8 @@ def test_a_mark_that_goes_while_it_is_looked_at_is_no_dead_run(tmp_path):
         assert list(found) == []
 
 
-def test_a_folder_that_cannot_be_made(tmp_path):
-    """Is the state's trouble, in words."""
+def test_a_folder_that_cannot_be_created_is_an_error(tmp_path):
+    """A StateUnusableError with the path and the reason."""
     (tmp_path / "file").touch()
     with pytest.raises(StateUnusableError), run_mark(tmp_path / "file" / "locks", "a-run"):
         pass

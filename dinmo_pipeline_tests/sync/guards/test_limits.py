@@ -10,6 +10,14 @@ from hypothesis import strategies as st
 from dinmo_pipeline.config.declarations import Guards
 from dinmo_pipeline.state.changes import ChangeSet
 from dinmo_pipeline.state.readings import Reading, Readings, StoredReading
+from dinmo_pipeline.sync.guards.holds import (
+    EmptySegment,
+    InconsistentCounts,
+    RemovedShare,
+    Suspicion,
+    UnansweredMembers,
+    UnidentifiedShare,
+)
 from dinmo_pipeline.sync.guards.limits import ALWAYS_ALLOWED_REMOVALS, reason_to_hold
 
 COUNTS = st.integers(min_value=0, max_value=100_000)
@@ -20,7 +28,7 @@ HEALTHY = Readings(Reading("email", 100, 0, 0, 0, 0), None)
 
 
 def reason_of(changes, **guards):
-    """The reason where the source is in order."""
+    """The reason to hold when nothing is wrong with the source."""
     return reason_to_hold(changes, HEALTHY, Guards(**guards))
 
 
@@ -56,7 +64,7 @@ def test_more_than_the_share_and_more_than_ten_are_held(leaving, tagged, held):
 
 def test_an_empty_segment_is_held_also_when_it_was_small():
     """One tagged contact is enough; none is nothing to hold."""
-    assert reason_of(change_set(members=0, tagged=1, leaving=1)) is not None
+    assert reason_of(change_set(members=0, tagged=1, leaving=1)).cause == EmptySegment(tagged=1)
     assert reason_of(change_set(members=0, tagged=0)) is None
 
 
@@ -79,7 +87,7 @@ def test_a_larger_share_never_holds_more(leaving, tagged, share):
 
 @given(COUNTS, COUNTS)
 def test_what_is_not_held_is_few_or_within_the_share(leaving, tagged):
-    """The guarantee that people rely on, told the other way round."""
+    """The guarantee that people rely on, stated the other way round."""
     leaving = min(leaving, tagged)
     if reason_of(change_set(tagged=tagged, leaving=leaving)) is None:
         assert leaving <= ALWAYS_ALLOWED_REMOVALS or leaving <= 0.3 * tagged
@@ -100,7 +108,9 @@ def hold(leaving, *, applied=THEN, guards=None, **now):
 
 def test_a_loss_of_identifiers_is_held_far_below_the_share_of_removals():
     """The whole sentence: who, why, what is allowed, and what the source did."""
-    assert hold(80, null_identifiers=100, malformed_identifiers=5) == (
+    held = hold(80, null_identifiers=100, malformed_identifiers=5)
+    assert held.cause == UnidentifiedShare(80, 1_000, 80, Suspicion.LOST_IDENTIFIERS, 0.05)
+    assert held.sentence == (
         "80 of 1,000 tagged contacts would lose the tag, up to 80 of them (8%) because their rows lost"
         " the identifier; max_unidentified_share allows 5%. 85 more rows have no identifier of their"
         f" own than in {SINCE}: 80 NULL, 5 malformed."
@@ -161,7 +171,9 @@ def test_ten_contacts_are_never_held_for_it():
 
 def test_a_new_type_makes_every_removal_suspect():
     """007 became 7: few enough for the share of removals, and nobody left."""
-    assert hold(80, identifier_type="INTEGER") == (
+    held = hold(80, identifier_type="INTEGER")
+    assert held.cause == UnidentifiedShare(80, 1_000, 80, Suspicion.NEW_TYPE, 0.05)
+    assert held.sentence == (
         "80 of 1,000 tagged contacts would lose the tag, up to 80 of them (8%) because of the"
         " identifier's new type; max_unidentified_share allows 5%. The identifier's type changed from"
         f" VARCHAR to INTEGER since {SINCE}."
@@ -171,10 +183,11 @@ def test_a_new_type_makes_every_removal_suspect():
     assert hold(80, identifier_type="INTEGER", match_by="user_id") is None
 
 
-def test_another_reason_tells_what_the_source_did_as_well():
-    """A person who reads that half would go learns why."""
-    reason = hold(500, null_identifiers=520, identifier_type="JSON")
-    assert reason == (
+def test_any_reason_also_says_what_happened_to_the_identifiers_upstream():
+    """So a person who reads that half would lose the tag learns why."""
+    held = hold(500, null_identifiers=520, identifier_type="JSON")
+    assert held.cause == RemovedShare(500, 1_000, 0.3)
+    assert held.sentence == (
         "500 of 1,000 tagged contacts (50%) would lose the tag; max_removed_share allows 30%."
         f" 500 more rows have no identifier of their own than in {SINCE}: 500 NULL."
         f" The identifier's type changed from VARCHAR to JSON since {SINCE}."
@@ -183,28 +196,27 @@ def test_another_reason_tells_what_the_source_did_as_well():
 
 def test_without_an_applied_reading_every_row_without_identifier_counts():
     """What cannot be compared is not trusted; where nobody leaves there is nothing to hold."""
-    assert hold(80, applied=None, null_identifiers=60) == (
+    assert hold(80, applied=None, null_identifiers=60).sentence == (
         "80 of 1,000 tagged contacts would lose the tag, up to 60 of them (6%) because their rows lost"
         " the identifier; max_unidentified_share allows 5%. 60 rows have no identifier of their own"
-        " (60 NULL), and no reading was applied yet to compare with."
+        " (60 NULL); no reading has been applied yet to compare with."
     )
     assert hold(0, applied=None, null_identifiers=60) is None
 
 
 def test_a_guard_that_cannot_be_evaluated_holds():
-    """No reading, counts that contradict one another, a share that is no number."""
+    """No reading, counts that contradict one another, a share that is not a number."""
     leaving = change_set(members=920, tagged=1_000, leaving=80)
-    assert "has no reading of the rows" in str(
-        reason_to_hold(leaving, Readings(None, None), Guards())
-    )
+    unread = reason_to_hold(leaving, Readings(None, None), Guards())
+    assert unread.cause == UnidentifiedShare(80, 1_000, 80, Suspicion.UNKNOWN, 0.05)
     for impossible in (
         replace(leaving, leaving_contacts=1_001),
         replace(leaving, leaving_contacts=-1),
         replace(leaving, tagged_contacts=0),
         replace(leaving, unknown=-1),
     ):
-        reason = reason_to_hold(impossible, HEALTHY, Guards(1.0, 1.0, 1.0))
-        assert str(reason).startswith("The guard cannot be evaluated: ")
+        held = reason_to_hold(impossible, HEALTHY, Guards(1.0, 1.0, 1.0))
+        assert isinstance(held.cause, InconsistentCounts)
     for guards in (Guards(max_removed_share=float("nan")), Guards(0.3, float("nan"))):
         lost = Readings(replace(THEN.rows, null_identifiers=100), THEN)
         assert reason_to_hold(leaving, lost, guards) is not None
@@ -214,10 +226,8 @@ def test_members_intercom_did_not_answer_for_excuse_nobody():
     """Before the lookup they may be those who seem to leave; after it nobody knows."""
     seeming = change_set(tagged=1_000, leaving=40, unknown=40)
     assert reason_of(seeming) is None
-    assert reason_to_hold(seeming, HEALTHY, Guards(), looked=True) == (
-        "The guard cannot be evaluated: Intercom did not answer for 40 members, who may be among the 40"
-        " tagged contacts that would lose the tag."
-    )
+    held = reason_to_hold(seeming, HEALTHY, Guards(), looked=True)
+    assert held.cause == UnansweredMembers(unanswered=40, leaving=40)
     few = change_set(tagged=1_000, leaving=10, unknown=40)
     assert reason_to_hold(few, HEALTHY, Guards(), looked=True) is None
 

@@ -1,4 +1,4 @@
-"""The columns that the source has of the tables in the tests of segments, as DuckDB has them."""
+"""The source's columns of the tables in unit tests, as DuckDB types."""
 
 import re
 from collections.abc import Mapping
@@ -29,7 +29,7 @@ _PRECISION_AND_SCALE = re.compile(r"\(\s*([0-9]+)\s*,\s*([0-9]+)\s*\)")
 
 
 def columns_in_source(project: Project, source: OpenSource) -> dict[TableId, Columns]:
-    """The columns that the source has of each table in a test; tables that it has not are left out.
+    """The source's columns of each table in a test; tables that do not exist there are left out.
 
     Raises:
         SourceError: the source does not answer.
@@ -58,6 +58,6 @@ def _tables_of_tests(project: Project) -> list[str]:
 
 def _duckdb_type(type_: ColumnType) -> str:
     digits = _PRECISION_AND_SCALE.search(type_.type)
-    if type_.kind == "decimal" and digits and int(digits[1]) <= 38:  # noqa: PLR2004 - DuckDB's widest
+    if type_.kind == "decimal" and digits and int(digits[1]) <= 38:  # noqa: PLR2004  # DuckDB's widest
         return f"DECIMAL({digits[1]}, {digits[2]})"
     return _TYPES[type_.kind]

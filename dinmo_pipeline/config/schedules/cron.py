@@ -1,6 +1,6 @@
-"""Cron expressions of five fields, checked without importing Dagster (its import takes seconds).
+"""Cron expressions of five fields, checked without importing Dagster, which takes seconds.
 
-What is accepted here is a subset of what Dagster's scheduler accepts; a test holds the two together.
+What is accepted here is a subset of what Dagster's scheduler accepts; a test compares them.
 """
 
 import re
@@ -35,16 +35,17 @@ _FIELDS = (
     _Field("month", 1, 12, _MONTHS),
     _Field("day of the week", 0, 7, _DAYS),
 )
-_LONGEST_MONTHS = {2: 29, 4: 30, 6: 30, 9: 30, 11: 30}
+_DAYS_PER_MONTH = {2: 29, 4: 30, 6: 30, 9: 30, 11: 30}
 
 
 def fault_in_cron(expression: str) -> str | None:
-    """What is wrong with a cron expression, continuing `schedule …`; None when it is right."""
+    """What is wrong with a cron expression, continuing `schedule …`; None if it is valid."""
     if expression in NICKNAMES:
         return None
     fields = expression.lower().split()
     if expression.startswith("@") or len(fields) != len(_FIELDS):
-        return f"must be `manual` or five cron fields: {', '.join(field.name for field in _FIELDS)}"
+        names = ", ".join(field.name for field in _FIELDS)
+        return f"must be `manual`, words such as `daily at 07:30`, or five cron fields: {names}"
     sets = []
     for field, text in zip(_FIELDS, fields, strict=True):
         values = _values(field, text)
@@ -56,7 +57,7 @@ def fault_in_cron(expression: str) -> str | None:
 
 
 def _fault_in_days(days: set[int], months: set[int]) -> str | None:
-    if all(min(days) > _LONGEST_MONTHS.get(month, 31) for month in months):
+    if all(min(days) > _DAYS_PER_MONTH.get(month, 31) for month in months):
         return "names a day that never comes in the months it names"
     return None
 

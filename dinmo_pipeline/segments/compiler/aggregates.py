@@ -1,60 +1,27 @@
-"""Tests of related rows, as semi-joins: the row's key among the keys of the related rows that count.
+"""Tests of related rows, as semi-joins: is the row's key among the keys of the related rows that match?
 
-Rows without related rows are never made up: what is true of no row at all (`none`, `count: 0`) is the absence
-of related rows that contradict it.
+A condition that is true without any related row (`none`, `count: 0`) is compiled as the absence of related
+rows that contradict it.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 
 from sqlglot import exp
 
 from dinmo_pipeline.config.declarations.conditions import Measure, Test
+from dinmo_pipeline.segments.compiler.catalog import TypedColumn
 from dinmo_pipeline.segments.compiler.comparisons import as_text, field_test, without_negation
-from dinmo_pipeline.segments.compiler.mismatches import UnfitTestError
-from dinmo_pipeline.segments.compiler.scope import Scope, TypedColumn
+from dinmo_pipeline.segments.compiler.mismatches import MismatchError, as_declared
+from dinmo_pipeline.segments.compiler.related_rows import RelatedRows
 from dinmo_pipeline.segments.sql import literals
 from dinmo_pipeline.segments.sql.clock import Clock
 from dinmo_pipeline.segments.sql.columns import ColumnType
 from dinmo_pipeline.segments.sql.identifiers import column, identifier
-from dinmo_pipeline.segments.sql.key_sets import among, derived, equal, not_among
+from dinmo_pipeline.segments.sql.key_sets import among, derived, not_among
 
-_COUNT = ColumnType("integer", "whole number (a count)")
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One relation on the path: its rows, and the pairs of (our, their) columns that must be equal."""
-
-    scope: Scope
-    pairs: tuple[tuple[exp.Expr, exp.Expr], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class RelatedRows:
-    """The rows at the end of a path of relations, those that hold `where`, joined along the path."""
-
-    steps: tuple[Step, ...]
-    where: exp.Expr | None
-
-    @property
-    def our_keys(self) -> list[exp.Expr]:
-        """The outer row's columns that the first relation joins by."""
-        return [ours.copy() for ours, _ in self.steps[0].pairs]
-
-    @property
-    def their_keys(self) -> list[exp.Expr]:
-        """The columns of the first related rows that must be equal to the outer row's."""
-        return [theirs.copy() for _, theirs in self.steps[0].pairs]
-
-    def select(self, *expressions: exp.Expr) -> exp.Select:
-        """The related rows of all outer rows."""
-        first, *further = self.steps
-        query = exp.select(*expressions).from_(first.scope.from_clause())
-        for step in further:
-            query = query.join(step.scope.from_clause(), on=equal(step.pairs))
-        return query if self.where is None else query.where(self.where)
+_COUNT = ColumnType("integer", "a count")
+_TITLES = {"sum": "a sum", "avg": "an average"}
 
 
 def exists(rows: RelatedRows) -> exp.Expr:
@@ -63,10 +30,10 @@ def exists(rows: RelatedRows) -> exp.Expr:
 
 
 def count(rows: RelatedRows, counted: TypedColumn | None, test: Test, clock: Clock) -> exp.Expr:
-    """A test of the number of related rows, or of a column's distinct values (NULL is none).
+    """A test of the number of related rows, or of a column's distinct values without NULL.
 
     Raises:
-        UnfitTestError: the test does not fit a count.
+        MismatchError: the test does not fit a count.
     """
     number: exp.Expr = exp.Count(this=exp.Star())
     if counted is not None:
@@ -83,10 +50,10 @@ def count(rows: RelatedRows, counted: TypedColumn | None, test: Test, clock: Clo
 def aggregate(
     rows: RelatedRows, measure: Measure, measured: TypedColumn, test: Test, clock: Clock
 ) -> exp.Expr:
-    """A test of the sum, average, least or greatest of a column; of no values it is unknown: false.
+    """A test of the sum, average, minimum or maximum of a column; false if there are no values.
 
     Raises:
-        UnfitTestError: the measure does not fit the column, or the test what comes out.
+        MismatchError: the measure does not fit the column, or the test does not fit the measure.
     """
     operand, result = _aggregated(measure, measured)
     positive, is_opposite = without_negation(test)
@@ -105,10 +72,10 @@ def first_or_last(
     last: bool,
     alias: str,
 ) -> exp.Expr:
-    """A test of a column in the first or last related row, by `order`; NULLs come after all others.
+    """A test of a column in the first or last related row by `order`, where NULLs always come last.
 
     Raises:
-        UnfitTestError: the test does not fit the column.
+        MismatchError: the test does not fit the column.
     """
     value = as_text(measured.expression, measured.type)
     ordering = [
@@ -125,7 +92,7 @@ def first_or_last(
         *keys, exp.alias_(value, identifier("v")), exp.alias_(place, identifier("n"))
     )
     positive, is_opposite = without_negation(test)
-    holds = field_test(column(alias, "v"), _read(measured.type), positive, clock)
+    holds = field_test(column(alias, "v"), _without_cast(measured.type), positive, clock)
     kept = (
         exp.select(*(column(alias, name) for name in names))
         .from_(derived(ranked, alias))
@@ -134,8 +101,8 @@ def first_or_last(
     return not_among(rows.our_keys, kept) if is_opposite else among(rows.our_keys, kept)
 
 
-def _read(type_: ColumnType) -> ColumnType:
-    """The type of a value that was read as text if need be."""
+def _without_cast(type_: ColumnType) -> ColumnType:
+    """The type of a value that was cast to text already, where that was needed."""
     return ColumnType(type_.kind, type_.type)
 
 
@@ -143,20 +110,20 @@ def _aggregated(measure: Measure, measured: TypedColumn) -> tuple[exp.Expr, Colu
     type_ = measured.type
     if measure in ("sum", "avg"):
         if not type_.is_number:
-            raise UnfitTestError(f"{measure} needs numbers, and the column's type is {type_.type}")
+            raise MismatchError(f"`{measure}` needs numbers; the column is {type_.type}.")
         kind = "decimal" if measure == "avg" and type_.kind == "integer" else type_.kind
         function = exp.Sum if measure == "sum" else exp.Avg
-        return function(this=measured.expression), ColumnType(kind, f"number ({measure})")
+        return function(this=measured.expression), ColumnType(kind, _TITLES[measure])
     if type_.kind in ("other", "boolean"):
-        raise UnfitTestError(
-            f"{measure} needs numbers, dates or text, and the column's type is {type_.type}"
+        raise MismatchError(
+            f"`{measure}` needs numbers, dates or text; the column is {type_.type}."
         )
     extreme = exp.Min if measure == "min" else exp.Max
-    return extreme(this=as_text(measured.expression, type_)), _read(type_)
+    return extreme(this=as_text(measured.expression, type_)), _without_cast(type_)
 
 
 def _is_true_of_zero(positive: Test) -> bool:
-    """Whether a positive test of a count holds where there is nothing to count."""
+    """Whether a test of a count, its negation taken off, is true of zero."""
     value = positive.value
     match positive.operator, value:
         case "in", tuple():
@@ -164,7 +131,9 @@ def _is_true_of_zero(positive: Test) -> bool:
         case "between", (int() | Decimal() as low, int() | Decimal() as high):
             return low <= 0 <= high
     if positive.operator == "is_set" or not isinstance(value, int | Decimal):
-        raise UnfitTestError(f"a count is compared with numbers, not by {positive.operator}")
+        raise MismatchError(
+            f"A count is compared with numbers; {as_declared(positive)} does not apply."
+        )
     holds: dict[str, bool] = {
         "equals": value == 0,
         "greater_than": value < 0,
@@ -176,5 +145,5 @@ def _is_true_of_zero(positive: Test) -> bool:
 
 
 def _keys_having(rows: RelatedRows, having: exp.Expr) -> exp.Select:
-    """The keys of the related rows whose group holds a condition."""
+    """The keys of the related rows whose group meets a condition."""
     return rows.select(*rows.their_keys).group_by(*rows.their_keys).having(having)

@@ -1,0 +1,1 @@
+"""When something runs: cron expressions, schedules in words, and time zones."""

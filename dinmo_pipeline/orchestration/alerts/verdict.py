@@ -1,0 +1,91 @@
+"""What finished runs say about an activation: pure decisions over values, without Dagster."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from dinmo_pipeline.orchestration import naming
+from dinmo_pipeline.orchestration.alerts.troubles import Trouble
+
+_FAILED_JOB = {
+    naming.APPLY_TAG_CHANGES: Trouble.TAGS,
+    naming.RECONCILE_TAGS: Trouble.RECONCILIATION,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class CheckEvaluated:
+    """A run evaluated an asset check."""
+
+    check: str
+    passed: bool
+    description: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChangesComputed:
+    """A run computed the change set; `to_apply` is what a sync has to do in Intercom."""
+
+    to_apply: int
+
+
+@dataclass(frozen=True, slots=True)
+class TagsApplied:
+    """A run applied the change set."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunFailed:
+    """A run failed, though nobody interrupted it; `held` when a change set was held."""
+
+    job: str
+    summary: str
+    held: bool = False
+
+
+Finding = CheckEvaluated | ChangesComputed | TagsApplied | RunFailed
+
+Verdict = Mapping[Trouble, str | None]
+"""By kind of trouble: a sentence when it was found, None when it is over. Other kinds stay as they were."""
+
+
+def verdict(findings: Iterable[Finding]) -> Verdict:
+    """What a finished run says about its activation, from its findings in order."""
+    found: dict[Trouble, str | None] = {}
+    for finding in findings:
+        found |= _of(finding)
+    return found
+
+
+def troubles_after(kinds: Iterable[str], verdicts: Iterable[Verdict]) -> dict[str, str]:
+    """The troubles of an activation, each with a sentence, after some runs (oldest first).
+
+    `kinds` are those that it was in before; a trouble that no run mentions stays, without a sentence. Being
+    behind the schedule is left out, since no run shows that.
+    """
+    troubles = {kind: "" for kind in kinds if kind != Trouble.BEHIND}
+    for each in verdicts:
+        for kind, sentence in each.items():
+            if sentence is None:
+                troubles.pop(kind, None)
+            else:
+                troubles[kind] = sentence
+    return troubles
+
+
+def _of(finding: Finding) -> Verdict:
+    match finding:
+        case CheckEvaluated(naming.DRIFT, passed, description):
+            return {Trouble.DRIFT: None if passed else description, Trouble.RECONCILIATION: None}
+        case CheckEvaluated(naming.REMOVAL_GUARD, passed, description):
+            return {Trouble.HELD: None if passed else f"held. {description}"}
+        case CheckEvaluated():
+            return {}
+        case ChangesComputed(to_apply):
+            over: Verdict = {Trouble.MEMBERSHIP: None}
+            # Without changes, those that failed before are no longer needed.
+            return over if to_apply else {**over, Trouble.TAGS: None}
+        case TagsApplied():
+            return {Trouble.TAGS: None, Trouble.HELD: None}
+        case RunFailed(job, summary, held):
+            kind = Trouble.HELD if held else _FAILED_JOB.get(job, Trouble.MEMBERSHIP)
+            return {kind: summary}

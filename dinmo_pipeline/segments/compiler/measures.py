@@ -1,0 +1,76 @@
+"""A test of what is measured of related rows: which column is measured, and by which aggregate."""
+
+from dataclasses import dataclass
+
+from sqlglot import exp
+
+from dinmo_pipeline.config.declarations.conditions import RelatedCondition, Test
+from dinmo_pipeline.segments.compiler import aggregates
+from dinmo_pipeline.segments.compiler.catalog import Catalog, TypedColumn
+from dinmo_pipeline.segments.compiler.mismatches import MismatchError
+from dinmo_pipeline.segments.compiler.related_rows import RelatedRows
+from dinmo_pipeline.segments.sql.clock import Clock
+
+
+@dataclass(frozen=True, slots=True)
+class MeasureCompiler:
+    """Compiles the measures of a segment; `subject` names it in problems."""
+
+    catalog: Catalog
+    clock: Clock
+    subject: str
+
+    def compile(self, condition: RelatedCondition, rows: RelatedRows) -> exp.Expr | None:
+        """The test of the measure; None if a problem was noted.
+
+        Raises:
+            MismatchError: the measure does not fit its column, or the test does not fit the measure.
+        """
+        test = condition.test
+        if test is None:
+            raise MismatchError(
+                "A comparison is missing.", allowed=("at_least", "at_most", "equals")
+            )
+        if condition.measure == "count":
+            return aggregates.count(rows, None, test, self.clock)
+        measured = self._measured(condition, rows)
+        if measured is None:
+            return None
+        if condition.measure == "count_distinct":
+            return aggregates.count(rows, measured, test, self.clock)
+        if condition.measure in ("first", "last"):
+            return self._first_or_last(condition, test, rows, measured)
+        return aggregates.aggregate(rows, condition.measure, measured, test, self.clock)
+
+    def _measured(self, condition: RelatedCondition, rows: RelatedRows) -> TypedColumn | None:
+        if condition.field is None:
+            raise MismatchError(
+                "A column is missing after the relations.", hint="For example orders.amount."
+            )
+        found = self._column(condition, rows, condition.field)
+        if found is not None and found.type.kind == "other":
+            raise MismatchError(f"`{condition.measure}` does not apply to {found.type.type}.")
+        return found
+
+    def _first_or_last(
+        self, condition: RelatedCondition, test: Test, rows: RelatedRows, measured: TypedColumn
+    ) -> exp.Expr | None:
+        names = (condition.order_by, rows.steps[-1].scope.model.primary_key)
+        looked_up = [self._column(condition, rows, name) for name in names if name is not None]
+        order = [column.expression for column in looked_up if column is not None]
+        if len(order) < len(looked_up):
+            return None
+        return aggregates.first_or_last(
+            rows,
+            measured,
+            order,
+            test,
+            self.clock,
+            last=condition.measure == "last",
+            alias=self.catalog.alias(),
+        )
+
+    def _column(
+        self, condition: RelatedCondition, rows: RelatedRows, name: str
+    ) -> TypedColumn | None:
+        return self.catalog.column(rows.steps[-1].scope, name, condition.place, self.subject)

@@ -1,0 +1,98 @@
+"""Connecting to a warehouse on a server: the driver that each kind needs, and why connecting failed."""
+
+import importlib
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from dinmo_pipeline.segments.errors import SourceError
+from dinmo_pipeline.segments.sources.remote_source import Connection, RemoteSource, RemoteType
+
+
+@dataclass(frozen=True, slots=True)
+class Warehouse:
+    """A kind of warehouse: its driver, and the module and function that connect through it.
+
+    They are named, not imported, because the driver may not be installed.
+    """
+
+    title: str
+    driver: str
+    module: str
+    connect: str
+
+
+_POSTGRES_DRIVER = "adbc_driver_postgresql.dbapi"
+# The extra that installs the driver has the name of the type.
+WAREHOUSES: Mapping[RemoteType, Warehouse] = {
+    "postgres": Warehouse(
+        "PostgreSQL", _POSTGRES_DRIVER, "postgres_connection", "connect_postgres"
+    ),
+    "redshift": Warehouse("Redshift", _POSTGRES_DRIVER, "postgres_connection", "connect_redshift"),
+    "snowflake": Warehouse(
+        "Snowflake", "adbc_driver_snowflake.dbapi", "adbc_connection", "connect_snowflake"
+    ),
+    "bigquery": Warehouse(
+        "BigQuery", "adbc_driver_bigquery.dbapi", "adbc_connection", "connect_bigquery"
+    ),
+    "databricks": Warehouse(
+        "Databricks", "databricks.sql", "databricks_connection", "connect_databricks"
+    ),
+}
+
+
+@contextmanager
+def open_remote(type_: RemoteType, uri: str) -> Iterator[RemoteSource]:
+    """Connect to a warehouse for reading.
+
+    Raises:
+        SourceError: the driver is not installed, or the connection fails.
+    """
+    warehouse = WAREHOUSES[type_]
+    try:
+        importlib.import_module(warehouse.driver)
+    except ImportError as error:
+        raise SourceError(
+            f"{warehouse.title} needs a driver that is not installed:"
+            f" pip install 'dinmo-pipeline[{type_}]'"
+        ) from error
+    module = importlib.import_module(f"dinmo_pipeline.segments.sources.{warehouse.module}")
+    connect: Callable[[str], Connection] = getattr(module, warehouse.connect)
+    try:
+        connection = connect(uri)
+    except SourceError:
+        raise
+    except Exception as error:  # noqa: BLE001  # each driver has errors of its own
+        # Neither the driver's text nor its traceback is passed on: both may quote the URI.
+        raise SourceError(f"{warehouse.title} cannot be reached: {_reason(str(error))}") from None
+    try:
+        yield RemoteSource(type_, connection)
+    finally:
+        connection.close()
+
+
+_REASONS = (
+    (
+        r"password authentication failed|incorrect username or password|invalid.*token|401",
+        "it rejects the credentials",
+    ),
+    (
+        r"could not translate host name|no such host|name or service",
+        "the host of the URI is unknown",
+    ),
+    (r"connection refused", "no server listens on the host and port of the URI"),
+    (r"timeout|timed out", "it does not answer in time"),
+    (r"no pg_hba.conf entry", "it does not accept this user from this machine"),
+    (r"(role|database) .* does not exist", "it has no such user or database"),
+    (r"ssl|tls|certificate", "the encrypted connection fails"),
+    (r"no such file", "no server listens on the socket of the URI"),
+)
+
+
+def _reason(text: str) -> str:
+    """Why a connection failed, in our own words: the driver's may quote part of the URI."""
+    for pattern, reason in _REASONS:
+        if re.search(pattern, text, re.IGNORECASE | re.DOTALL):
+            return reason
+    return "the URI is not valid, or the server is of another kind (see docs/reference/sources.md)"

@@ -1,0 +1,181 @@
+"""Why a change set is held: values for code, and the only place that puts them into words."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import ClassVar
+
+from dinmo_pipeline.state.fingerprint import Fingerprint
+from dinmo_pipeline.state.readings import Readings
+from dinmo_pipeline.state.syncs import HoldReason
+from dinmo_pipeline.sync.guards.lost_identifiers import what_changed
+from dinmo_pipeline.text.wording import counted
+
+
+class Suspicion(StrEnum):
+    """Why contacts that seem to leave may have lost their identifier instead."""
+
+    LOST_IDENTIFIERS = "because their rows lost the identifier"
+    NEW_TYPE = "because of the identifier's new type"
+    UNKNOWN = "for an unknown reason (no earlier row counts)"
+
+
+@dataclass(frozen=True, slots=True)
+class InconsistentCounts:
+    """The counts in the state contradict one another."""
+
+    reason: ClassVar = HoldReason.INCONSISTENT_COUNTS
+    leaving: int
+    tagged: int
+
+
+@dataclass(frozen=True, slots=True)
+class EmptySegment:
+    """Nobody is a member any more, and `tagged` contacts carry the tag."""
+
+    reason: ClassVar = HoldReason.EMPTY_SEGMENT
+    tagged: int
+
+
+@dataclass(frozen=True, slots=True)
+class UnansweredMembers:
+    """Intercom did not answer for some members, who may be among the contacts that seem to leave."""
+
+    reason: ClassVar = HoldReason.UNANSWERED_MEMBERS
+    unanswered: int
+    leaving: int
+
+
+@dataclass(frozen=True, slots=True)
+class RemovedShare:
+    """More than the allowed share (0 to 1) of the tagged contacts would lose the tag."""
+
+    reason: ClassVar = HoldReason.REMOVED_SHARE
+    leaving: int
+    tagged: int
+    allowed: float
+
+
+@dataclass(frozen=True, slots=True)
+class UnidentifiedShare:
+    """Of the contacts that would lose the tag, more than the allowed share of all are `suspects`."""
+
+    reason: ClassVar = HoldReason.UNIDENTIFIED_SHARE
+    leaving: int
+    tagged: int
+    suspects: int
+    suspicion: Suspicion
+    allowed: float
+
+
+@dataclass(frozen=True, slots=True)
+class OtherChanges:
+    """The change set is not the one that was reviewed."""
+
+    reason: ClassVar = HoldReason.NOT_AS_REVIEWED
+    planned: Fingerprint
+    now: Fingerprint
+
+
+@dataclass(frozen=True, slots=True)
+class OtherSettings:
+    """Settings of the activation changed since the review: name, value in the plan, value now."""
+
+    reason: ClassVar = HoldReason.NOT_AS_REVIEWED
+    changed: tuple[tuple[str, str | None, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class UnreadableFingerprint:
+    """What should be the fingerprint of a reviewed plan is another text."""
+
+    reason: ClassVar = HoldReason.NOT_AS_REVIEWED
+    text: str
+
+
+GuardCause = (
+    InconsistentCounts | EmptySegment | UnansweredMembers | RemovedShare | UnidentifiedShare
+)
+ReviewCause = OtherChanges | OtherSettings | UnreadableFingerprint
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """A change set is held: the cause, and the readings that a guard compared."""
+
+    cause: GuardCause | ReviewCause
+    readings: Readings | None = None
+
+    @property
+    def reason(self) -> HoldReason:
+        """The kind of cause."""
+        return self.cause.reason
+
+    @property
+    def sentence(self) -> str:
+        """The cause in words with numbers, and what happened to the identifiers upstream."""
+        if isinstance(self.cause, ReviewCause):
+            return _not_as_reviewed(self.cause)
+        readings = self.readings
+        upstream = what_changed(readings.now, readings.applied) if readings and readings.now else ()
+        return " ".join((_exceeded(self.cause), *upstream))
+
+
+def remedy(reason: HoldReason, activation: str) -> str:
+    """What a person can do about a change set that is held."""
+    if reason is HoldReason.NOT_AS_REVIEWED:
+        return "Nothing was applied. Make a new plan and review it."
+    return (
+        f"Nothing was applied. If the removal is intended, run `dinmo sync {activation}"
+        " --allow-large-removal`, or launch apply_tag_changes with allow_large_removal: true. A smaller"
+        " change set is released by itself."
+    )
+
+
+def _exceeded(cause: GuardCause) -> str:
+    match cause:
+        case InconsistentCounts(leaving, tagged):
+            return (
+                f"The guard cannot be evaluated: by the counts in the state, {leaving:,} of {tagged:,}"
+                " tagged contacts would lose the tag."
+            )
+        case EmptySegment(tagged):
+            who = "the only tagged contact" if tagged == 1 else f"all {tagged:,} tagged contacts"
+            return f"The segment became empty: {who} would lose the tag."
+        case UnansweredMembers(unanswered, leaving):
+            return (
+                "The guard cannot be evaluated: Intercom did not answer for"
+                f" {counted(unanswered, 'member')}, who may be among the {leaving:,} tagged contacts that"
+                " would lose the tag."
+            )
+        case RemovedShare(leaving, tagged, allowed):
+            return (
+                f"{leaving:,} of {tagged:,} tagged contacts ({leaving / tagged:.0%}) would lose the tag;"
+                f" max_removed_share allows {allowed:.0%}."
+            )
+        case UnidentifiedShare(leaving, tagged, suspects, suspicion, allowed):
+            return (
+                f"{leaving:,} of {tagged:,} tagged contacts would lose the tag, up to {suspects:,} of them"
+                f" ({suspects / tagged:.0%}) {suspicion}; max_unidentified_share allows {allowed:.0%}."
+            )
+
+
+def _not_as_reviewed(cause: ReviewCause) -> str:
+    match cause:
+        case OtherChanges(planned, now):
+            difference = _difference(planned, now)
+        case OtherSettings(changed):
+            difference = "; ".join(
+                f"{name} was {then!r} and is now {value!r}" for name, then, value in changed
+            )
+        case UnreadableFingerprint(text):
+            difference = f"{text!r} is not the fingerprint of a plan"
+    return f"The changes differ from the reviewed plan: {difference}."
+
+
+def _difference(planned: Fingerprint, now: Fingerprint) -> str:
+    if (planned.entered, planned.left) == (now.entered, now.left):
+        return f"still {now.entered:,} entered and {now.left:,} left, but different members"
+    return (
+        f"{planned.entered:,} entered and {planned.left:,} left in the plan,"
+        f" {now.entered:,} entered and {now.left:,} left now"
+    )

@@ -1,0 +1,85 @@
+"""How a sync ended, decided once from what stopped it and from the outcomes of its changes."""
+
+from dataclasses import dataclass
+
+from dinmo_pipeline.state.changes import ChangeSet
+from dinmo_pipeline.state.syncs import LoggedOutcomes, SyncNumbers, SyncResult
+from dinmo_pipeline.sync.guards.holds import Hold, remedy
+from dinmo_pipeline.text.wording import counted
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A sync that could not be carried through, and why, in a sentence."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class CurrentMembers:
+    """Current members that Intercom has no user for, and those that stand for several users."""
+
+    not_in_intercom: int
+    ambiguous: int
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """Calls to Intercom, and seconds."""
+
+    api_calls: int
+    seconds: float
+
+
+def sync_numbers(
+    changes: ChangeSet,
+    entered: int,
+    outcomes: LoggedOutcomes,
+    members: CurrentMembers,
+    spent: Spent,
+    *,
+    stopped: bool,
+) -> SyncNumbers:
+    """The numbers of a sync; if it was stopped, changes that it did not try are pending.
+
+    `entered` includes those who turned out not to be in Intercom; `changes.entered` does not.
+    """
+    tried = outcomes.tagged + outcomes.untagged + outcomes.failed + outcomes.pending
+    untried = max(changes.entered + changes.left - tried, 0) if stopped else 0
+    return SyncNumbers(
+        members=changes.members,
+        entered=entered,
+        left=changes.left,
+        tagged=outcomes.tagged,
+        untagged=outcomes.untagged,
+        not_in_intercom=members.not_in_intercom,
+        ambiguous=members.ambiguous,
+        failed=outcomes.failed,
+        pending=outcomes.pending + untried,
+        api_calls=spent.api_calls,
+        seconds=round(spent.seconds, 3),
+    )
+
+
+def sync_result(
+    numbers: SyncNumbers, stopped: Hold | Failed | None, max_failed_share: float
+) -> SyncResult:
+    """The result of a sync; one that was not stopped fails if too large a share of its changes did."""
+    if isinstance(stopped, Hold):
+        return SyncResult("held", stopped.sentence, stopped.reason, numbers)
+    if stopped:
+        return SyncResult("failed", stopped.reason, numbers=numbers)
+    unsuccessful, wanted = numbers.failed + numbers.pending, numbers.entered + numbers.left
+    if unsuccessful <= wanted * max_failed_share:
+        return SyncResult("ok", numbers=numbers)
+    reason = (
+        f"{unsuccessful:,} of {counted(wanted, 'change')} failed or had no definite answer;"
+        f" max_failed_share allows {max_failed_share:.0%}. `dinmo.change_log` has the reason for each."
+    )
+    return SyncResult("failed", reason, numbers=numbers)
+
+
+def summary(activation: str, result: SyncResult) -> str:
+    """Status and reason of a sync that is not ok, and what a person can do if it is held."""
+    advice = f" {remedy(result.hold_reason, activation)}" if result.hold_reason else ""
+    return f"{result.status}. {result.reason}{advice}"

@@ -1,0 +1,93 @@
+"""A row of `dinmo status`: what it shows, and the notes that follow from it."""
+
+import pytest
+
+from dinmo_pipeline.cli.commands.status import ActivationStatus, TagLeftBehind, as_object, notes
+from dinmo_pipeline.config.declarations.activations import AFTER_UPSTREAM
+from dinmo_pipeline.state.overview import ActivationOverview
+from dinmo_pipeline_tests.state.declaring import NOW, activation
+
+SYNCED = ActivationOverview("VIP", 3, 2, 1, NOW, "held", "The segment became empty.")
+
+
+def row(declared=None, known=None, stuck=0, left_behind=()):
+    """A row of the activation `vip`."""
+    return ActivationStatus("vip", declared, known, stuck, left_behind)
+
+
+def test_an_activation_that_the_state_does_not_know_shows_its_declaration_only():
+    """Nothing is said about numbers that nobody has counted."""
+    assert as_object(row(activation(name="VIP", schedule="0 * * * *"))) == {
+        "tag": "VIP",
+        "destination": "main",
+        "schedule": "0 * * * *",
+        "stuck": 0,
+        "left_behind": [],
+    }
+
+
+def test_a_known_activation_adds_what_the_state_knows():
+    """The keys that programs rely on."""
+    shown = as_object(row(activation(), SYNCED, 1, (TagLeftBehind("old", "VIP", 2),)))
+    assert set(shown) == {
+        *("tag", "destination", "schedule", "tag_name", "members", "tagged_contacts", "changes"),
+        *("last_sync_at", "last_status", "last_reason", "stuck", "left_behind"),
+    }
+    assert (shown["members"], shown["tagged_contacts"], shown["changes"]) == (3, 2, 1)
+    assert shown["left_behind"] == [{"destination": "old", "tag": "VIP", "contacts": 2}]
+
+
+def test_an_orphaned_activation_has_the_tag_of_the_state_and_no_destination():
+    """It is not declared at any."""
+    shown = as_object(row(known=SYNCED))
+    assert (shown["tag"], shown["schedule"]) == ("VIP", "orphaned")
+    assert "destination" not in shown
+
+
+@pytest.mark.parametrize(
+    ("settings", "schedule"),
+    [
+        ({"schedule": "0 * * * *"}, "0 * * * *"),
+        ({"schedule": AFTER_UPSTREAM}, "after upstream"),
+        ({"schedule": "manual"}, "manual"),
+        ({"schedule": "0 * * * *", "enabled": False}, "disabled"),
+    ],
+)
+def test_the_schedule_says_why_there_is_none(settings, schedule):
+    """Disabled comes before any schedule."""
+    assert row(activation(**settings)).schedule == schedule
+
+
+@pytest.mark.parametrize(
+    ("shown", "expected"),
+    [
+        (row(activation()), []),
+        (row(activation(), SYNCED), ["The segment became empty."]),
+        (
+            row(known=ActivationOverview("VIP", 0, 2, 0, None, None, None)),
+            [
+                "no longer declared; its contacts keep their tag.",
+                "to take it off: dinmo retire vip",
+            ],
+        ),
+        (
+            row(activation(), left_behind=(TagLeftBehind("old", "VIP", 1),)),
+            [
+                "1 contact at its earlier destination 'old' keeps the tag 'VIP'.",
+                "to take it off: dinmo retire vip --destination old",
+            ],
+        ),
+        (
+            row(activation(), stuck=2),
+            [
+                (
+                    "2 members are stuck: Intercom refused the change in each of the last 3 syncs."
+                    " `dinmo.change_log` has reason and request_id."
+                ),
+            ],
+        ),
+    ],
+)
+def test_each_thing_that_needs_a_person_has_a_note(shown, expected):
+    """And nothing else has one."""
+    assert list(notes(shown)) == expected

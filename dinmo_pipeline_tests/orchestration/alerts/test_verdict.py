@@ -1,0 +1,106 @@
+"""What finished runs say about an activation, decided from values alone."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dinmo_pipeline.orchestration.alerts.troubles import Trouble
+from dinmo_pipeline.orchestration.alerts.verdict import (
+    ChangesComputed,
+    CheckEvaluated,
+    RunFailed,
+    TagsApplied,
+    troubles_after,
+    verdict,
+)
+
+VERDICTS = st.dictionaries(st.sampled_from(Trouble), st.none() | st.just("Trouble."))
+
+
+def test_a_run_without_findings_says_nothing():
+    """It was interrupted, say: what was wrong before still is."""
+    assert verdict([]) == {}
+
+
+@pytest.mark.parametrize(
+    ("job", "trouble"),
+    [
+        ("sync_membership", Trouble.MEMBERSHIP),
+        ("apply_tag_changes", Trouble.TAGS),
+        ("reconcile_tags", Trouble.RECONCILIATION),
+        ("a_job_of_the_project", Trouble.MEMBERSHIP),
+    ],
+)
+def test_a_failed_run_is_the_trouble_of_its_job(job, trouble):
+    """With the summary of the failure."""
+    assert verdict([RunFailed(job, "It broke.")]) == {trouble: "It broke."}
+
+
+def test_a_run_that_failed_because_it_was_held_is_held():
+    """Its tags are not in trouble."""
+    failed = RunFailed("apply_tag_changes", "held. Too many.", held=True)
+    assert verdict([failed]) == {Trouble.HELD: "held. Too many."}
+
+
+def test_a_computed_change_set_ends_trouble_with_the_membership():
+    """Changes that Intercom refused before are still to apply."""
+    assert verdict([ChangesComputed(3)]) == {Trouble.MEMBERSHIP: None}
+
+
+def test_a_change_set_without_changes_ends_trouble_with_the_tags_too():
+    """What failed before is no longer needed."""
+    assert verdict([ChangesComputed(0)]) == {Trouble.MEMBERSHIP: None, Trouble.TAGS: None}
+
+
+def test_applied_tags_end_trouble_with_the_tags_and_any_hold():
+    """A person may have released it."""
+    assert verdict([TagsApplied()]) == {Trouble.TAGS: None, Trouble.HELD: None}
+
+
+def test_the_removal_guard_holds_and_releases():
+    """A held change set does not fail the run that computed it."""
+    held = CheckEvaluated("removal_guard", passed=False, description="The segment became empty.")
+    assert verdict([ChangesComputed(5), held]) == {
+        Trouble.MEMBERSHIP: None,
+        Trouble.HELD: "held. The segment became empty.",
+    }
+    released = CheckEvaluated("removal_guard", passed=True, description="")
+    assert verdict([released]) == {Trouble.HELD: None}
+
+
+@pytest.mark.parametrize(("passed", "drift"), [(True, None), (False, "1 of 2 lacks the tag.")])
+def test_a_reconciliation_reports_drift_and_that_it_got_through(passed, drift):
+    """Whatever it found, Intercom could be asked."""
+    evaluated = CheckEvaluated("drift", passed, "1 of 2 lacks the tag.")
+    assert verdict([evaluated]) == {Trouble.DRIFT: drift, Trouble.RECONCILIATION: None}
+
+
+def test_other_checks_are_not_news():
+    """They warn in the UI."""
+    assert verdict([CheckEvaluated("match_rate", passed=False, description="Few.")]) == {}
+
+
+def test_the_last_finding_counts():
+    """A run may evaluate a check and fail afterwards."""
+    failed = RunFailed("apply_tag_changes", "It broke.")
+    assert verdict([TagsApplied(), failed]) == {Trouble.TAGS: "It broke.", Trouble.HELD: None}
+
+
+def test_a_trouble_that_no_run_mentions_stays_without_a_sentence():
+    """It was told before."""
+    assert troubles_after([Trouble.DRIFT], [{Trouble.TAGS: None}]) == {Trouble.DRIFT: ""}
+
+
+def test_being_behind_is_left_to_the_schedule():
+    """No run shows that it is over."""
+    assert troubles_after([Trouble.BEHIND], []) == {}
+
+
+@given(st.sets(st.sampled_from(Trouble)), st.lists(VERDICTS))
+def test_judging_runs_in_one_tick_or_in_several_gives_the_same_troubles(before, verdicts):
+    """So it does not matter how often the sensor ticks."""
+    at_once = troubles_after(before, verdicts)
+    kinds = before
+    for each in verdicts:
+        kinds = set(troubles_after(kinds, [each]))
+    assert kinds - {Trouble.BEHIND} == set(at_once) - {Trouble.BEHIND}
