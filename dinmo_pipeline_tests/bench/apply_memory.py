@@ -2,8 +2,7 @@
 
 Entering members are unknown at first, so they are looked up (by listing, which takes the fewest calls) and
 then tagged; leaving ones are untagged one by one. It reports the memory while calls are in flight, which is
-most of the time of a sync, and the peak. DuckDB has the memory limit of a sparing state (see
-StateDatabase).
+most of the time of a sync, and the peak. DuckDB has the memory limit of a sparing state (see StateDatabase).
 """
 
 from collections.abc import Callable, Sequence
@@ -46,45 +45,31 @@ def bench(
     with intercom(rate_limit=UNLIMITED) as workspace:
         in_child(note_imports, folder)
         table.add_row("none: only imports", "", "", *_noted(folder))
-        for size in entering:
-            _add(
-                table,
-                workspace,
-                folder / f"enter-{size}",
-                f"{size:,} enter",
-                prepare_entering,
-                size=size,
-            )
-        for size in leaving:
-            _add(
-                table,
-                workspace,
-                folder / f"leave-{size}",
-                f"{size:,} leave",
-                prepare_leaving,
-                size=size,
-            )
+        for change, sizes, prepare in (
+            ("enter", entering, prepare_entering),
+            ("leave", leaving, prepare_leaving),
+        ):
+            for size in sizes:
+                cells = _applied(workspace, folder / f"{change}-{size}", prepare, size)
+                table.add_row(f"{size:,} {change}", *cells)
     console.print(table)
     console.print("Aim: the same for all sizes, at most DuckDB's 64 MB above the imports.")
 
 
-def _add(
-    table: Table,
+def _applied(
     workspace: Intercom,
     folder: Path,
-    label: str,
     prepare: Callable[[Path, str, int], dict[str, float]],
-    *,
     size: int,
-) -> None:
-    """Apply one change set, and add a row for it."""
+) -> list[str]:
+    """Apply one change set; its calls, seconds and memory, formatted."""
     folder.mkdir()
     workspace.reset()
     in_child(prepare, folder, workspace.base_url, size)
     workspace.stats()
     seconds = in_child(apply_all, folder, workspace.base_url).total
     calls = sum(workspace.stats()["calls"].values())
-    table.add_row(label, f"{calls:,}", f"{seconds:.1f}", *_noted(folder))
+    return [f"{calls:,}", f"{seconds:.1f}", *_noted(folder)]
 
 
 def prepare_entering(folder: Path, base_url: str, size: int) -> dict[str, float]:

@@ -1,9 +1,9 @@
 """How close a sync comes to its share of the rate limit, and how many of its calls are refused.
 
 As many users enter as leave, all of them known, and Intercom responds after 80 ms. The floor is the time
-that the calls take at exactly the allowed share, 0.8 of the limit. Then another app spends half of the
-limit at random moments, and the number of refused calls counts. Both limits run side by side: at 167 calls
-in 10 seconds, a sync mostly waits.
+that the calls take at exactly the allowed share, 0.8 of the limit. Then another app spends half of the limit
+at random moments, and the number of refused calls counts. Both limits run side by side: at 167 calls in 10
+seconds, a sync mostly waits.
 """
 
 import multiprocessing

@@ -132,6 +132,8 @@ def apply(session: Session, folder: Path, *, calls: int = 0) -> SyncNumbers:
 
 def know(session: Session, contacts: Iterable[tuple[str, str]]) -> None:
     """Record that an earlier sync found these contacts, given as (contact id, email)."""
+    # That sync also recorded the workspace; without a record, one that lacks the contacts is refused.
+    session.intercom.verify_again()
     seen = [Contact(contact_id, address, None) for contact_id, address in contacts]
     with session.state.transaction() as connection:
         record_contacts(connection, "main", seen, by_email=True, now=utc_now())
