@@ -160,7 +160,12 @@ _SETTINGS: dict[str, Any] = {
     for name, type_, doc in flat_fields(Activation)
     if name != "destination"
 }
-_WithSettings = create_model("ActivationResource", __base__=ActivationResource, **_SETTINGS)
+_WithSettings = create_model(
+    "ActivationResource",
+    __base__=ActivationResource,
+    __doc__="A segment sent to a destination, with every setting as it applies.",
+    **_SETTINGS,
+)
 
 
 def make_activation_resource(

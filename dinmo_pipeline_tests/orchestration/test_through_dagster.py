@@ -327,6 +327,7 @@ def test_declared_resources_show_every_setting(four):
     definitions = four.definitions()
     job = definitions.resolve_job_def("apply_tag_changes")
     shown = job.resource_defs["activation_alpha"].config_schema.default_value
+    assert job.resource_defs["activation_alpha"].description
     assert shown["name"] == "ALPHA"
     assert shown["schedule"] == "0 * * * *"
     assert shown["guards_max_removed_share"] == 0.3
