@@ -193,7 +193,7 @@ def _stage_answered(
         f"""
         CREATE OR REPLACE TEMP TABLE answered AS
         SELECT identifier, contacts.row_number, coalesce(contacts.found, false) AS found
-        FROM (SELECT DISTINCT unnest($looked_for) AS identifier) LEFT JOIN (
+        FROM (SELECT DISTINCT unnest($looked_for::VARCHAR[]) AS identifier) LEFT JOIN (
             SELECT rowid AS row_number, {contact_key(match_by)} AS identifier,
                    by_email OR {literal(match_by)} = 'user_id' AS found
             FROM dinmo.contacts WHERE destination = {literal(destination)}
