@@ -6,9 +6,8 @@ from pathlib import Path
 import dagster as dg
 
 from dinmo_pipeline.config import load_project
+from dinmo_pipeline.demo import DEMO_DECLARATIONS
 from dinmo_pipeline.orchestration.build import build_definitions
-
-DEMO_DECLARATIONS = Path(__file__).parent / "demo" / "declarations"
 
 
 @dg.definitions

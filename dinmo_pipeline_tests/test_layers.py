@@ -28,7 +28,7 @@ ALLOWED = {
         *("text", "config", "segments", "state", "intercom", "sync", "orchestration", "emulator"),
         "demo",
     },
-    "definitions": {"config", "orchestration"},
+    "definitions": {"config", "demo", "orchestration"},
 }
 # The rooms of its layer that a room may import, besides itself. A room is a folder or a module of a layer.
 ALLOWED_WITHIN_LAYER = {

@@ -12,6 +12,7 @@ import click
 from dinmo_pipeline.cli.messages import report
 from dinmo_pipeline.config import load_project
 from dinmo_pipeline.config.declarations import Activation, Project
+from dinmo_pipeline.demo import DEMO_DECLARATIONS
 from dinmo_pipeline.text.wording import suggestion
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from dinmo_pipeline.state.file.database import StateDatabase
 
 Declared = TypeVar("Declared")
-DEMO_DECLARATIONS = Path(__file__).parent.parent / "demo" / "declarations"
 
 
 def declared_project() -> Project:

@@ -2,3 +2,7 @@
 
 All people, addresses and orders are invented. The mail domains are reserved for examples (RFC 2606).
 """
+
+from pathlib import Path
+
+DEMO_DECLARATIONS = Path(__file__).parent / "declarations"

@@ -7,7 +7,6 @@ from dinmo_pipeline.config.declarations import Project
 from dinmo_pipeline.demo.folder import DemoFolder, NotTheDemoError
 
 DESTINATION = "intercom_demo"
-DECLARATIONS = Path(__file__).parent / "declarations"
 # Where the declarations keep the warehouse and the state.
 FOLDER = DemoFolder(Path(__file__).parents[2] / ".demo", DESTINATION)
 

@@ -7,8 +7,9 @@ import duckdb
 import pytest
 from rich.console import Console
 
+from dinmo_pipeline.demo import DEMO_DECLARATIONS
 from dinmo_pipeline.demo.folder import DemoFolder, NotTheDemoError
-from dinmo_pipeline.demo.project import DECLARATIONS, DESTINATION, FOLDER, demo_project
+from dinmo_pipeline.demo.project import DESTINATION, FOLDER, demo_project
 from dinmo_pipeline.demo.story import Story
 
 
@@ -43,7 +44,7 @@ def test_a_users_warehouse_and_the_files_beside_it_survive(tmp_path, folder):
         connection.execute("create table customers as select 1 as customer_id, 'a@b.example' email")
     (shop / "contract.txt").write_text("signed")
     declarations = tmp_path / "declarations"
-    shutil.copytree(DECLARATIONS, declarations)
+    shutil.copytree(DEMO_DECLARATIONS, declarations)
     edited = declarations / "warehouse.yaml"
     text = edited.read_text().replace("../../../.demo/", "../shop/")
     assert text != edited.read_text()
@@ -58,7 +59,7 @@ def test_a_users_warehouse_and_the_files_beside_it_survive(tmp_path, folder):
 
 def test_the_story_keeps_to_its_own_folder_whatever_is_declared(tmp_path, folder, intercom):
     """A file there that is not the demo's stops it."""
-    project = demo_project(DECLARATIONS, FOLDER)
+    project = demo_project(DEMO_DECLARATIONS, FOLDER)
     (tmp_path / ".demo").mkdir()
     (tmp_path / ".demo" / "notes.txt").write_text("mine")
     foreign = tmp_path / ".demo" / "warehouse.duckdb"
@@ -73,7 +74,7 @@ def test_the_story_keeps_to_its_own_folder_whatever_is_declared(tmp_path, folder
 
 def test_the_declarations_name_the_demos_own_folder():
     """`dinmo status` and the Dagster UI show what the demo wrote."""
-    project = demo_project(DECLARATIONS, FOLDER)
+    project = demo_project(DEMO_DECLARATIONS, FOLDER)
     assert project.source.path == FOLDER.warehouse
 
 

@@ -12,8 +12,9 @@ import yaml
 from rich.console import Console
 
 from dinmo_pipeline.config import load_project
+from dinmo_pipeline.demo import DEMO_DECLARATIONS
 from dinmo_pipeline.demo.folder import DemoFolder
-from dinmo_pipeline.demo.project import DECLARATIONS, DESTINATION
+from dinmo_pipeline.demo.project import DESTINATION
 from dinmo_pipeline.demo.story import Story
 from dinmo_pipeline.emulator import running
 from dinmo_pipeline.segments import open_source, select_members
@@ -63,7 +64,7 @@ def members(connection, segment, day, identifier):
 
 def declared(section):
     """A section of the declarations, merged from all files."""
-    files = [yaml.safe_load(path.read_text("utf-8")) for path in DECLARATIONS.glob("*.yaml")]
+    files = [yaml.safe_load(path.read_text("utf-8")) for path in DEMO_DECLARATIONS.glob("*.yaml")]
     return {key: value for file in files for key, value in file.get(section, {}).items()}
 
 
@@ -73,7 +74,7 @@ def test_every_tag_is_right_on_both_days(tmp_path, monkeypatch):
     home.mkdir()
     monkeypatch.setenv("DAGSTER_HOME", str(home))
     monkeypatch.setenv("INTERCOM_ACCESS_TOKEN", "demo-token")
-    project = load_project(DECLARATIONS)
+    project = load_project(DEMO_DECLARATIONS)
     activations = {key: project.activations[key] for key in ("vip_customers", "churned")}
     folder = DemoFolder(tmp_path / ".demo", DESTINATION)
     console = Console(file=StringIO(), width=120)
@@ -120,7 +121,7 @@ def test_people_enter_and_leave(both_days, segment, identifier):
 @pytest.mark.parametrize("segment", SEGMENTS)
 def test_the_declared_segment_has_the_members_of_its_sql(day_one, both_days, segment, identifier):
     """The compiled segment selects the same members as the independent SQL."""
-    declarations = load_project(DECLARATIONS)
+    declarations = load_project(DEMO_DECLARATIONS)
     source = replace(declarations.source, path=day_one)
     noon = datetime.combine(TODAY, time(12), ZoneInfo("Europe/Paris"))
     with open_source(source, uri=None) as opened:

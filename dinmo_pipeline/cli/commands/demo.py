@@ -14,6 +14,7 @@ from dinmo_pipeline.cli.commands.emulator import require_emulator
 from dinmo_pipeline.cli.dagster_home import ensure_dagster_home
 from dinmo_pipeline.cli.exit_codes import DONE, FAILED
 from dinmo_pipeline.cli.messages import report
+from dinmo_pipeline.demo import DEMO_DECLARATIONS
 
 _EMULATOR_PORT = 8055  # as the demo's declarations say
 _UI_PORT = 3000
@@ -28,15 +29,15 @@ def demo(*, dev: bool) -> int:
     ensure_dagster_home()
     # Load Dagster: measured, 2.1 s that no other command should wait for.
     from dinmo_pipeline.demo.folder import NotTheDemoError  # noqa: PLC0415
-    from dinmo_pipeline.demo.project import DECLARATIONS, FOLDER, demo_project  # noqa: PLC0415
+    from dinmo_pipeline.demo.project import FOLDER, demo_project  # noqa: PLC0415
     from dinmo_pipeline.demo.story import Story  # noqa: PLC0415
 
     console = Console(highlight=False)
     try:
-        project = demo_project(DECLARATIONS, FOLDER)
+        project = demo_project(DEMO_DECLARATIONS, FOLDER)
         # The Dagster UI of `--dev` is another process: point it at the demo, not at the user's own
         # declarations. The emulator takes any token.
-        os.environ["DINMO_CONFIG"] = str(DECLARATIONS)
+        os.environ["DINMO_CONFIG"] = str(DEMO_DECLARATIONS)
         for destination in project.destinations.values():
             os.environ[destination.access_token.name] = "demo-token"
         with _emulator(fixed_port=dev) as base_url:

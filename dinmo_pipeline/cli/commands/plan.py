@@ -54,11 +54,11 @@ def plan(activations: tuple[str, ...], *, out: Path | None, as_json: bool) -> in
                 identifier_type=select.identifier_type,
             )
             plans.append((planned, round(monotonic() - started, 3)))
-    as_object = {planned.activation: _as_json(planned, seconds) for planned, seconds in plans}
+    objects = {planned.activation: _as_json(planned, seconds) for planned, seconds in plans}
     if out:
-        write_plan_file(out, project, as_object, {p.activation: p.fingerprint for p, _ in plans})
+        write_plan_file(out, project, objects, {p.activation: p.fingerprint for p, _ in plans})
     if as_json:
-        print_json(as_object)
+        print_json(objects)
     else:
         _print(plans)
     return HELD if any(planned.hold for planned, _ in plans) else DONE
