@@ -37,9 +37,7 @@ class Company:
         self.declared = {
             "source": {"type": "duckdb", "database": "warehouse.duckdb"},
             "state": {"database": "state.duckdb"},
-            "destinations": {
-                "main": {"access_token": {"env": TOKEN_VARIABLE}, "base_url": self.intercom}
-            },
+            "destinations": {"main": {"access_token": {"env": TOKEN_VARIABLE}, "base_url": self.intercom}},
             "segments": {"vip": {"name": "VIP", "table": "vip"}},
             "activations": {"vip": {}},
         }
@@ -65,9 +63,7 @@ class Company:
         """Replace the rows of a segment's table: emails, or (email, user id) pairs."""
         listed = [row if isinstance(row, tuple) else (row, None) for row in rows]
         with duckdb.connect(str(self.folder / "warehouse.duckdb")) as connection:
-            connection.execute(
-                f"CREATE OR REPLACE TABLE {table} (email VARCHAR, customer_id VARCHAR)"
-            )
+            connection.execute(f"CREATE OR REPLACE TABLE {table} (email VARCHAR, customer_id VARCHAR)")
             # In one statement: thousands of single rows take DuckDB seconds.
             emails, user_ids = ([row[at] for row in listed] for at in range(2))
             connection.execute(
@@ -137,9 +133,7 @@ class Company:
         return answer.json() if answer.content else None
 
     def _control(self, method: str, path: str, **options: Any) -> Any:
-        answer = requests.request(
-            method, f"{self.intercom}/_emulator/{path}", timeout=30, **options
-        )
+        answer = requests.request(method, f"{self.intercom}/_emulator/{path}", timeout=30, **options)
         answer.raise_for_status()
         return answer.json()
 

@@ -112,11 +112,7 @@ def longest_chain(rooms):
 def test_a_module_imports_only_from_the_layers_below_it(path):
     """Each module of the package, one by one."""
     layer = layer_of(path)
-    used = {
-        module.split(".")[1]
-        for module in imported_modules(path)
-        if module.startswith("dinmo_pipeline.")
-    }
+    used = {module.split(".")[1] for module in imported_modules(path) if module.startswith("dinmo_pipeline.")}
     assert used - {layer} <= ALLOWED[layer]
 
 
@@ -147,13 +143,9 @@ def test_no_folder_holds_more_files_than_a_person_can_take_in(package):
 def test_the_compiler_opens_no_source():
     """It gets one that is open."""
     used = {
-        module
-        for path in (PACKAGE / "segments/compiler").glob("*.py")
-        for module in imported_modules(path)
+        module for path in (PACKAGE / "segments/compiler").glob("*.py") for module in imported_modules(path)
     }
-    of_sources = {
-        module for module in used if module.startswith("dinmo_pipeline.segments.sources.")
-    }
+    of_sources = {module for module in used if module.startswith("dinmo_pipeline.segments.sources.")}
     assert of_sources == {
         "dinmo_pipeline.segments.sources.opening",
         "dinmo_pipeline.segments.sources.opening.OpenSource",

@@ -19,9 +19,7 @@ def open_client(project: Project, key: str) -> "IntercomClient":
     return IntercomClient(
         os.environ.get(variable, ""),
         destination.base_url or REGION_HOSTS[destination.region],
-        token_name=(
-            f"The environment variable {variable} (access token of destination {destination.key!r})"
-        ),
+        token_name=(f"The environment variable {variable} (access token of destination {destination.key!r})"),
         version=destination.api_version,
         rate_limit_share=destination.rate_limit_share,
         budget_folder=budget_folder(project.state.database),

@@ -29,9 +29,7 @@ class ReviewedPlan:
         """The settings that changed since: name, value in the plan (None without one), and value now."""
         planned, now = self.settings[activation.key], settings_of(activation)
         return tuple(
-            (name, planned.get(name), value)
-            for name, value in now.items()
-            if planned.get(name) != value
+            (name, planned.get(name), value) for name, value in now.items() if planned.get(name) != value
         )
 
 

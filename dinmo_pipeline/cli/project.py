@@ -37,9 +37,7 @@ def selected_activations(project: Project, keys: Iterable[str]) -> list[Activati
     return selected or [each for each in project.activations.values() if each.enabled]
 
 
-def declared_by_name(
-    kind: str, names: Iterable[str], declared: Mapping[str, Declared]
-) -> list[Declared]:
+def declared_by_name(kind: str, names: Iterable[str], declared: Mapping[str, Declared]) -> list[Declared]:
     """The declarations with these names, each once, in their order; `kind` is such as `segment`.
 
     Raises:
@@ -57,8 +55,7 @@ def unknown_name(kind: str, name: str, declared: Iterable[str]) -> click.UsageEr
     known = list(declared)
     hint = suggestion(name, known)
     return click.UsageError(
-        f"There is no {kind} {name!r}.{f' {hint}' if hint else ''}"
-        f" Declared: {', '.join(known) or 'none'}."
+        f"There is no {kind} {name!r}.{f' {hint}' if hint else ''} Declared: {', '.join(known) or 'none'}."
     )
 
 

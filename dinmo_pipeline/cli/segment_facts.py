@@ -89,9 +89,7 @@ class SegmentReader:
             facts.append(self._facts(segment, by, members))
         return facts, problems
 
-    def look_at(
-        self, segment: Segment, warn: Callable[[str], None]
-    ) -> tuple[SegmentFacts, AudienceFacts]:
+    def look_at(self, segment: Segment, warn: Callable[[str], None]) -> tuple[SegmentFacts, AudienceFacts]:
         """One segment in detail; `warn` is called for each segment that cannot be compared with it.
 
         Raises:
@@ -145,11 +143,7 @@ class SegmentReader:
             segment=segment.key,
             name=segment.name,
             description=segment.description,
-            kind="sql"
-            if segment.sql is not None
-            else "where"
-            if segment.table is None
-            else "table",
+            kind="sql" if segment.sql is not None else "where" if segment.table is None else "table",
             activations=[
                 activation.key
                 for activation in self.project.activations.values()
@@ -161,9 +155,7 @@ class SegmentReader:
         )
 
 
-def recorded_sizes(
-    state: StateDatabase, activations: Iterable[str]
-) -> dict[str, list[RecordedSize]]:
+def recorded_sizes(state: StateDatabase, activations: Iterable[str]) -> dict[str, list[RecordedSize]]:
     """The last sizes of each activation's membership, the oldest first."""
     with state.reading() as connection:
         return {

@@ -68,9 +68,7 @@ def read_activation(
     return activation, found.node(_NAME) or node
 
 
-def _segment_key(
-    key: str, found: Found, node: Node, subject: Subject, declared: Declared
-) -> str | None:
+def _segment_key(key: str, found: Found, node: Node, subject: Subject, declared: Declared) -> str | None:
     at = found.node(_SEGMENT)
     segment: str | None = found.get(_SEGMENT) if at is not None else key
     if segment is None:

@@ -44,25 +44,19 @@ def _base_url(node: Node) -> str:
         )
     if parts.scheme == "http" and parts.hostname not in _LOOPBACK:
         hint = "Otherwise the access token would be sent in clear text."
-        raise InvalidValueError(
-            "must use https, except for this machine", allowed=example, hint=hint
-        )
+        raise InvalidValueError("must use https, except for this machine", allowed=example, hint=hint)
     return text.rstrip("/")
 
 
 def _api_version(node: Node) -> str:
     # 2.16 without quotes is a number to YAML; as written it is the version.
     if not isinstance(node, Scalar) or node.kind not in {"text", "float", "int"}:
-        raise InvalidValueError(
-            f"must be a version such as {DEFAULT_API_VERSION}, not {kind_of(node)}"
-        )
+        raise InvalidValueError(f"must be a version such as {DEFAULT_API_VERSION}, not {kind_of(node)}")
     match = _VERSION.fullmatch(node.text.strip())
     if match is None:
         raise InvalidValueError(f"must be a version such as {DEFAULT_API_VERSION}")
     if (int(match[1]), int(match[2])) < _OLDEST_API_VERSION:
-        raise InvalidValueError(
-            "must be 2.13 or later; earlier versions lack what the pipeline needs"
-        )
+        raise InvalidValueError("must be 2.13 or later; earlier versions lack what the pipeline needs")
     return match[0]
 
 

@@ -32,9 +32,7 @@ def _upstream(node: Node) -> str:
         raise InvalidValueError("must be an asset key with '/' between its parts, as in raw/orders")
     key = "/".join(parts)
     if key in OWN_ASSETS:
-        raise InvalidValueError(
-            f"must be an asset upstream of the segments; {key} comes after them"
-        )
+        raise InvalidValueError(f"must be an asset upstream of the segments; {key} comes after them")
     return key
 
 
@@ -91,9 +89,7 @@ RELATIONS = Setting(
     ),
     "Named ways to the rows of other models.",
 )
-UPSTREAM = Setting(
-    "upstream", list_of(UPSTREAM_KEY), "Dagster assets that fill the table, as raw/orders."
-)
+UPSTREAM = Setting("upstream", list_of(UPSTREAM_KEY), "Dagster assets that fill the table, as raw/orders.")
 MODEL_SETTINGS: tuple[Setting[Any], ...] = (TABLE_SETTING, PRIMARY_KEY, RELATIONS, UPSTREAM)
 
 
@@ -141,9 +137,7 @@ def _read_relation(node: Node, subject: Subject) -> Relation | None:
     return Relation(model, join) if model and join else None
 
 
-def check_relations(
-    models: Mapping[str, Model | None], nodes: Mapping[str, Node], report: Report
-) -> None:
+def check_relations(models: Mapping[str, Model | None], nodes: Mapping[str, Node], report: Report) -> None:
     """Refuse relations to models that are not declared."""
     for key, model in models.items():
         for name, relation in model.relations.items() if model else ():

@@ -109,9 +109,7 @@ def _is_first(
     first = first_places.setdefault((section, key.text), key.place)
     if first == key.place:
         return True
-    subject.problem(
-        key, f"This is declared twice. The first is at {first}.", hint="Delete or rename one."
-    )
+    subject.problem(key, f"This is declared twice. The first is at {first}.", hint="Delete or rename one.")
     return False
 
 
@@ -129,9 +127,7 @@ def _read_project(merged: _Merged, path: Path, report: Report) -> Project | None
         for key, node in merged.sections["segments"].items()
     }
     check_segment_references(segments, report)
-    declared = Declared(
-        destinations, {key: draft.segment for key, draft in segments.items()}, models
-    )
+    declared = Declared(destinations, {key: draft.segment for key, draft in segments.items()}, models)
     activations = _read_activations(merged.sections["activations"], declared, report)
     tests = {
         key: read_test(key, node, named("test", key, report), declared.segments, models)
@@ -165,9 +161,7 @@ def _project(
     )
 
 
-def _read_source_and_state(
-    merged: _Merged, path: Path, report: Report
-) -> tuple[Source | None, State | None]:
+def _read_source_and_state(merged: _Merged, path: Path, report: Report) -> tuple[Source | None, State | None]:
     for name, example in (("source", _SOURCE_EXAMPLE), ("state", _STATE_EXAMPLE)):
         if name not in merged.singles:
             report.add(
@@ -189,9 +183,7 @@ _STATE_EXAMPLE = "state: {database: state.duckdb}"
 
 
 def _read_models(nodes: Mapping[str, Node], report: Report) -> Mapping[str, Model | None]:
-    models = {
-        key: read_model(key, node, named("model", key, report)) for key, node in nodes.items()
-    }
+    models = {key: read_model(key, node, named("model", key, report)) for key, node in nodes.items()}
     check_relations(models, nodes, report)
     return models
 

@@ -26,9 +26,7 @@ def environment_variable(example: str) -> Kind[EnvironmentVariable]:
                 name = node.get("env")
                 assert isinstance(name, Scalar)  # noqa: S101 - is_reference says so
                 return EnvironmentVariable(name.text)
-            raise InvalidValueError(
-                "must be {env: NAME}, NAME of letters, digits and '_'", hint=fix
-            )
+            raise InvalidValueError("must be {env: NAME}, NAME of letters, digits and '_'", hint=fix)
         if isinstance(node, Scalar) and node.kind == "null":
             raise InvalidValueError("must name an environment variable", hint=fix)
         raise InvalidValueError("is a secret and must not be written in the declarations", hint=fix)

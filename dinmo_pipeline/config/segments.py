@@ -81,9 +81,7 @@ def _read_where(found: Found, model: Model | None, reader: ConditionReader) -> C
 
 def _check_one_definition(found: Found, node: Node, subject: Subject) -> bool:
     """Whether exactly one of where, sql and table defines the members, with `model` for `where` only."""
-    given = [
-        setting for setting in (WHERE, SQL, TABLE_OF_MEMBERS) if found.node(setting) is not None
-    ]
+    given = [setting for setting in (WHERE, SQL, TABLE_OF_MEMBERS) if found.node(setting) is not None]
     has_model = found.node(MODEL) is not None
     allowed = ("model and where", "sql", "table")
     if len(given) > 1:
@@ -91,13 +89,9 @@ def _check_one_definition(found: Found, node: Node, subject: Subject) -> bool:
         subject.problem(found.node(given[1]) or node, message, allowed=allowed)
     elif not given:
         hint = "Add the condition that members meet as `where`." if has_model else None
-        subject.problem(
-            node, "The segment does not define its members.", allowed=allowed, hint=hint
-        )
+        subject.problem(node, "The segment does not define its members.", allowed=allowed, hint=hint)
     elif given[0] is WHERE and not has_model:
-        subject.problem(
-            found.node(WHERE) or node, "`where` needs `model`, the rows to choose from."
-        )
+        subject.problem(found.node(WHERE) or node, "`where` needs `model`, the rows to choose from.")
     elif given[0] is not WHERE and has_model:
         subject.problem(
             found.node(MODEL) or node,

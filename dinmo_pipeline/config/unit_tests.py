@@ -77,9 +77,7 @@ MEMBERS = Setting("members", list_of(MEMBER), "Its values for all members.", req
 EXPECT_SETTINGS: tuple[Setting[Any], ...] = (COLUMN, MEMBERS)
 
 SEGMENT = Setting("segment", LINE, "The segment that is tested.", required=True)
-NOW_SETTING = Setting(
-    "now", NOW, "The moment that relative days are relative to. Default: the present."
-)
+NOW_SETTING = Setting("now", NOW, "The moment that relative days are relative to. Default: the present.")
 TIMEZONE_SETTING = Setting(
     "timezone", TIMEZONE, "The time zone of `now` and of the days in conditions.", default="UTC"
 )
@@ -184,9 +182,7 @@ class _Tables:
                 self._subject.problem(key, f"`{shown(key.text)}` {error.message}.")
                 return None
         known = (*self._models, *self._listed)
-        message = (
-            f"There is no model '{shown(key.text)}', and the segment reads no table of that name."
-        )
+        message = f"There is no model '{shown(key.text)}', and the segment reads no table of that name."
         self._subject.problem(
             key,
             message,
@@ -225,9 +221,7 @@ class _Tables:
         return True
 
 
-def _read_expected(
-    node: Node, segment: Segment | None, models: Models, subject: Subject
-) -> _Expected | None:
+def _read_expected(node: Node, segment: Segment | None, models: Models, subject: Subject) -> _Expected | None:
     if isinstance(node, MapNode):
         found = read_settings(node, EXPECT_SETTINGS, subject.part("expect"))
         column = found.get(COLUMN) if found else None
@@ -243,11 +237,7 @@ def _read_expected(
         return None
     model = models.get(segment.model or "")
     if model is None or model.primary_key is None:
-        what = (
-            f"Model '{model.key}' has no `key`"
-            if model
-            else f"Segment '{segment.key}' has no model"
-        )
+        what = f"Model '{model.key}' has no `key`" if model else f"Segment '{segment.key}' has no model"
         subject.problem(
             node,
             f"{what}, so `expect` must name the column of its values.",

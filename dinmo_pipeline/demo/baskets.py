@@ -34,16 +34,12 @@ class Till:
         self._dice = dice
         self._next_number = next_number
 
-    def ring_up(
-        self, customer_id: str, ordered_at: datetime, status: OrderStatus = "paid"
-    ) -> Order:
+    def ring_up(self, customer_id: str, ordered_at: datetime, status: OrderStatus = "paid") -> Order:
         """Make an order of one to four different products."""
         number, self._next_number = self._next_number, self._next_number + 1
         count = self._dice.choices(range(1, _MAX_LINES + 1), weights=(50, 28, 15, 7))[0]
         lines = []
-        for line_no, (product, category, price) in enumerate(
-            self._dice.sample(_CATALOGUE, count), start=1
-        ):
+        for line_no, (product, category, price) in enumerate(self._dice.sample(_CATALOGUE, count), start=1):
             quantity = self._dice.choices((1, 2, 3), weights=(85, 12, 3))[0]
             # One line in ten is 20 % off, so that amounts have cents.
             percent = 80 if self._dice.randrange(10) == 0 else 100

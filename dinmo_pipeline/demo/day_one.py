@@ -145,9 +145,7 @@ _FLAWS: Final[tuple[tuple[int, Callable[[Customer], Customer]], ...]] = (
 
 def _second_accounts(dice: Random, registrar: Registrar, owners: list[Customer]) -> list[Customer]:
     """Second accounts of people who forgot their first: another id, the same email."""
-    forgetful = dice.sample(
-        [owner for owner in owners if _member_days(owner) > 1], _SECOND_ACCOUNTS
-    )
+    forgetful = dice.sample([owner for owner in owners if _member_days(owner) > 1], _SECOND_ACCOUNTS)
     return [
         replace(
             registrar.open_account(moment(dice, dice.randrange(1, _member_days(owner)))),

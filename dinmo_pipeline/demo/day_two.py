@@ -48,9 +48,7 @@ def shop_on_day_two() -> Shop:
 
 def _newcomers(dice: Random, before: Shop) -> list[Customer]:
     """Customers who opened an account during day one."""
-    taken = frozenset(
-        customer.email.strip().lower() for customer in before.customers if customer.email
-    )
+    taken = frozenset(customer.email.strip().lower() for customer in before.customers if customer.email)
     registrar = Registrar(dice, taken=taken, next_number=len(before.customers) + 1)
     return [registrar.open_account(moment(dice, 0)) for _ in range(_SIGN_UPS)]
 
@@ -79,8 +77,7 @@ def _buyers(dice: Random, before: Shop, newcomers: list[Customer]) -> list[str]:
     undecided = [
         one.customer_id
         for one in before.customers
-        if not purchases[one.customer_id].count
-        and (DAY_ONE - one.signed_up_at.date()).days <= _NEW_FOR_DAYS
+        if not purchases[one.customer_id].count and (DAY_ONE - one.signed_up_at.date()).days <= _NEW_FOR_DAYS
     ]
     buyers = {
         *dice.sample([newcomer.customer_id for newcomer in newcomers], 9),
@@ -111,8 +108,7 @@ def _with_refunds(dice: Random, before: Shop) -> list[Order]:
     }
     refunded = set(dice.sample(sorted(decisive.values()), 9))
     return [
-        replace(order, status="refunded") if order.order_id in refunded else order
-        for order in before.orders
+        replace(order, status="refunded") if order.order_id in refunded else order for order in before.orders
     ]
 
 

@@ -84,21 +84,15 @@ COUNTRIES: Final = (
         ("example.org", "correo.example"),
         _listed("Madrid, Barcelona, Sevilla, Bilbao, Málaga, A Coruña"),
         _listed("Álvaro, Begoña, Carmen, Iñaki, Jesús, Lucía, Marta, Núria, Óscar, Rocío, Íñigo"),
-        _listed(
-            "Álvarez, Castro, Domínguez, Fuentes, Gil, Ibáñez, Marín, Muñoz, Núñez, Peña, Vázquez"
-        ),
+        _listed("Álvarez, Castro, Domínguez, Fuentes, Gil, Ibáñez, Marín, Muñoz, Núñez, Peña, Vázquez"),
     ),
     Country(
         "IT",
         8,
         ("example.net", "posta.example"),
         _listed("Milano, Roma, Torino, Bologna, Napoli, Forlì"),
-        _listed(
-            "Alessia, Bruno, Chiara, Dario, Elisa, Fabio, Giulia, Luca, Nicolò, Sofia, Tommaso"
-        ),
-        _listed(
-            "Bianchi, Caruso, Conti, D'Amico, De Santis, Ferri, Gallo, Longo, Marini, Rinaldi, Sala"
-        ),
+        _listed("Alessia, Bruno, Chiara, Dario, Elisa, Fabio, Giulia, Luca, Nicolò, Sofia, Tommaso"),
+        _listed("Bianchi, Caruso, Conti, D'Amico, De Santis, Ferri, Gallo, Longo, Marini, Rinaldi, Sala"),
     ),
     Country(
         "NL",
@@ -165,9 +159,7 @@ COUNTRIES: Final = (
         ("example.org", "tachydromeio.example"),
         _listed("Αθήνα, Θεσσαλονίκη, Πάτρα"),
         _listed("Ελένη|eleni, Γιώργος|giorgos, Δήμητρα|dimitra, Νίκος|nikos, Σοφία|sofia"),
-        _listed(
-            "Αλεξίου|alexiou, Καρράς|karras, Λάμπρου|lamprou, Ρήγας|rigas, Χρηστίδης|christidis"
-        ),
+        _listed("Αλεξίου|alexiou, Καρράς|karras, Λάμπρου|lamprou, Ρήγας|rigas, Χρηστίδης|christidis"),
     ),
     Country(
         "JP",

@@ -10,9 +10,7 @@ from dinmo_pipeline.demo.shop import Customer
 class Registrar:
     """Opens accounts; no two of them get the same email."""
 
-    def __init__(
-        self, dice: Random, *, taken: frozenset[str] = frozenset(), next_number: int = 1
-    ) -> None:
+    def __init__(self, dice: Random, *, taken: frozenset[str] = frozenset(), next_number: int = 1) -> None:
         self._dice = dice
         self._taken = set(taken)
         self._next_number = next_number

@@ -65,10 +65,7 @@ def _expected_contacts(emulator: str, activation: Activation, members: set[str])
             users_by_member[identifier].add(contact["id"])
     skip_multiple = activation.on_multiple_users == "skip"
     return {
-        user
-        for users in users_by_member.values()
-        if len(users) == 1 or not skip_multiple
-        for user in users
+        user for users in users_by_member.values() if len(users) == 1 or not skip_multiple for user in users
     }
 
 

@@ -123,9 +123,7 @@ class Story:
             }
 
     def _print_outcomes(self, outcomes: Mapping[str, SyncResult]) -> None:
-        table = _table(
-            "Activation", "Members", "Entered", "Left", "Tagged", "Untagged", "Not in Intercom"
-        )
+        table = _table("Activation", "Members", "Entered", "Left", "Tagged", "Untagged", "Not in Intercom")
         for key, outcome in outcomes.items():
             n = outcome.numbers
             counts = (n.members, n.entered, n.left, n.tagged, n.untagged, n.not_in_intercom)
@@ -140,9 +138,7 @@ class Story:
         with StateDatabase(str(self.folder.state)).reading() as connection:
             for activation in self._activations[:_ACTIVATIONS_WITH_EXAMPLES]:
                 for change, verb in (("entered", "Tagged"), ("left", "Untagged")):
-                    people = newest_outcomes(
-                        connection, activation.key, change, limit=_EXAMPLES_PER_CHANGE
-                    )
+                    people = newest_outcomes(connection, activation.key, change, limit=_EXAMPLES_PER_CHANGE)
                     if people:
                         self.console.print(
                             f"  {verb} [bold]{activation.name}[/bold]: {', '.join(people)}, …",

@@ -44,9 +44,7 @@ _ORDER_LINES: Final = pa.schema(
         "amount": _MONEY,
     }
 )
-_TRIALS: Final = pa.schema(
-    {"customer_id": pa.string(), "started_on": pa.date32(), "ends_on": pa.date32()}
-)
+_TRIALS: Final = pa.schema({"customer_id": pa.string(), "started_on": pa.date32(), "ends_on": pa.date32()})
 
 
 def shop_tables(shop: Shop, today: date) -> dict[str, pa.Table]:
@@ -81,9 +79,5 @@ def _table(schema: pa.Schema, values: Iterable[Customer | Order | Trial]) -> pa.
 
 
 def _order_lines(shop: Shop) -> pa.Table:
-    rows = [
-        {"order_id": order.order_id, **asdict(line)}
-        for order in shop.orders
-        for line in order.lines
-    ]
+    rows = [{"order_id": order.order_id, **asdict(line)} for order in shop.orders for line in order.lines]
     return pa.Table.from_pylist(rows, schema=_ORDER_LINES)

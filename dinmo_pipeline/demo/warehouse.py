@@ -72,9 +72,7 @@ def _fill(connection: duckdb.DuckDBPyConnection, shop: Shop, today: date) -> Non
     for name, table in shop_tables(shop, today).items():
         connection.register(f"shop_{name}", table)
     connection.execute("create table orders as from shop_orders order by order_id")
-    connection.execute(
-        "create table order_lines as from shop_order_lines order by order_id, line_no"
-    )
+    connection.execute("create table order_lines as from shop_order_lines order by order_id, line_no")
     connection.execute(_CREATE_CUSTOMERS)
     connection.execute("create schema analytics")
     connection.execute(_CREATE_TRIALISTS, {"today": today})

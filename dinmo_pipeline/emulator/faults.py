@@ -100,9 +100,7 @@ def read_faults(raw: Any) -> list[Fault]:
 
 def _read(raw: Any) -> Fault:
     if not isinstance(raw, Mapping) or raw.get("kind") not in get_args(FaultKind):
-        raise InvalidFaultError(
-            f"A fault rule must have a kind, one of {', '.join(get_args(FaultKind))}."
-        )
+        raise InvalidFaultError(f"A fault rule must have a kind, one of {', '.join(get_args(FaultKind))}.")
     values = {name: value for name, value in raw.items() if name != "match"}
     kind = raw["kind"]
     if kind in _DEFAULT_STATUS:

@@ -55,6 +55,4 @@ def admit(window: Window, now: float, limit: int) -> Admission:
     reset = start + WINDOW_S + _RESET_AFTER_END_S
     if used >= limit:
         return Admission(Window(start, used), admitted=False, limit=limit, remaining=0, reset=reset)
-    return Admission(
-        Window(start, used + 1), admitted=True, limit=limit, remaining=limit - used, reset=reset
-    )
+    return Admission(Window(start, used + 1), admitted=True, limit=limit, remaining=limit - used, reset=reset)

@@ -99,16 +99,13 @@ class Contacts:
             yield [
                 contact
                 for contact in page
-                if contact.is_user
-                and (contact.created_at is None or contact.created_at >= int(earliest))
+                if contact.is_user and (contact.created_at is None or contact.created_at >= int(earliest))
             ]
             reached = any(c.created_at is not None and c.created_at < since for c in page)
             if reached and is_sorted:
                 return
 
-    def search(
-        self, query: dict[str, Any], *, sort: dict[str, str] | None = None
-    ) -> Iterator[list[Contact]]:
+    def search(self, query: dict[str, Any], *, sort: dict[str, str] | None = None) -> Iterator[list[Contact]]:
         """Pages of contacts (users and leads) that match a query, 150 per page.
 
         Raises:
@@ -135,9 +132,7 @@ class Contacts:
 
         def ask(cursor: str | None) -> Answer:
             after = {"starting_after": cursor} if cursor else {}
-            return self.transport.call(
-                "GET", "/contacts", query={"per_page": str(PAGE_SIZE), **after}
-            )
+            return self.transport.call("GET", "/contacts", query={"per_page": str(PAGE_SIZE), **after})
 
         return walk("GET /contacts", ask)
 
@@ -190,9 +185,7 @@ class Contacts:
                 return []
         first, second = halves(identifiers)
         found = self._find(by, first) + self._find(by, second)
-        if as_list == self.accepts_lists and not (
-            set(identifiers) & set(self.refused[refused_before:])
-        ):
+        if as_list == self.accepts_lists and not (set(identifiers) & set(self.refused[refused_before:])):
             # Both halves are fine, so the list was too long; an identifier at fault would be in one.
             self._shorten(len(first))
         return found

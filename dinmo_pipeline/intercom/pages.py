@@ -53,9 +53,7 @@ def read_page(call: str, answer: Answer) -> ContactPage:
     """
     items = answer.body.get("data")
     if not isinstance(items, list):
-        raise UnreadableError(
-            f"{call}: Intercom's answer has no list.", request_id=answer.request_id
-        )
+        raise UnreadableError(f"{call}: Intercom's answer has no list.", request_id=answer.request_id)
     contacts = {contact.id: contact for item in items if (contact := read_contact(item))}
     next_cursor = _next_cursor(call, answer)
     if next_cursor is not None and not items:

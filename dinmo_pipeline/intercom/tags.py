@@ -110,9 +110,7 @@ class Tags:
         answer = self.transport.call("GET", path)
         items = answer.body.get("data")
         if not isinstance(items, list):
-            raise UnreadableError(
-                f"GET {path}: Intercom's answer has no list.", request_id=answer.request_id
-            )
+            raise UnreadableError(f"GET {path}: Intercom's answer has no list.", request_id=answer.request_id)
         return [tag for item in items if (tag := _read_tag(item))]
 
     def tag_contact(self, contact_id: str, tag_id: str) -> str | None:
@@ -141,9 +139,7 @@ def confirmed_contacts(users: Any) -> frozenset[str] | None:
     """The contacts that a bulk answer reports as tagged; None if it does not mention contacts."""
     if not isinstance(users, list):
         return None
-    ids = (
-        read_id(user.get("id")) for user in users if isinstance(user, dict) and user.get("tagged")
-    )
+    ids = (read_id(user.get("id")) for user in users if isinstance(user, dict) and user.get("tagged"))
     return frozenset(contact_id for contact_id in ids if contact_id)
 
 
@@ -153,9 +149,7 @@ def _confirmed_for(call: str, answer: Answer, tag_id: str) -> str | None:
     Any other answer says nothing about the contact. Reading it as a confirmation would lose the change.
     """
     if answered_tag(call, answer).id != tag_id:
-        raise UnreadableError(
-            f"{call}: Intercom's answer shows another tag.", request_id=answer.request_id
-        )
+        raise UnreadableError(f"{call}: Intercom's answer shows another tag.", request_id=answer.request_id)
     return answer.request_id
 
 
@@ -167,9 +161,7 @@ def answered_tag(call: str, answer: Answer) -> Tag:
     """
     tag = _read_tag(answer.body)
     if tag is None:
-        raise UnreadableError(
-            f"{call}: Intercom's answer is not a tag.", request_id=answer.request_id
-        )
+        raise UnreadableError(f"{call}: Intercom's answer is not a tag.", request_id=answer.request_id)
     return tag
 
 

@@ -56,9 +56,7 @@ class ApplyConfig(dg.Config):
     expected_changes: str = ""
 
 
-def build_assets(
-    project: Project, partitions: dg.PartitionsDefinition[str]
-) -> list[dg.AssetsDefinition]:
+def build_assets(project: Project, partitions: dg.PartitionsDefinition[str]) -> list[dg.AssetsDefinition]:
     """The assets of a project; each run works on the activation that its partition key names."""
     return [
         _segment_membership(project, partitions),
@@ -93,9 +91,7 @@ def _asset(
     )
 
 
-def _segment_membership(
-    project: Project, partitions: dg.PartitionsDefinition[str]
-) -> dg.AssetsDefinition:
+def _segment_membership(project: Project, partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
     upstream = upstream_keys(project)
 
     @_asset(
@@ -152,9 +148,7 @@ def _segment_membership(
     return segment_membership
 
 
-def _membership_changes(
-    project: Project, partitions: dg.PartitionsDefinition[str]
-) -> dg.AssetsDefinition:
+def _membership_changes(project: Project, partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
     @_asset(
         MEMBERSHIP_CHANGES,
         project,
@@ -170,9 +164,7 @@ def _membership_changes(
         started = time.monotonic()
         with _locked(context), resource.destination.client(_state(context).budgets) as client:
             computed = refresh_changes(
-                Session(
-                    resource.declared(), _state(context).opened_by(context.log), client, context.log
-                )
+                Session(resource.declared(), _state(context).opened_by(context.log), client, context.log)
             )
         hand_over(computed)
         if computed.hold:
@@ -192,9 +184,7 @@ def _membership_changes(
     return membership_changes
 
 
-def _intercom_tags(
-    project: Project, partitions: dg.PartitionsDefinition[str]
-) -> dg.AssetsDefinition:
+def _intercom_tags(project: Project, partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
     @_asset(
         INTERCOM_TAGS,
         project,
@@ -211,9 +201,7 @@ def _intercom_tags(
         database = state.opened_by(context.log)
         with _locked(context), resource.destination.client(_state(context).budgets) as client:
             result = apply_changes(
-                Session(
-                    resource.declared(), database, client, context.log, sync_id=context.run.run_id
-                ),
+                Session(resource.declared(), database, client, context.log, sync_id=context.run.run_id),
                 state.locks,
                 allow_large_removal=config.allow_large_removal,
                 expected_changes=config.expected_changes or None,
@@ -225,9 +213,7 @@ def _intercom_tags(
         carried_out = checks.changes_carried_out(result, stuck)
         if result.status != "ok":
             yield carried_out
-            raise failure_of(
-                context.partition_key, summary(context.partition_key, result), metadata
-            )
+            raise failure_of(context.partition_key, summary(context.partition_key, result), metadata)
         yield dg.MaterializeResult(
             metadata={**metadata, **description_metadata(resource.declared())},
             check_results=[carried_out, checks.match_rate(result)],
@@ -237,17 +223,13 @@ def _intercom_tags(
 
 
 def _activation(context: dg.AssetExecutionContext) -> ActivationResource:
-    resource: ActivationResource = getattr(
-        context.resources, activation_resource(context.partition_key)
-    )
+    resource: ActivationResource = getattr(context.resources, activation_resource(context.partition_key))
     return resource
 
 
 def _locked(context: dg.AssetExecutionContext) -> AbstractContextManager[None]:
     """Lock the activation for this step: no other run reads its segment or changes its tags meanwhile."""
-    return activation_lock(
-        _state(context).locks, context.partition_key, on_wait=context.log.warning
-    )
+    return activation_lock(_state(context).locks, context.partition_key, on_wait=context.log.warning)
 
 
 def _state(context: dg.AssetExecutionContext) -> StateResource:

@@ -59,8 +59,7 @@ def build_definitions(project: Project, environment: Mapping[str, str]) -> dg.De
 
 def _resources(project: Project, environment: Mapping[str, str]) -> dict[str, Any]:
     destinations = {
-        key: _destination(destination, environment)
-        for key, destination in project.destinations.items()
+        key: _destination(destination, environment) for key, destination in project.destinations.items()
     }
     return {
         SOURCE: SourceResource(

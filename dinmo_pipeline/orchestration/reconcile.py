@@ -41,9 +41,7 @@ class ReconcileConfig(dg.Config):
     recent_minutes: float = 10.0
 
 
-def build_drift_check(
-    project: Project, partitions: dg.PartitionsDefinition[str]
-) -> dg.AssetChecksDefinition:
+def build_drift_check(project: Project, partitions: dg.PartitionsDefinition[str]) -> dg.AssetChecksDefinition:
     """The check `drift` of `intercom_tags`, by activation; a person can run it too."""
     with warnings.catch_warnings():
         # Partitioned checks are a preview feature; see checks.py for why they are needed.
@@ -56,9 +54,7 @@ def build_drift_check(
             required_resource_keys=_resources(project),
             description="Whether the contacts that carry the tag in Intercom are those that we tagged.",
         )
-        def drift(
-            context: dg.AssetCheckExecutionContext, config: ReconcileConfig
-        ) -> dg.AssetCheckResult:
+        def drift(context: dg.AssetCheckExecutionContext, config: ReconcileConfig) -> dg.AssetCheckResult:
             found = _reconciled(context.op_execution_context, project, config)
             return dg.AssetCheckResult(
                 passed=found.status != "drift",
@@ -70,9 +66,7 @@ def build_drift_check(
     return drift
 
 
-def build_reconcile_job(
-    project: Project, partitions: dg.PartitionsDefinition[str]
-) -> dg.JobDefinition:
+def build_reconcile_job(project: Project, partitions: dg.PartitionsDefinition[str]) -> dg.JobDefinition:
     """The job `reconcile_tags`, partitioned by activation; launched by a schedule or a person."""
 
     @dg.op(
@@ -114,17 +108,13 @@ def _resources(project: Project) -> set[str]:
     return {SOURCE, *state_resources(project.activations)}
 
 
-def _reconciled(
-    context: dg.OpExecutionContext, project: Project, config: ReconcileConfig
-) -> Reconciled:
+def _reconciled(context: dg.OpExecutionContext, project: Project, config: ReconcileConfig) -> Reconciled:
     """Reconcile the activation of the run's partition.
 
     Raises:
         dg.Failure: Intercom does not answer or refuses.
     """
-    resource: ActivationResource = getattr(
-        context.resources, activation_resource(context.partition_key)
-    )
+    resource: ActivationResource = getattr(context.resources, activation_resource(context.partition_key))
     state: StateResource = context.resources.state
     activation = resource.declared()
     with resource.destination.client(state.budgets) as client:
@@ -163,9 +153,7 @@ def _members(
 def _metadata(found: Reconciled) -> dict[str, Any]:
     """The numbers that `dinmo reconcile --json` prints."""
     return {
-        name: value
-        for name, value in asdict(found).items()
-        if name != "activation" and value is not None
+        name: value for name, value in asdict(found).items() if name != "activation" and value is not None
     }
 
 

@@ -168,9 +168,7 @@ _WithSettings = create_model(
 )
 
 
-def make_activation_resource(
-    activation: Activation, destination: IntercomResource
-) -> ActivationResource:
+def make_activation_resource(activation: Activation, destination: IntercomResource) -> ActivationResource:
     """The resource of an activation, with a field for each of its settings."""
     settings = {**flat_values(activation), "destination": destination}
     return _WithSettings(activation=activation.key, **settings)

@@ -20,13 +20,9 @@ def post_text(url: str, text: str, *, variable: str) -> None:
         raise AlertError(f"{variable} is not set to a URL (https://…), so alerts go nowhere.")
     try:
         # A redirect would turn it into a GET, without the text.
-        answer = requests.post(
-            url, json={"text": text}, timeout=_TIMEOUT_SECONDS, allow_redirects=False
-        )
+        answer = requests.post(url, json={"text": text}, timeout=_TIMEOUT_SECONDS, allow_redirects=False)
     except (requests.RequestException, ValueError) as error:
         # The error's own text contains the URL.
-        raise AlertError(
-            f"No answer from the webhook in {variable} ({type(error).__name__})."
-        ) from None
+        raise AlertError(f"No answer from the webhook in {variable} ({type(error).__name__}).") from None
     if not 200 <= answer.status_code < 300:  # noqa: PLR2004  # any success
         raise AlertError(f"The webhook in {variable} answered with status {answer.status_code}.")

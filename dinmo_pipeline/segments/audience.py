@@ -75,9 +75,7 @@ def member_column(project: Project, segment: Segment, source: OpenSource) -> Mem
     columns = _columns(project, segment, source)
     if not columns or look_up("email", columns):
         return MemberColumn("email", "email")
-    return MemberColumn(
-        "user_id" if look_up("user_id", columns) else next(iter(columns)), "user_id"
-    )
+    return MemberColumn("user_id" if look_up("user_id", columns) else next(iter(columns)), "user_id")
 
 
 def _columns(project: Project, segment: Segment, source: OpenSource) -> Mapping[str, ColumnType]:
@@ -136,9 +134,7 @@ def sample_of(audience: Audience, source: OpenSource, *, limit: int) -> list[str
     return [str(each) for each in rows.column(0).to_pylist()]
 
 
-def overlaps_of(
-    audience: Audience, others: Sequence[Audience], source: OpenSource
-) -> list[Overlap]:
+def overlaps_of(audience: Audience, others: Sequence[Audience], source: OpenSource) -> list[Overlap]:
     """The overlap of an audience with each of the others, counted by the source in one SELECT.
 
     Raises:

@@ -36,9 +36,7 @@ class SegmentError(Exception):
         super().__init__("\n".join(str(problem) for problem in self.problems))
 
 
-def unknown_name(
-    place: Place, subject: str, message: str, name: str, known: Iterable[str]
-) -> Problem:
+def unknown_name(place: Place, subject: str, message: str, name: str, known: Iterable[str]) -> Problem:
     """A problem with a name that does not exist: the nearest ones, and all that do if they are few."""
     names = tuple(known)
     hint = suggestion(name, names, limit=_MAX_NAMES_SUGGESTED)

@@ -59,9 +59,7 @@ def compute_changes(
     a contact per member that was never looked up. `position` counts from 1, in no order. `members` replaces
     the stored membership by another FROM item with a column `identifier`: `dinmo plan` stores nothing.
     """
-    scope = _Scope(
-        activation, members or members_of(activation.key), _settled(connection, activation)
-    )
+    scope = _Scope(activation, members or members_of(activation.key), _settled(connection, activation))
     for statement in (
         scope.differing(),
         scope.news(),

@@ -67,9 +67,7 @@ def record_contact_rows(
     )
 
 
-def _stage_fresh_and_known(
-    connection: duckdb.DuckDBPyConnection, destination: str, seen: str
-) -> None:
+def _stage_fresh_and_known(connection: duckdb.DuckDBPyConnection, destination: str, seen: str) -> None:
     """Put the seen users into the table `fresh`, and what the directory has of them into `known`."""
     connection.execute(
         f"""
@@ -234,9 +232,7 @@ def touch_contacts(
     )
 
 
-def _touch_namesakes(
-    connection: duckdb.DuckDBPyConnection, destination: str, emails: Sequence[str]
-) -> None:
+def _touch_namesakes(connection: duckdb.DuckDBPyConnection, destination: str, emails: Sequence[str]) -> None:
     """Touch the contacts of emails that another contact had too, since it proved that all were known."""
     if emails:
         connection.execute(
@@ -313,9 +309,7 @@ def due_for_another_look(
     return [row[0] for row in found]
 
 
-def signups_unseen_since(
-    connection: duckdb.DuckDBPyConnection, destination: str
-) -> datetime | None:
+def signups_unseen_since(connection: duckdb.DuckDBPyConnection, destination: str) -> datetime | None:
     """The time since when new contacts may belong to missing members; None if none are missing.
 
     This is the last search for new contacts, or, if nobody was missing then, the first lookup of a member
@@ -334,10 +328,6 @@ def signups_unseen_since(
     return since
 
 
-def record_signup_look(
-    connection: duckdb.DuckDBPyConnection, destination: str, *, now: datetime
-) -> None:
+def record_signup_look(connection: duckdb.DuckDBPyConnection, destination: str, *, now: datetime) -> None:
     """Record that all contacts created before `now` have been seen."""
-    connection.execute(
-        "INSERT OR REPLACE INTO dinmo.signup_looks VALUES (?, ?)", [destination, now]
-    )
+    connection.execute("INSERT OR REPLACE INTO dinmo.signup_looks VALUES (?, ?)", [destination, now])

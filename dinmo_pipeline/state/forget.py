@@ -44,8 +44,7 @@ def find_person(connection: duckdb.DuckDBPyConnection, identifier: str) -> Perso
     """
     email, user_id = one_row(
         connection,
-        f"SELECT {normalised('given', 'email')}, {normalised('given', 'user_id')}"
-        " FROM (SELECT ? AS given)",
+        f"SELECT {normalised('given', 'email')}, {normalised('given', 'user_id')} FROM (SELECT ? AS given)",
         [identifier],
     )
     given = list(dict.fromkeys(text for text in (email, user_id) if text))
@@ -101,9 +100,7 @@ def erase(connection: duckdb.DuckDBPyConnection, person: Person) -> dict[str, in
     return erased
 
 
-def _known_by(
-    connection: duckdb.DuckDBPyConnection, contacts: Sequence[tuple[str, str]]
-) -> list[str]:
+def _known_by(connection: duckdb.DuckDBPyConnection, contacts: Sequence[tuple[str, str]]) -> list[str]:
     found = connection.execute(
         """
         WITH theirs AS (SELECT unnest($destinations) AS destination, unnest($ids) AS contact_id),

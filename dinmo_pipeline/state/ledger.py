@@ -146,9 +146,7 @@ def record_outcomes(
             {"activation": activation, "sync_id": sync_id, "now": now},
         )
         _record_confirmed(connection, activation, destination, now=now)
-    forget_contacts(
-        connection, destination, [row.contact_id for row in outcomes if row.outcome == "gone"]
-    )
+    forget_contacts(connection, destination, [row.contact_id for row in outcomes if row.outcome == "gone"])
     # A member with two users, one of them refused, has a ledger row: only the touch brings up the other.
     touch_contacts(
         connection,
@@ -204,13 +202,11 @@ def record_tag(
     known = activation_tag(connection, activation, destination)
     if known is None or known.tag_id != tag.tag_id:
         connection.execute(
-            "DELETE FROM dinmo.tagged_contacts"
-            " WHERE activation = $activation AND destination = $destination",
+            "DELETE FROM dinmo.tagged_contacts WHERE activation = $activation AND destination = $destination",
             where,
         )
     connection.execute(
-        "INSERT OR REPLACE INTO dinmo.activation_tags"
-        " VALUES ($activation, $destination, $tag_id, $name)",
+        "INSERT OR REPLACE INTO dinmo.activation_tags VALUES ($activation, $destination, $tag_id, $name)",
         {**where, "tag_id": tag.tag_id, "name": tag.name},
     )
 
@@ -237,8 +233,7 @@ def is_tagged(
     return (
         first_row(
             connection,
-            "SELECT 1 FROM dinmo.tagged_contacts"
-            " WHERE activation = ? AND destination = ? AND contact_id = ?",
+            "SELECT 1 FROM dinmo.tagged_contacts WHERE activation = ? AND destination = ? AND contact_id = ?",
             [activation, destination, contact_id],
         )
         is not None

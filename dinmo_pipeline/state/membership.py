@@ -115,9 +115,7 @@ def write_membership(
     return counted
 
 
-def _move_to_history(
-    connection: duckdb.DuckDBPyConnection, activation: str, *, now: datetime
-) -> None:
+def _move_to_history(connection: duckdb.DuckDBPyConnection, activation: str, *, now: datetime) -> None:
     """Move the members of `moves` who left from the membership to the history."""
     # A stay must not end before it began, even if the clock was set back.
     connection.execute(
@@ -129,8 +127,7 @@ def _move_to_history(
         {"activation": activation, "now": now},
     )
     connection.execute(
-        "DELETE FROM dinmo.segment_membership"
-        " WHERE rowid IN (SELECT row_number FROM moves WHERE NOT added)"
+        "DELETE FROM dinmo.segment_membership WHERE rowid IN (SELECT row_number FROM moves WHERE NOT added)"
     )
 
 

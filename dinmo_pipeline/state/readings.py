@@ -14,9 +14,7 @@ from dinmo_pipeline.state.sql import first_row, one_row
 
 # An address has one @, something before it, a dot somewhere after it, and no space. LIKE costs a third of a
 # regular expression.
-_MALFORMED_EMAIL = (
-    "(identifier NOT LIKE '%_@_%._%' OR identifier LIKE '%@%@%' OR contains(identifier, ' '))"
-)
+_MALFORMED_EMAIL = "(identifier NOT LIKE '%_@_%._%' OR identifier LIKE '%@%@%' OR contains(identifier, ' '))"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,25 +73,17 @@ def count_incoming(
 _COLUMNS = ", ".join(field.name for field in fields(Reading))
 
 
-def newest_reading(
-    connection: duckdb.DuckDBPyConnection, activation: Activation
-) -> StoredReading | None:
+def newest_reading(connection: duckdb.DuckDBPyConnection, activation: Activation) -> StoredReading | None:
     """The reading that the activation's membership is of; None before the first."""
     return _stored(connection, "activation = ?", [activation.key])
 
 
-def applied_reading(
-    connection: duckdb.DuckDBPyConnection, activation: Activation
-) -> StoredReading | None:
+def applied_reading(connection: duckdb.DuckDBPyConnection, activation: Activation) -> StoredReading | None:
     """The newest reading that the activation's destination was made equal to; None before the first."""
-    return _stored(
-        connection, "activation = ? AND applied_to = ?", [activation.key, activation.destination]
-    )
+    return _stored(connection, "activation = ? AND applied_to = ?", [activation.key, activation.destination])
 
 
-def _stored(
-    connection: duckdb.DuckDBPyConnection, which: str, values: list[str]
-) -> StoredReading | None:
+def _stored(connection: duckdb.DuckDBPyConnection, which: str, values: list[str]) -> StoredReading | None:
     found = first_row(
         connection,
         f"SELECT materialized_at, {_COLUMNS} FROM dinmo.membership_sizes"

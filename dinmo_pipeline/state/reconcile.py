@@ -45,9 +45,7 @@ class Drift:
 _CARRIER_COLUMNS = ("contact_id", "email", "external_id", "is_user")
 
 
-def stage_carriers(
-    connection: duckdb.DuckDBPyConnection, pages: Iterable[Sequence[Contact]]
-) -> None:
+def stage_carriers(connection: duckdb.DuckDBPyConnection, pages: Iterable[Sequence[Contact]]) -> None:
     """Put carriers into the temporary table `carriers`, page by page as they arrive, each once."""
     connection.execute(
         "CREATE OR REPLACE TEMP TABLE carriers_read"
@@ -226,6 +224,4 @@ def adopt(
         """,
         {**values, "sync_id": sync_id},
     )
-    record_contact_rows(
-        connection, activation.destination, "drift_adoptable", by_email=False, now=now
-    )
+    record_contact_rows(connection, activation.destination, "drift_adoptable", by_email=False, now=now)

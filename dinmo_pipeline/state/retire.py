@@ -57,8 +57,7 @@ def carried_tags(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, Retir
 def is_known(connection: duckdb.DuckDBPyConnection, activation: str) -> bool:
     """Whether the state has anything of an activation that a retirement would close."""
     query = " UNION ALL ".join(
-        f"(SELECT 1 FROM dinmo.{table} WHERE activation = $activation LIMIT 1)"
-        for table in _CLOSED_TABLES
+        f"(SELECT 1 FROM dinmo.{table} WHERE activation = $activation LIMIT 1)" for table in _CLOSED_TABLES
     )
     return first_row(connection, query, {"activation": activation}) is not None
 
@@ -79,9 +78,7 @@ def stage_removals(connection: duckdb.DuckDBPyConnection, activation: str, tag: 
     return int(one_row(connection, "SELECT count(*) FROM removals")[0])
 
 
-def removals_page(
-    connection: duckdb.DuckDBPyConnection, *, after: int, limit: int
-) -> list[PlannedChange]:
+def removals_page(connection: duckdb.DuckDBPyConnection, *, after: int, limit: int) -> list[PlannedChange]:
     """The next contacts to untag, in order of position; needs no attached state."""
     found = connection.execute(
         "SELECT position, 'left', identifier, contact_id FROM removals"
@@ -112,9 +109,7 @@ def drop_ledger(connection: duckdb.DuckDBPyConnection, activation: str, destinat
     )
 
 
-def close_destination(
-    connection: duckdb.DuckDBPyConnection, activation: str, destination: str
-) -> bool:
+def close_destination(connection: duckdb.DuckDBPyConnection, activation: str, destination: str) -> bool:
     """Drop the activation's tag at a destination that it was moved from. Call it inside a transaction.
 
     Returns False, and changes nothing, while contacts carry the tag there.
@@ -126,9 +121,7 @@ def close_destination(
         where,
     ):
         return False
-    connection.execute(
-        "DELETE FROM dinmo.activation_tags WHERE activation = ? AND destination = ?", where
-    )
+    connection.execute("DELETE FROM dinmo.activation_tags WHERE activation = ? AND destination = ?", where)
     return True
 
 
@@ -138,9 +131,7 @@ _CLOSED_TABLES = (
 )
 
 
-def close_activation(
-    connection: duckdb.DuckDBPyConnection, activation: str, *, now: datetime
-) -> bool:
+def close_activation(connection: duckdb.DuckDBPyConnection, activation: str, *, now: datetime) -> bool:
     """End every membership, and drop the activation except for its history. Call it inside a transaction.
 
     membership_history, change_log, and syncs stay. Returns False, and changes nothing, while contacts carry

@@ -55,10 +55,7 @@ def contact_key(match_by: MatchBy) -> str:
 
 def members_of(activation: str) -> str:
     """The identifiers of an activation's current members, as a FROM item."""
-    return (
-        "(SELECT identifier FROM dinmo.segment_membership"
-        f" WHERE activation = {literal(activation)})"
-    )
+    return f"(SELECT identifier FROM dinmo.segment_membership WHERE activation = {literal(activation)})"
 
 
 def first_row(

@@ -70,8 +70,7 @@ def start_sync(
     """
     _interrupt(connection, "activation", activation, now)
     connection.execute(
-        "INSERT INTO dinmo.syncs (sync_id, activation, started_at, status)"
-        " VALUES (?, ?, ?, 'running')",
+        "INSERT INTO dinmo.syncs (sync_id, activation, started_at, status) VALUES (?, ?, ?, 'running')",
         [sync_id, activation, now],
     )
 
@@ -126,9 +125,7 @@ def finished_sync(connection: duckdb.DuckDBPyConnection, sync_id: str) -> SyncRe
     if row is None:
         return None
     status, reason, hold_reason, *numbers = row
-    return SyncResult(
-        status, reason, HoldReason(hold_reason) if hold_reason else None, SyncNumbers(*numbers)
-    )
+    return SyncResult(status, reason, HoldReason(hold_reason) if hold_reason else None, SyncNumbers(*numbers))
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,9 +16,7 @@ class RecordedWorkspace:
     access: str
 
 
-def recorded_workspace(
-    connection: duckdb.DuckDBPyConnection, destination: str
-) -> RecordedWorkspace | None:
+def recorded_workspace(connection: duckdb.DuckDBPyConnection, destination: str) -> RecordedWorkspace | None:
     """The workspace of a destination; None before the first sync."""
     found = first_row(
         connection,

@@ -22,11 +22,7 @@ def tag_as_it_is(session: Session) -> Tag | None:
     activation = session.activation
     with session.state.reading() as connection:
         known = activation_tag(connection, activation.key, activation.destination)
-    found = (
-        existing_tag(session, known.tag_id)
-        if known
-        else session.intercom.tags.find(activation.name)
-    )
+    found = existing_tag(session, known.tag_id) if known else session.intercom.tags.find(activation.name)
     # Bulk tagging goes by name, so it must be the name in Intercom; some answers escape `&`.
     return Tag(found.id, html.unescape(found.name)) if found else None
 

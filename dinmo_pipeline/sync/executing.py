@@ -40,9 +40,7 @@ def untag_all(
     )
 
 
-def pages_of(
-    read: Callable[[int, int], list[PlannedChange]], limit: int
-) -> Iterator[PlannedChange]:
+def pages_of(read: Callable[[int, int], list[PlannedChange]], limit: int) -> Iterator[PlannedChange]:
     """All changes, read page by page: those after a position, at most `limit` at a time."""
     return rows_by_page(read, lambda change: change.position, start=0, limit=limit)
 

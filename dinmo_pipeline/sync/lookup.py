@@ -122,9 +122,7 @@ def _list_if_cheaper(session: Session, searches: int) -> bool:
             # The first page is already paid for, and is also the first page of the list.
             if calls - 1 >= searches:
                 return False
-            session.log.info(
-                "Listing all contacts: %d calls instead of %d searches.", calls, searches
-            )
+            session.log.info("Listing all contacts: %d calls instead of %d searches.", calls, searches)
             _list(session, chain([first], pages), first.total, started)
         except (RefusedError, UnreadableError) as error:
             session.log.warning("Listing failed; searching for members instead: %s", error)

@@ -32,9 +32,7 @@ def read_fingerprint(text: str) -> Fingerprint | None:
     return Fingerprint(salt, digest, int(entered), int(left))
 
 
-def difference_from_reviewed(
-    state: StateDatabase, activation: Activation, expected: str
-) -> Hold | None:
+def difference_from_reviewed(state: StateDatabase, activation: Activation, expected: str) -> Hold | None:
     """How the current change set differs from the expected one (as `written`); None when it does not.
 
     The caller holds the activation's lock, so nothing changes between this and applying it.

@@ -85,9 +85,7 @@ class Tagger:
             for change in changes
         ]
 
-    def _tag_around(
-        self, changes: Sequence[PlannedChange], error: UnavailableError
-    ) -> list[AppliedChange]:
+    def _tag_around(self, changes: Sequence[PlannedChange], error: UnavailableError) -> list[AppliedChange]:
         """Tag a list that Intercom fails on by halves, as long as it accepts the other half."""
 
         def tag(half: Sequence[PlannedChange]) -> list[AppliedChange]:
@@ -181,9 +179,7 @@ class Tagger:
 
 
 def _applied(change: PlannedChange, request_id: str | None) -> AppliedChange:
-    return AppliedChange(
-        change.change, change.identifier, change.contact_id, "applied", None, request_id
-    )
+    return AppliedChange(change.change, change.identifier, change.contact_id, "applied", None, request_id)
 
 
 def _outcome(change: PlannedChange, outcome: Outcome, error: IntercomError) -> AppliedChange:

@@ -22,9 +22,7 @@ BENCHES: dict[str, Callable[[Console, Path, argparse.Namespace], None]] = {
     "membership": lambda console, folder, chosen: membership.bench(
         console, folder, chosen.members, chosen.memory_limit
     ),
-    "alternatives": lambda console, folder, chosen: alternatives.bench(
-        console, folder, chosen.members
-    ),
+    "alternatives": lambda console, folder, chosen: alternatives.bench(console, folder, chosen.members),
     "segments": lambda console, folder, _: segments.bench(console, folder),
     "api_calls": lambda console, folder, _: api_calls.bench(console, folder),
     "pacing": lambda console, folder, _: pacing.bench(console, folder),
@@ -48,9 +46,7 @@ def main() -> None:
     chosen = parser.parse_args()
     unknown = set(chosen.names) - set(BENCHES)
     if unknown:
-        parser.error(
-            f"{', '.join(sorted(unknown))} is not a benchmark. Choose from {', '.join(BENCHES)}."
-        )
+        parser.error(f"{', '.join(sorted(unknown))} is not a benchmark. Choose from {', '.join(BENCHES)}.")
     for name in chosen.names or BENCHES:
         with tempfile.TemporaryDirectory(prefix="dinmo-bench-") as folder:
             BENCHES[name](Console(), Path(folder), chosen)

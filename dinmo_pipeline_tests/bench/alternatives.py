@@ -42,9 +42,7 @@ def _attached(connection: duckdb.DuckDBPyConnection, source: Path, select: str) 
 
 def _by_arrow(connection: duckdb.DuckDBPyConnection, source: Path, select: str) -> None:
     with duckdb.connect(str(source), read_only=True) as delivering:
-        connection.register(
-            "delivered", delivering.sql("SELECT email FROM users").to_arrow_reader(100_000)
-        )
+        connection.register("delivered", delivering.sql("SELECT email FROM users").to_arrow_reader(100_000))
         connection.execute(
             f"CREATE OR REPLACE TABLE members AS {select.format(_MEMBERS.format(rows='delivered'))}"
         )
@@ -56,9 +54,7 @@ _WAYS: dict[str, Callable[[duckdb.DuckDBPyConnection, Path], None]] = {
     "attached": lambda connection, source: _attached(connection, source, _PLAIN),
     "by Arrow batches": lambda connection, source: _by_arrow(connection, source, _PLAIN),
     "attached, distinct": lambda connection, source: _attached(connection, source, _DISTINCT),
-    "by Arrow batches, distinct": lambda connection, source: _by_arrow(
-        connection, source, _DISTINCT
-    ),
+    "by Arrow batches, distinct": lambda connection, source: _by_arrow(connection, source, _DISTINCT),
 }
 
 

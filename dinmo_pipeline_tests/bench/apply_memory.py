@@ -122,6 +122,4 @@ def _note(folder: Path, calling_mb: int) -> None:
 
 def _noted(folder: Path) -> list[str]:
     """The memory while calling and the peak, formatted."""
-    return [
-        f"{int(each):,}" if int(each) else "?" for each in (folder / _NOTES).read_text().split()
-    ]
+    return [f"{int(each):,}" if int(each) else "?" for each in (folder / _NOTES).read_text().split()]

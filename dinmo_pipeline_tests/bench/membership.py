@@ -49,12 +49,8 @@ activations:
 """
 
 
-_SELECT_AFTER = (
-    "SELECT DISTINCT lower(trim(email)) AS identifier FROM source.users WHERE number >= {}"
-)
-_SELECT_BEFORE = (
-    "SELECT DISTINCT lower(trim(email)) AS identifier FROM source.users WHERE number < {}"
-)
+_SELECT_AFTER = "SELECT DISTINCT lower(trim(email)) AS identifier FROM source.users WHERE number >= {}"
+_SELECT_BEFORE = "SELECT DISTINCT lower(trim(email)) AS identifier FROM source.users WHERE number < {}"
 
 
 def bench(console: Console, folder: Path, members: int, memory_limit: str) -> None:
@@ -80,9 +76,7 @@ def bench(console: Console, folder: Path, members: int, memory_limit: str) -> No
             f" ({ours.processor_seconds / raw.processor_seconds:.2f} times the processor seconds)"
         )
     console.print(table)
-    console.print(
-        f"Compared with raw DuckDB: {ratios[0]}; with a memory limit, {ratios[1]}. Aim: {AIM}."
-    )
+    console.print(f"Compared with raw DuckDB: {ratios[0]}; with a memory limit, {ratios[1]}. Aim: {AIM}.")
 
 
 def make_warehouse(folder: Path, members: int) -> dict[str, float]:

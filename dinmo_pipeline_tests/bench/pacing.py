@@ -73,9 +73,7 @@ CASES = (
 
 def bench(console: Console, folder: Path) -> None:
     """Run all cases, and print their results."""
-    table = Table(
-        title=f"Pacing at {SHARE:.0%} of the limit, {LATENCY_MS} ms per call", title_justify="left"
-    )
+    table = Table(title=f"Pacing at {SHARE:.0%} of the limit, {LATENCY_MS} ms per call", title_justify="left")
     for column in ("Limit", "Other app", "Changes", "Calls", "Seconds"):
         table.add_column(column, justify="right")
     for column in ("Floor", "Ratio", "429s", "Its 429s"):

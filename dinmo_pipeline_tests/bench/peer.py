@@ -43,9 +43,7 @@ def bench(console: Console, folder: Path, latency_ms: float) -> None:
             console.print(f"Peer skipped: {reason}.")
             return
         ours = _ours(workspace, folder)
-    table = Table(
-        title=f"{CONTACTS:,} contacts changed, {latency_ms:g} ms per call", title_justify="left"
-    )
+    table = Table(title=f"{CONTACTS:,} contacts changed, {latency_ms:g} ms per call", title_justify="left")
     table.add_column("")
     for column in ("Calls", "Seconds"):
         table.add_column(column, justify="right")

@@ -58,8 +58,7 @@ class Intercom:
     ) -> list[str]:
         """Create users, one per second since a time in Unix seconds; their ids, in the same order."""
         rows = (
-            {"email": one, "tags": [*tags], "created_at": since + number}
-            for number, one in enumerate(emails)
+            {"email": one, "tags": [*tags], "created_at": since + number} for number, one in enumerate(emails)
         )
         ids: list[str] = []
         while part := list(islice(rows, _CONTACTS_PER_CALL)):
@@ -71,9 +70,7 @@ class Intercom:
         return self._control("GET", "stats", params={"reset": "1"})
 
     def _control(self, method: str, path: str, **options: Any) -> Any:
-        answer = requests.request(
-            method, f"{self.base_url}/_emulator/{path}", timeout=120, **options
-        )
+        answer = requests.request(method, f"{self.base_url}/_emulator/{path}", timeout=120, **options)
         answer.raise_for_status()
         return answer.json()
 
@@ -100,9 +97,7 @@ def declare_members(session: Session, members: Iterable[str]) -> None:
     """Replace the segment's members."""
     reader = pa.table({"identifier": pa.array(members, pa.string())}).to_reader()
     activation = session.activation
-    refresh_membership(
-        session.state, activation.key, activation.match_by, reader, now=session.clock()
-    )
+    refresh_membership(session.state, activation.key, activation.match_by, reader, now=session.clock())
 
 
 def sync(session: Session, folder: Path) -> SyncNumbers:
@@ -124,9 +119,7 @@ def apply(session: Session, folder: Path, *, calls: int = 0) -> SyncNumbers:
     result = apply_changes(session, folder / "locks", allow_large_removal=True)
     if result.status != "ok" or result.numbers.failed or result.numbers.pending:
         raise RuntimeError(f"the sync is {result.status}: {result.reason}; {result.numbers}")
-    numbers: dict[str, Any] = {
-        name: getattr(result.numbers, name) for name in SyncNumbers.__slots__
-    }
+    numbers: dict[str, Any] = {name: getattr(result.numbers, name) for name in SyncNumbers.__slots__}
     return SyncNumbers(**numbers | {"api_calls": result.numbers.api_calls + calls})
 
 

@@ -158,9 +158,7 @@ def test_wrong_declarations_exit_with_two_and_name_file_and_line(company, dinmo)
 def test_check_counts_and_check_online_asks_source_and_destination(company, dinmo):
     """An unknown column is an error in the declarations, with the nearest name."""
     company.members([ANA, BEN])
-    assert dinmo("check").out == (
-        "The declarations are valid: 1 segment, 1 activation, 1 destination.\n"
-    )
+    assert dinmo("check").out == ("The declarations are valid: 1 segment, 1 activation, 1 destination.\n")
     online = json.loads(dinmo("check", "--online", "--json").out)
     assert online["members"] == {"vip": 2}
     assert online["workspaces"]["main"]["id"] == "emul8tor"

@@ -12,9 +12,7 @@ PEOPLE = [(1, "Ana@example.com", "FR"), (2, "ben@example.com", "BE"), (3, "cleo@
 def shop(company):
     """Three segments by email, and one by customer id; `french` is activated."""
     with duckdb.connect(str(company.folder / "warehouse.duckdb")) as connection:
-        connection.execute(
-            "CREATE TABLE customers (customer_id INTEGER, email VARCHAR, country VARCHAR)"
-        )
+        connection.execute("CREATE TABLE customers (customer_id INTEGER, email VARCHAR, country VARCHAR)")
         connection.executemany("INSERT INTO customers VALUES (?, ?, ?)", PEOPLE)
         connection.execute("INSERT INTO customers VALUES (4, NULL, 'FR'), (5, ' ', 'FR')")
         connection.execute("INSERT INTO customers VALUES (6, ' ana@example.COM ', 'FR')")

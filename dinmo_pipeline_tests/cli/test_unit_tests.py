@@ -66,9 +66,7 @@ def with_warehouse(shop):
     with duckdb.connect(str(shop.folder / "warehouse.duckdb")) as connection:
         connection.execute("CREATE SCHEMA shop; CREATE SCHEMA analytics")
         connection.execute(f"CREATE TABLE shop.customers ({CUSTOMER})")
-        connection.execute(
-            "CREATE TABLE orders (order_id INTEGER, customer_id INTEGER, ordered_at DATE)"
-        )
+        connection.execute("CREATE TABLE orders (order_id INTEGER, customer_id INTEGER, ordered_at DATE)")
         connection.execute("CREATE TABLE analytics.trialists (customer_id INTEGER, email VARCHAR)")
 
 
@@ -95,8 +93,7 @@ def test_a_failed_test_says_who_is_missing_and_who_is_unexpected(shop, dinmo):
     printed = dinmo("test")
     assert printed.code == 1
     assert (
-        "failed  wrong: customer_id of segment 'vip_customers': missing 2, 3; unexpected 1\n"
-        in printed.out
+        "failed  wrong: customer_id of segment 'vip_customers': missing 2, 3; unexpected 1\n" in printed.out
     )
     found = json.loads(dinmo("test", "wrong", "--json").out)
     assert found == {
@@ -215,9 +212,7 @@ def test_what_does_not_fit_the_tables_is_an_error_in_the_declarations(shop, dinm
 
 def test_without_the_source_nothing_may_be_known_of_a_table(shop, dinmo):
     """The message says what to add."""
-    declare(
-        shop, "on_trial", segment="trialists", given={}, expect={"column": "email", "members": []}
-    )
+    declare(shop, "on_trial", segment="trialists", given={}, expect={"column": "email", "members": []})
     shop.declared["tests"]["empty"] = {**VIP, "segment": "quiet", "given": {}, "expect": []}
     shop.declared["tests"]["empty"]["expect"] = {"column": "email", "members": []}
     shop.declared["segments"]["quiet"]["sql"] = "select email from anywhere"

@@ -59,9 +59,7 @@ def test_tests_in_examples_pass(block):
 def test_examples_of_conditions_load(block):
     """As the condition of a segment."""
     indented = "    " + block.replace("\n", "\n    ")
-    segments = (
-        "segments:\n  churned: {table: c}\n  trialists: {table: t}\n  s:\n    model: customers\n"
-    )
+    segments = "segments:\n  churned: {table: c}\n  trialists: {table: t}\n  s:\n    model: customers\n"
     assert load(SOURCE_AND_STATE + DESTINATION + _MODELS + segments + indented).segments["s"].where
 
 

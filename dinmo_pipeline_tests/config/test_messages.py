@@ -47,9 +47,7 @@ def test_an_unknown_setting_and_a_wrong_word():
 
 def test_a_literal_secret():
     """The error does not repeat it, and shows the fix."""
-    text = (
-        SOURCE_AND_STATE + "destinations:\n  main: {access_token: dG9rOnNlY3JldA==, region: uk}\n"
-    )
+    text = SOURCE_AND_STATE + "destinations:\n  main: {access_token: dG9rOnNlY3JldA==, region: uk}\n"
     assert _rendered(text) == (
         "project.yaml:4:24: destination 'main': "
         "`access_token` is a secret and must not be written in the declarations.\n"
@@ -234,9 +232,7 @@ def test_the_caret_is_under_wide_characters_and_long_lines_are_cut():
 )
 def test_one_sentence_for_each_mistake(declared, message):
     """One declaration at a time, with a sound source and state beside it."""
-    rest = [
-        line for line in SOURCE_AND_STATE.splitlines() if line.split(":")[0] not in declared[:6]
-    ]
+    rest = [line for line in SOURCE_AND_STATE.splitlines() if line.split(":")[0] not in declared[:6]]
     error = refusal("\n".join([*rest, declared]))
     assert [problem.message for problem in error.problems] == [message]
 

@@ -131,11 +131,7 @@ def test_hostile_texts_are_refused_in_little_time():
         "models: [" + "9" * 200_000,
         "models: {" + ", ".join(f"m{n}: {{x: 1}}" for n in range(5_000)) + "}",
         "destinations: {" + ", ".join(f"d{n}: {{token: x}}" for n in range(5_000)) + "}",
-        "segments: {"
-        + "".join(f"{key}: {{table: t}}, " for key in "abc")
-        + "x: "
-        + "a." * 100_000
-        + "}",
+        "segments: {" + "".join(f"{key}: {{table: t}}, " for key in "abc") + "x: " + "a." * 100_000 + "}",
     ):
         assert _read(content.encode())
     assert time.process_time() - start < 15

@@ -54,9 +54,7 @@ def test_the_schema_is_a_schema():
 
 
 _CUSTOMERS = "segments: {s: {model: customers, where: "
-_TESTED = (
-    "segments: {s: {table: t}, v: {model: customers, where: {field: a, is: set}}}\ntests: {t: "
-)
+_TESTED = "segments: {s: {table: t}, v: {model: customers, where: {field: a, is: set}}}\ntests: {t: "
 _EMAILS = "expect: {column: email, members: [a]}}}"
 _BASE = SOURCE_AND_STATE + DESTINATION + MODELS
 
@@ -157,21 +155,15 @@ _OPERANDS = st.sampled_from(
     ["x", "1", "-1", "1.5", "true", "[1, 2]", "[]", "30 days", "today", "{}", "2026-03-01"]
 )
 _KEYS = st.sampled_from([*OPERATORS, *FORM_WORDS, "by", "ignore_case"])
-_ENTRIES = st.dictionaries(
-    _KEYS, _OPERANDS | st.just("orders") | st.just("orders.total"), max_size=3
-)
+_ENTRIES = st.dictionaries(_KEYS, _OPERANDS | st.just("orders") | st.just("orders.total"), max_size=3)
 
 
 @settings(max_examples=400, deadline=None)
-@given(
-    _ENTRIES, st.sampled_from(["field: a", "count: orders", "sum: orders.b", "exists: orders", ""])
-)
+@given(_ENTRIES, st.sampled_from(["field: a", "count: orders", "sum: orders.b", "exists: orders", ""]))
 def test_a_condition_that_is_read_fits(entries, form):
     """The schema never underlines what is right."""
     where = (
-        "{"
-        + ", ".join(filter(None, [form, *(f"{key}: {value}" for key, value in entries.items())]))
-        + "}"
+        "{" + ", ".join(filter(None, [form, *(f"{key}: {value}" for key, value in entries.items())])) + "}"
     )
     if _is_read(with_where(where)):
         assert _fits_schema(with_where(where))

@@ -32,8 +32,7 @@ SEGMENTS = {
         and last_order_at >= $today - interval 365 days
         and marketing_consent is distinct from false
     """,
-    "first_order_pending": CUSTOMERS
-    + "signed_up_at >= $today - interval 30 days and orders_count = 0",
+    "first_order_pending": CUSTOMERS + "signed_up_at >= $today - interval 30 days and orders_count = 0",
     "at_risk": CUSTOMERS
     + """
         orders_count >= 2
@@ -125,9 +124,7 @@ def test_the_declared_segment_has_the_members_of_its_sql(day_one, both_days, seg
     source = replace(declarations.source, path=day_one)
     noon = datetime.combine(TODAY, time(12), ZoneInfo("Europe/Paris"))
     with open_source(source, uri=None) as opened:
-        sql = select_members(
-            declarations, segment, identifier, opened, now=noon, timezone="Europe/Paris"
-        )
+        sql = select_members(declarations, segment, identifier, opened, now=noon, timezone="Europe/Paris")
         if "current_date" in sql.lower():
             sql = re.sub("(?i)current_date", f"DATE '{TODAY}'", sql)
         found = opened.batches(sql).read_all().column(0).to_pylist()

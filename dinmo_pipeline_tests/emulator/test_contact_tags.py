@@ -58,9 +58,7 @@ def test_t5_a_contact_lists_its_tags_without_names(api: Api):
 
 def test_t6_a_contact_shows_at_most_ten_tags(api: Api):
     """T6: the eleventh sets `has_more`; the contact's tag list has all."""
-    ten, eleven = api.seed(
-        *({"email": f"{n}@x.com", "tags": [f"T{i}" for i in range(n)]} for n in (10, 11))
-    )
+    ten, eleven = api.seed(*({"email": f"{n}@x.com", "tags": [f"T{i}" for i in range(n)]} for n in (10, 11)))
     shown = {key: api.get(f"/contacts/{key}").json()["tags"] for key in (ten, eleven)}
     assert (len(shown[ten]["data"]), shown[ten]["has_more"]) == (10, False)
     assert (len(shown[eleven]["data"]), shown[eleven]["has_more"]) == (10, True)

@@ -159,9 +159,7 @@ def test_merge_history_is_shown_when_asked_for(api: Api):
     lead, user = _merged(api)
     params = {"include_merge_history": "true"}
     history = api.get(f"/contacts/{user}", params=params).json()["merge_history"]
-    assert [(item["source_contact_id"], item["source_contact_role"]) for item in history] == [
-        (lead, "lead")
-    ]
+    assert [(item["source_contact_id"], item["source_contact_role"]) for item in history] == [(lead, "lead")]
     assert "merge_history" not in api.get(f"/contacts/{user}").json()
 
 

@@ -29,8 +29,7 @@ def sdk(api: Api) -> Iterator[Intercom]:
 def test_contacts_are_created_found_and_listed(sdk: Intercom):
     """All pages of the list, and a search with a group of filters."""
     ids = [
-        sdk.contacts.create(request=CreateContactRequestWithEmail(email=f"{n}@x.com")).id
-        for n in range(12)
+        sdk.contacts.create(request=CreateContactRequestWithEmail(email=f"{n}@x.com")).id for n in range(12)
     ]
     sdk.contacts.create(request=CreateContactRequestWithRole(role="lead"))
     assert [contact.id for contact in sdk.contacts.list(per_page=5)][:12] == ids

@@ -96,9 +96,7 @@ def _with_tag_ids(query: dict[str, Any], tag_ids: dict[str, str]) -> dict[str, A
     return query | {"value": [_with_tag_ids(part, tag_ids) for part in query["value"]]}
 
 
-@given(
-    seeds=contacts, raw=queries, archived=st.sets(st.integers(0, 11)), per_page=st.integers(1, 5)
-)
+@given(seeds=contacts, raw=queries, archived=st.sets(st.integers(0, 11)), per_page=st.integers(1, 5))
 def test_search_equals_a_plain_filter(
     seeds: list[NewContact], raw: dict[str, Any], archived: set[int], per_page: int
 ):

@@ -14,8 +14,7 @@ def test_g1_the_list_has_all_tags_sorted_by_name(api: Api):
     assert body == {
         "type": "list",
         "data": [
-            {"type": "tag", "id": ids[name], "name": name}
-            for name in ("Alpha", "beta", "Delta", "gamma")
+            {"type": "tag", "id": ids[name], "name": name} for name in ("Alpha", "beta", "Delta", "gamma")
         ],
     }
 
@@ -77,9 +76,7 @@ def test_g5_an_ignored_untag_tags_the_user(api: Api):
 def test_g6_up_to_2_15_one_unknown_id_refuses_the_whole_call(api: Api):
     """G6: 404 "User Not Found", but the tag exists by then."""
     contact = api.user(email="a@x.com")
-    answer = api.speaking("2.15").post(
-        "/tags", {"name": "VIP", "users": [{"id": contact}, {"id": "0" * 24}]}
-    )
+    answer = api.speaking("2.15").post("/tags", {"name": "VIP", "users": [{"id": contact}, {"id": "0" * 24}]})
     assert error_of(answer) == (404, "not_found")
     assert message_of(answer) == "User Not Found"
     assert api.tag_names(contact) == []

@@ -15,9 +15,7 @@ from dinmo_pipeline_tests.state.declaring import activation
 
 PEOPLE = range(5)
 KEYS = ("by_email", "by_id")
-QUIET_SECONDS = (
-    31 * 86_400
-)  # the longest interval between two looks for a missing member is 30 days
+QUIET_SECONDS = 31 * 86_400  # the longest interval between two looks for a missing member is 30 days
 HARMLESS_CALLS = {
     "GET /me",
     "GET /tags",
@@ -156,9 +154,7 @@ class World(RuleBasedStateMachine):
         user = self.pick(pick)
         if user and user.email != identifier_of(person, "email"):
             self.identity_left(user)
-            self.identified(
-                self.store.replace(user, email=identifier_of(person, "email")), doubt=True
-            )
+            self.identified(self.store.replace(user, email=identifier_of(person, "email")), doubt=True)
 
     # What people do to tags.
 

@@ -83,9 +83,7 @@ class Expectations:
         self.ours = set()
         self.by_hand = set(carriers)
 
-    def wrong(
-        self, contacts: list[Contact], carriers: set[str], doubtful: set[str]
-    ) -> dict[str, set[str]]:
+    def wrong(self, contacts: list[Contact], carriers: set[str], doubtful: set[str]) -> dict[str, set[str]]:
         """What is wrong at a quiet point, by name; empty if everything is right."""
         live = {contact.id for contact in contacts}
         desired = self.desired(contacts)
@@ -104,11 +102,7 @@ class Expectations:
 
     def _members(self, contacts: Iterable[Contact]) -> list[Contact]:
         wanted = self.identifiers
-        return [
-            contact
-            for contact in contacts
-            if contact.role == "user" and self._key(contact) in wanted
-        ]
+        return [contact for contact in contacts if contact.role == "user" and self._key(contact) in wanted]
 
     def _key(self, contact: Contact) -> str | None:
         return contact.email if self.activation.match_by == "email" else contact.external_id

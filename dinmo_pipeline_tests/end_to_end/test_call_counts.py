@@ -123,6 +123,4 @@ def test_many_missing_members_cost_tens_of_calls_a_day(workspace, sync, missing,
 def sign_up(workspace, emails) -> None:
     """New users, one per minute until now."""
     now = int(workspace.clock.now)
-    workspace.create(
-        NewContact(email=address, created_at=now - 60 * n) for n, address in enumerate(emails)
-    )
+    workspace.create(NewContact(email=address, created_at=now - 60 * n) for n, address in enumerate(emails))

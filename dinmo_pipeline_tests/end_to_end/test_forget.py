@@ -16,9 +16,7 @@ TABLES = (
 @pytest.fixture
 def known(company):
     """Ana and Ben carry the tags of an activation by email and of one by user id; Cleo carries none."""
-    company.people(
-        {"email": ANA, "external_id": ANA_ID}, {"email": BEN, "external_id": "customer-2"}
-    )
+    company.people({"email": ANA, "external_id": ANA_ID}, {"email": BEN, "external_id": "customer-2"})
     company.activate("ids", match_by="user_id", column="customer_id")
     company.members([(ANA, ANA_ID), (BEN, "customer-2")], "ids")
     company.members([ANA, BEN, CLEO])
@@ -85,9 +83,7 @@ def test_a_person_who_only_left_or_was_never_found_is_erased_from_history(compan
 @pytest.mark.usefixtures("known")
 def test_the_rest_of_the_state_is_as_before(company, dinmo):
     """Including comments, keys, and numbers. The file is private, and the next sync goes on."""
-    describe = (
-        "SELECT table_name, comment FROM duckdb_tables() WHERE schema_name = 'dinmo' ORDER BY ALL"
-    )
+    describe = "SELECT table_name, comment FROM duckdb_tables() WHERE schema_name = 'dinmo' ORDER BY ALL"
     before = company.rows(describe)
     ((number,),) = company.rows("SELECT max(touched) FROM dinmo.contacts")
     assert dinmo("forget", CLEO).code == 0

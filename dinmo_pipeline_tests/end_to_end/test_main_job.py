@@ -143,9 +143,7 @@ def test_a_second_user_of_an_email_is_found_although_the_first_is_known_by_id(co
     company.members([ANA])
     company.synced("ids")
     assert company.synced().numbers.ambiguous == 1
-    assert company.rows("SELECT count(*) FROM dinmo.tagged_contacts WHERE activation = 'vip'") == [
-        (2,)
-    ]
+    assert company.rows("SELECT count(*) FROM dinmo.tagged_contacts WHERE activation = 'vip'") == [(2,)]
 
 
 def test_a_changed_match_by_leaves_tagged_members_alone(company):
@@ -263,9 +261,7 @@ def test_a_large_removal_is_held_and_a_smaller_one_releases_itself(company):
     company.members(everybody[:20])
     held = company.sync()
     assert (held.status, held.numbers.left) == ("held", 20)
-    assert held.reason == (
-        "20 of 40 tagged contacts (50%) would lose the tag; max_removed_share allows 30%."
-    )
+    assert held.reason == ("20 of 40 tagged contacts (50%) would lose the tag; max_removed_share allows 30%.")
     assert company.tagged() == set(everybody)
     company.members(everybody[:35])
     assert company.synced().numbers.untagged == 5
@@ -328,9 +324,7 @@ def test_history_shows_who_was_in_the_segment_when(company):
     company.sync()
     company.members([ANA, BEN])
     company.sync()
-    stays = company.rows(
-        "SELECT identifier, left_at IS NULL FROM dinmo.membership_history ORDER BY ALL"
-    )
+    stays = company.rows("SELECT identifier, left_at IS NULL FROM dinmo.membership_history ORDER BY ALL")
     assert stays == [(ANA, False), (ANA, True), (BEN, True)]
 
 

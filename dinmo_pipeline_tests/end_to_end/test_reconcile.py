@@ -95,8 +95,7 @@ def test_an_untagging_that_did_not_hold_is_unexpected_and_repaired(company, sync
     assert (code, found["status"], found["repaired"]) == (0, "repaired", 1)
     assert company.tagged() == {BEN}
     logged = company.rows(
-        "SELECT change, outcome FROM dinmo.change_log WHERE identifier = 'ana@example.com'"
-        " ORDER BY logged_at"
+        "SELECT change, outcome FROM dinmo.change_log WHERE identifier = 'ana@example.com' ORDER BY logged_at"
     )
     assert logged == [("entered", "applied"), ("left", "applied"), ("left", "applied")]
 

@@ -77,10 +77,7 @@ def test_a_destination_that_is_gone_is_a_clear_error(company, dinmo):
     company.declared["destinations"]["renamed"] = company.declared["destinations"].pop("main")
     printed = dinmo("retire", "vip", "--yes")
     assert printed.code == 1
-    assert (
-        "The tag 'VIP' is on 2 contacts of destination 'main', which is no longer declared."
-        in printed.err
-    )
+    assert "The tag 'VIP' is on 2 contacts of destination 'main', which is no longer declared." in printed.err
     assert "Traceback" not in printed.err
     assert company.tagged() == {ANA, BEN, EVE}
 

@@ -22,9 +22,7 @@ def reviewed(company, dinmo):
 
 def writes(company):
     """The calls that changed something in Intercom."""
-    return {
-        call: n for call, n in company.calls().items() if not call.startswith(("GET", "POST /c"))
-    }
+    return {call: n for call, n in company.calls().items() if not call.startswith(("GET", "POST /c"))}
 
 
 def test_the_reviewed_changes_are_applied(company, dinmo, reviewed):

@@ -36,9 +36,7 @@ PROVEN_ELSEWHERE = {
     ],
     19: ["end_to_end/test_reconcile.py::test_contacts_that_search_does_not_show_yet_are_not_drift"],
     # design: a deleted tag is created again, and all members are tagged again.
-    24: [
-        "end_to_end/test_main_job.py::test_a_tag_deleted_in_intercom_is_created_again_for_all_members"
-    ],
+    24: ["end_to_end/test_main_job.py::test_a_tag_deleted_in_intercom_is_created_again_for_all_members"],
     25: [
         "end_to_end/test_main_job.py::test_a_tag_renamed_in_intercom_is_kept_by_its_id",
         "end_to_end/test_main_job.py::test_an_existing_tag_of_that_name_is_used",
@@ -67,25 +65,15 @@ PROVEN_ELSEWHERE = {
             "test_a_member_tagged_without_record_who_left_loses_the_tag"
         ),
     ],
-    33: [
-        "state/file/test_activation_lock.py::test_a_lock_is_waited_for_and_the_wait_is_reported_once"
-    ],
+    33: ["state/file/test_activation_lock.py::test_a_lock_is_waited_for_and_the_wait_is_reported_once"],
     34: [
         "end_to_end/test_main_job.py::test_a_segment_that_became_empty_is_held_and_released_by_a_person",
         "end_to_end/test_main_job.py::test_a_large_removal_is_held_and_a_smaller_one_releases_itself",
-        (
-            "end_to_end/test_main_job.py::"
-            "test_a_failing_query_is_a_failed_sync_and_never_an_empty_segment"
-        ),
+        ("end_to_end/test_main_job.py::test_a_failing_query_is_a_failed_sync_and_never_an_empty_segment"),
     ],
     35: ["cli/test_commands.py::test_plan_shows_what_a_sync_would_do_and_writes_nothing"],
     # design: a tag that others put on a contact stays, even on repair.
-    36: [
-        (
-            "end_to_end/test_reconcile.py::"
-            "test_a_tag_taken_off_by_hand_is_drift_and_a_strangers_tag_is_not"
-        )
-    ],
+    36: [("end_to_end/test_reconcile.py::test_a_tag_taken_off_by_hand_is_drift_and_a_strangers_tag_is_not")],
     37: ["end_to_end/test_reconcile.py::test_a_lost_state_is_rebuilt_without_a_write_to_intercom"],
     38: [
         "end_to_end/test_main_job.py::test_a_changed_match_by_leaves_tagged_members_alone",
@@ -215,9 +203,7 @@ def test_a_lead_that_becomes_a_user_is_found_by_its_id(company):
     assert company.synced().numbers.not_in_intercom == 1
     company.intercom_call("PUT", f"/contacts/{lead}", json={"role": "user", "external_id": "7"})
     with company.state.transaction() as connection:
-        connection.execute(
-            "UPDATE dinmo.missing_members SET looked_at = looked_at - INTERVAL 1 DAY"
-        )
+        connection.execute("UPDATE dinmo.missing_members SET looked_at = looked_at - INTERVAL 1 DAY")
     company.synced()
     assert company.tagged() == {ANA}
 
@@ -278,9 +264,7 @@ def test_an_archived_contact_is_not_restored_but_tagged_once_it_is(company):
     assert not [call for call in company.calls() if "unarchive" in call]
     company.intercom_call("POST", f"/contacts/{ana}/unarchive")
     with company.state.transaction() as connection:
-        connection.execute(
-            "UPDATE dinmo.missing_members SET looked_at = looked_at - INTERVAL 1 DAY"
-        )
+        connection.execute("UPDATE dinmo.missing_members SET looked_at = looked_at - INTERVAL 1 DAY")
     company.synced()
     assert company.tagged() == {ANA, BEN}
 

@@ -129,9 +129,7 @@ def test_a_run_of_dagster_waits_for_the_lock_of_its_activation(company):
                 other.let_go()
 
         company.instance.add_event_listener(run_id, hear)
-        result = membership.execute_in_process(
-            instance=company.instance, partition_key="vip", run_id=run_id
-        )
+        result = membership.execute_in_process(instance=company.instance, partition_key="vip", run_id=run_id)
     assert result.success
     assert seen == [(2,)]
     assert company.rows("SELECT count(*) FROM dinmo.segment_membership") == [(3,)]

@@ -160,9 +160,7 @@ class World:
         declared = project(listed("vip", quoted(case.table)))
         with source_of(case) as source:
             select = select_activated(declared, vip, source, now=NOW)
-            refresh_membership(
-                self.state, "vip", case.match_by, source.batches(select.sql), now=NOW
-            )
+            refresh_membership(self.state, "vip", case.match_by, source.batches(select.sql), now=NOW)
         session = Session(vip, self.state, self.workspace.client, LOG)
         refresh_changes(session)
         return apply_changes(session, self.locks)

@@ -29,9 +29,7 @@ class Elsewhere:
 
     def ask(self, method, path, **options):
         """A control call."""
-        answer = requests.request(
-            method, f"{self.base_url}/_emulator/{path}", timeout=30, **options
-        )
+        answer = requests.request(method, f"{self.base_url}/_emulator/{path}", timeout=30, **options)
         answer.raise_for_status()
         return answer.json()
 

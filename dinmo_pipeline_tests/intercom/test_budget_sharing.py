@@ -51,10 +51,7 @@ def test_processes_share_the_budget_of_a_window(tmp_path):
 def test_two_pacers_of_one_file_keep_the_limit_together(tmp_path):
     """Each alone would use the whole limit."""
     windows = Windows(167)
-    pacers = [
-        Pacer(1.0, tmp_path / "one.budget", clock=windows.clock, sleep=windows.sleep)
-        for _ in range(2)
-    ]
+    pacers = [Pacer(1.0, tmp_path / "one.budget", clock=windows.clock, sleep=windows.sleep) for _ in range(2)]
     while windows.now < 1_080.0:
         for pacer in pacers:
             windows.call(pacer)
@@ -68,8 +65,7 @@ def test_a_new_process_knows_what_an_earlier_one_learned(tmp_path):
     """The limit and a pause: a new run starts at the right pace."""
     windows = Windows(1667)
     first, second = (
-        Pacer(0.8, tmp_path / "one.budget", clock=windows.clock, sleep=windows.sleep)
-        for _ in range(2)
+        Pacer(0.8, tmp_path / "one.budget", clock=windows.clock, sleep=windows.sleep) for _ in range(2)
     )
     first.learn(RateHeaders(1667, None, None), first.wait_for_turn())
     first.close_for(5.0)

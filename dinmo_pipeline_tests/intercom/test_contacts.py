@@ -28,9 +28,7 @@ def emails(count: int) -> list[str]:
 
 
 def found(workspace, *identifiers: str, by: str = "email") -> list[str | None]:
-    return sorted(
-        c.external_id or "" for c in workspace.client.contacts.find_users(by, identifiers)
-    )
+    return sorted(c.external_id or "" for c in workspace.client.contacts.find_users(by, identifiers))
 
 
 def test_fifty_identifiers_take_one_call(workspace):
@@ -38,10 +36,7 @@ def test_fifty_identifiers_take_one_call(workspace):
     workspace.users(100)
     assert len(workspace.client.contacts.find_users("email", emails(50))) == 50
     assert workspace.calls == {SEARCH: 1}
-    assert (
-        len(workspace.client.contacts.find_users("external_id", [str(n) for n in range(100)]))
-        == 100
-    )
+    assert len(workspace.client.contacts.find_users("external_id", [str(n) for n in range(100)])) == 100
     assert workspace.calls == {SEARCH: 3}
 
 
@@ -272,9 +267,7 @@ def test_new_users_are_found_without_reading_the_days_before(workspace, clock, v
 def test_no_new_users_take_one_call(workspace, clock):
     """However many signed up in the two days before."""
     now = int(clock.now)
-    workspace.create(
-        NewContact(external_id=str(n), created_at=now - 90_000 + n) for n in range(400)
-    )
+    workspace.create(NewContact(external_id=str(n), created_at=now - 90_000 + n) for n in range(400))
     assert signups(workspace, clock.now - 3_600) == []
     assert workspace.calls == {SEARCH: 1}
 

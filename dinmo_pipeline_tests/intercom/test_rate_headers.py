@@ -45,9 +45,7 @@ def test_without_a_date_the_reset_is_unknown_but_not_the_limit(date):
     assert read_rate_headers({**HEADERS, "Date": date}) == RateHeaders(167, 166, None)
 
 
-@pytest.mark.parametrize(
-    ("remaining", "read"), [("-3", 0), ("5000", 167), ("x", None), ("12.0", 12)]
-)
+@pytest.mark.parametrize(("remaining", "read"), [("-3", 0), ("5000", 167), ("x", None), ("12.0", 12)])
 def test_the_remaining_calls_are_between_zero_and_the_limit(remaining, read):
     """Or unknown."""
     told = read_rate_headers({**HEADERS, "X-RateLimit-Remaining": remaining})

@@ -54,9 +54,7 @@ def test_temporary_errors_are_retried(script, client_of, status):
     assert len(script.requests) == 5
 
 
-@pytest.mark.parametrize(
-    "status", [301, 302, 307, 308, 400, 401, 403, 404, 405, 406, 409, 410, 422]
-)
+@pytest.mark.parametrize("status", [301, 302, 307, 308, 400, 401, 403, 404, 405, 406, 409, 410, 422])
 def test_permanent_errors_are_reported_at_once(script, client_of, clock, status):
     """One request, no wait. A redirect is not followed, since the token is for this host only."""
     script.reply(Reply(status, error_body("any"), {"Location": script.base_url + "/elsewhere"}))
@@ -237,9 +235,7 @@ def test_later_threads_reuse_connections(workspace):
     with warnings.catch_warnings():
         warnings.simplefilter("error", ResourceWarning)
         for _ in range(5):
-            results = list(
-                in_parallel(lambda _: workspace.client.tags.get(tag.id), range(20), workers=4)
-            )
+            results = list(in_parallel(lambda _: workspace.client.tags.get(tag.id), range(20), workers=4))
             assert results == [tag] * 20
         transport: Transport = workspace.client._transport
         assert transport.sessions.made <= 4

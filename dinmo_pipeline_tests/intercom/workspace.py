@@ -83,8 +83,7 @@ class Workspace:
     def users(self, count: int, **attributes: Any) -> list[str]:
         """Create users u0@example.com, u1@example.com … with the user ids 0, 1 …; returns their ids."""
         return self.create(
-            NewContact(email=f"u{n}@example.com", external_id=str(n), **attributes)
-            for n in range(count)
+            NewContact(email=f"u{n}@example.com", external_id=str(n), **attributes) for n in range(count)
         )
 
     def create(self, contacts: Any) -> list[str]:

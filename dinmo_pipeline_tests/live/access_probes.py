@@ -13,9 +13,7 @@ def probe_headers(me: Answer) -> Iterator[Finding]:
     yield Finding("Is the requested version echoed?", VERSION, str(served), served == VERSION)
     app = me.body.get("app") or {}
     region = app.get("region") if isinstance(app, dict) else None
-    yield Finding(
-        "How is the region spelled?", "US, EU or AU", str(region), region in ("US", "EU", "AU")
-    )
+    yield Finding("How is the region spelled?", "US, EU or AU", str(region), region in ("US", "EU", "AU"))
     limit, remaining = (me.headers.get(f"X-RateLimit-{name}") for name in ("Limit", "Remaining"))
     seconds = reset_in(me.headers)
     yield Finding(

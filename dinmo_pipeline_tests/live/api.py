@@ -143,9 +143,7 @@ class Api:
             read = response.json()
         except ValueError:
             read = None
-        return Answer(
-            response.status_code, read if isinstance(read, dict) else {}, response.headers
-        )
+        return Answer(response.status_code, read if isinstance(read, dict) else {}, response.headers)
 
 
 def reset_in(headers: Mapping[str, str]) -> float | None:

@@ -102,9 +102,7 @@ def _cursor(page: Answer) -> str | None:
 
 def _probe_emails(people: People, found: set[str]) -> Iterator[Finding]:
     """Which contacts an email in lower case finds; if it finds none, that says nothing about spelling."""
-    upper, namesake, lead = (
-        one.id in found for one in (people.upper, people.namesake, people.lead)
-    )
+    upper, namesake, lead = (one.id in found for one in (people.upper, people.namesake, people.lead))
     yield _is_found(
         "Does IN with a lower-case email find one that was sent in mixed case?",
         there=upper,
@@ -113,13 +111,9 @@ def _probe_emails(people: People, found: set[str]) -> Iterator[Finding]:
     if people.share_email:
         both = upper and namesake
         yield _is_found("Does IN find both users with the same email?", there=both, settled=upper)
-    yield _is_found(
-        "Is an email with a plus sign found?", there=upper or namesake, settled=bool(found)
-    )
+    yield _is_found("Is an email with a plus sign found?", there=upper or namesake, settled=bool(found))
     if not people.lead.email.isascii():
-        yield _is_found(
-            "Is an email with letters beyond ASCII found?", there=lead, settled=bool(found)
-        )
+        yield _is_found("Is an email with letters beyond ASCII found?", there=lead, settled=bool(found))
 
 
 def _probe_equals(scene: Scene, people: People) -> Finding:
@@ -147,9 +141,7 @@ def _probe_pages(look: _Look, second: Answer | None) -> Iterator[Finding]:
         "yes" if continues else f"no: {look.total} found, {reason}",
         continues if look.total > _PER_PAGE else None,
     )
-    dates = [
-        one.get("created_at") for one in look.page.items() + (second.items() if second else [])
-    ]
+    dates = [one.get("created_at") for one in look.page.items() + (second.items() if second else [])]
     known = [date for date in dates if isinstance(date, int)]
     in_order: bool | None = known == sorted(known, reverse=True)
     if len(set(known)) <= 1:

@@ -94,9 +94,7 @@ def test_a_search_that_never_finds_anybody_settles_nothing(workspace):
     workspace.reset(index_lag_s=1e6)
     assert workspace.confirmed_run() == live.AS_ASSUMED, workspace.differing
     assert workspace.calls["POST /contacts/search"] == 3
-    assert (
-        workspace.answer_to("How long until search shows a new contact?") == "3 of 3 never appeared"
-    )
+    assert workspace.answer_to("How long until search shows a new contact?") == "3 of 3 never appeared"
     assert workspace.printed[-2] == "As assumed: 26. Different: 0. Unsettled: 9."
     assert workspace.is_empty
 

@@ -143,9 +143,7 @@ def test_a_held_change_set_is_not_launched_and_its_check_fails(four):
     four.members([], "alpha")
     computed = dagster.schedule_tick("alpha")
     assert computed.success
-    (check,) = [
-        c for c in computed.get_asset_check_evaluations() if c.check_name == "removal_guard"
-    ]
+    (check,) = [c for c in computed.get_asset_check_evaluations() if c.check_name == "removal_guard"]
     assert not check.passed
     assert "The segment became empty: all 5 tagged contacts" in check.description
     assert "--allow-large-removal" in check.description
@@ -165,9 +163,7 @@ def test_a_disabled_activation_has_no_schedule_and_no_sensor_run(four):
     dagster.sensor_tick()
     four.members(EVERYBODY[:7], "alpha")
     dagster.run("sync_membership", "alpha")
-    assert dagster.sensor_tick()[1] == (
-        "Nothing to apply: alpha is disabled or no longer declared."
-    )
+    assert dagster.sensor_tick()[1] == ("Nothing to apply: alpha is disabled or no longer declared.")
     names = {schedule.name for schedule in dagster.definitions.schedules}
     assert names == {"beta_schedule", "gamma_schedule", "delta_schedule"}
 

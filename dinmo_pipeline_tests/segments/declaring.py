@@ -46,9 +46,7 @@ def related(
         relations, column = [*relations, last], None
     else:
         column = last
-    return RelatedCondition(
-        measure, tuple(relations), column, by, where, _test(test) if test else None, HERE
-    )
+    return RelatedCondition(measure, tuple(relations), column, by, where, _test(test) if test else None, HERE)
 
 
 def in_segment(key: str) -> InSegment:
@@ -71,9 +69,7 @@ def model(
     **relations: tuple[str, dict[str, str]],
 ) -> Model:
     """`model("customers", primary_key="id", orders=("orders", {"id": "customer_id"}))`."""
-    declared = {
-        name: Relation(to, Join(tuple(pairs.items()))) for name, (to, pairs) in relations.items()
-    }
+    declared = {name: Relation(to, Join(tuple(pairs.items()))) for name, (to, pairs) in relations.items()}
     return Model(key, table or key, primary_key, declared, (), MODELS)
 
 

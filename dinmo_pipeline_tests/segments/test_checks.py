@@ -162,10 +162,7 @@ def test_a_problem_says_where_it_is_and_what_was_meant(duckdb_engine: DuckDBEngi
     with duckdb_engine.open() as source, pytest.raises(SegmentError) as caught:
         select_members(declared, "tested", "id", source, now=NOON, timezone="UTC")
     (problem,) = caught.value.problems
-    assert (
-        str(problem)
-        == "segments.yaml:7:3: segment 'tested': The table 'people' has no column 'nmae'."
-    )
+    assert str(problem) == "segments.yaml:7:3: segment 'tested': The table 'people' has no column 'nmae'."
     assert str(caught.value) == str(problem)
     assert problem.value == "nmae"
     assert problem.allowed == ("id", "name", "born", "seen", "vip", "spent", "worked")
@@ -188,14 +185,8 @@ def test_a_missing_table_is_a_problem_of_its_model_or_segment(engine: Engine) ->
             with pytest.raises(SegmentError) as caught:
                 select_members(declared, key, "id", source, now=NOON, timezone="UTC")
             (found[key],) = caught.value.problems
-    assert (
-        str(found["tested"])
-        == "models.yaml:2:1: model 'others': The source has no table 'custmers'."
-    )
-    assert (
-        str(found["listed"])
-        == "segments.yaml:7:3: segment 'listed': The source has no table 'custmers'."
-    )
+    assert str(found["tested"]) == "models.yaml:2:1: model 'others': The source has no table 'custmers'."
+    assert str(found["listed"]) == "segments.yaml:7:3: segment 'listed': The source has no table 'custmers'."
     assert all("'customers'" in (problem.hint or "") for problem in found.values())
 
 

@@ -272,11 +272,7 @@ AUDIENCES: dict[str, Audience] = {
     "never_by_air_or_in_brass": Audience(
         AllOf(
             (
-                Not(
-                    related(
-                        "exists", "orders.lines", where=field("l_shipmode", in_=["AIR", "REG AIR"])
-                    )
-                ),
+                Not(related("exists", "orders.lines", where=field("l_shipmode", in_=["AIR", "REG AIR"]))),
                 related("none", "orders.lines.part", where=field("p_type", ends_with="BRASS")),
                 related("exists", "orders"),
             )
@@ -318,8 +314,5 @@ def declared() -> Project:
     """The models and segments."""
     return project(
         *MODELS,
-        *(
-            segment(key, audience.condition, over=audience.over)
-            for key, audience in AUDIENCES.items()
-        ),
+        *(segment(key, audience.condition, over=audience.over) for key, audience in AUDIENCES.items()),
     )

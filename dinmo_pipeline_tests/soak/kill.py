@@ -26,9 +26,7 @@ def main() -> int:
         home = Path(folder) / "dagster_home"
         home.mkdir()
         os.environ |= {TOKEN_VARIABLE: TOKEN, "DAGSTER_HOME": str(home)}
-        with killed_syncs(
-            Path(folder), users=2 * given.changes, latency_ms=2.0, seed=given.seed
-        ) as syncs:
+        with killed_syncs(Path(folder), users=2 * given.changes, latency_ms=2.0, seed=given.seed) as syncs:
             wrong = soak(syncs, given.kills, given.changes)
     seconds = time.monotonic() - started
     print(f"{counted(given.kills, 'kill')} in {seconds:.0f} s. Wrong tags: {wrong}.")  # noqa: T201

@@ -88,9 +88,7 @@ class KilledSyncs:
 
     def statuses(self) -> list[str]:
         """The status of each sync so far; a state file damaged by a kill would not open."""
-        return [
-            row[0] for row in self.company.rows("SELECT status FROM dinmo.syncs ORDER BY rowid")
-        ]
+        return [row[0] for row in self.company.rows("SELECT status FROM dinmo.syncs ORDER BY rowid")]
 
     def _calls(self) -> int:
         stats = requests.get(f"{self.company.intercom}/_emulator/stats", timeout=30).json()
@@ -137,9 +135,7 @@ def _fingerprints(files: Sequence[Path]) -> list[tuple[int, int] | None]:
 
 
 @contextmanager
-def killed_syncs(
-    folder: Path, *, users: int, latency_ms: float, seed: int
-) -> Iterator[KilledSyncs]:
+def killed_syncs(folder: Path, *, users: int, latency_ms: float, seed: int) -> Iterator[KilledSyncs]:
     """A company with Intercom in its own process, no removal guard, and a high rate limit.
 
     The environment must set `TOKEN_VARIABLE` to the token, and `DAGSTER_HOME`.

@@ -24,9 +24,7 @@ def activation(key: str = "vip", **settings: Any) -> Activation:
     return Activation(key=key, **{**defaults, **settings})
 
 
-def rows_of(
-    identifiers: Iterable[str | None], *, rows_a_batch: int = 1_000_000
-) -> pa.RecordBatchReader:
+def rows_of(identifiers: Iterable[str | None], *, rows_a_batch: int = 1_000_000) -> pa.RecordBatchReader:
     """A stream of one text column `identifier`."""
     table = pa.table({"identifier": pa.array(identifiers, pa.string())})
     return table.to_reader(max_chunksize=rows_a_batch)

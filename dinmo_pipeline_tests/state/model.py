@@ -25,9 +25,7 @@ class ModelDirectory:
     """What is known of one destination."""
 
     contacts: dict[str, KnownContact] = field(default_factory=dict)
-    missing: dict[MatchBy, set[str]] = field(
-        default_factory=lambda: {"email": set(), "user_id": set()}
-    )
+    missing: dict[MatchBy, set[str]] = field(default_factory=lambda: {"email": set(), "user_id": set()})
 
     def see(self, seen: Iterable[Contact], *, by_email: bool) -> None:
         """Users were seen, by a search for emails or otherwise.
@@ -69,9 +67,7 @@ class ModelDirectory:
         users = self.having(match_by, identifier)
         if match_by == "user_id" and users:
             return True
-        return identifier in self.missing[match_by] or any(
-            user.complete_email for user in users.values()
-        )
+        return identifier in self.missing[match_by] or any(user.complete_email for user in users.values())
 
 
 @dataclass
@@ -115,11 +111,7 @@ class ModelChanges:
             for contact_id, member in desired.items()
             if contact_id not in ledger and member not in unknown
         }
-        left = {
-            (member, contact_id)
-            for contact_id, member in ledger.items()
-            if contact_id not in desired
-        }
+        left = {(member, contact_id) for contact_id, member in ledger.items() if contact_id not in desired}
         return cls(
             frozenset(entered),
             frozenset(left),

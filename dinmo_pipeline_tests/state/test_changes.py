@@ -163,9 +163,7 @@ def test_a_user_id_that_moved_belongs_to_its_new_owner(world):
 
 def test_an_older_sync_does_not_settle_a_newer_change_set(tagged):
     """What the older sync missed comes back."""
-    record_contacts(
-        tagged.connection, "main", [Contact("c3", "ann@x.org", "3")], by_email=True, now=NOW
-    )
+    record_contacts(tagged.connection, "main", [Contact("c3", "ann@x.org", "3")], by_email=True, now=NOW)
     tagged.changes()
     touched = newest_touch(tagged.connection, "main")
     tagged.changes()

@@ -132,9 +132,7 @@ class Intercom(RuleBasedStateMachine):
             if (email if by_email else external_id) in identifiers
         ]
         record_contacts(self.connection, chosen.destination, found, by_email=by_email, now=NOW)
-        record_missing(
-            self.connection, chosen.destination, chosen.match_by, sorted(identifiers), now=NOW
-        )
+        record_missing(self.connection, chosen.destination, chosen.match_by, sorted(identifiers), now=NOW)
         directory = self.directories[chosen.destination]
         directory.see(found, by_email=by_email)
         directory.searched(chosen.match_by, identifiers)
@@ -263,9 +261,7 @@ class Intercom(RuleBasedStateMachine):
         untried = False
         for change in ("entered", "left"):
             done = []
-            for _, _, who, where in planned_changes(
-                self.connection, key, change, after=0, limit=100
-            ):
+            for _, _, who, where in planned_changes(self.connection, key, change, after=0, limit=100):
                 outcome = "gone" if where not in self.users else outcomes.get(where, "applied")
                 if outcome == "untried":
                     untried = True

@@ -10,9 +10,7 @@ from dinmo_pipeline_tests.state.declaring import NOW
 
 def test_the_log_no_longer_says_into_which_contact_another_was_merged(tmp_path):
     """Ann's contact was merged into Ben's: the row about Ann leads to Ben."""
-    merged = AppliedChange(
-        "left", "ann@x.org", "c1", "gone", "410 contact_merged", "r1", merged_into="c2"
-    )
+    merged = AppliedChange("left", "ann@x.org", "c1", "gone", "410 contact_merged", "r1", merged_into="c2")
     other = AppliedChange("entered", "cy@x.org", "c3", "applied", None, "r2")
     with StateDatabase(str(tmp_path / "state.duckdb")).transaction() as connection:
         seen = [Contact("c2", "ben@x.org", None)]

@@ -24,14 +24,11 @@ def old(tmp_path):
     with duckdb.connect(str(path)) as connection:
         connection.execute("CREATE SCHEMA dinmo")
         connection.execute(
-            "CREATE TABLE dinmo.schema_version"
-            " (version INTEGER NOT NULL, installed_at TIMESTAMPTZ NOT NULL)"
+            "CREATE TABLE dinmo.schema_version (version INTEGER NOT NULL, installed_at TIMESTAMPTZ NOT NULL)"
         )
         connection.execute(MIGRATIONS[0])
         connection.execute("INSERT INTO dinmo.schema_version VALUES (1, now())")
-        connection.execute(
-            "INSERT INTO dinmo.change_sets VALUES ('vip', 'main', 'email', 'all', 1, 1)"
-        )
+        connection.execute("INSERT INTO dinmo.change_sets VALUES ('vip', 'main', 'email', 'all', 1, 1)")
         connection.executemany(
             "INSERT INTO dinmo.membership_sizes VALUES ('vip', ?, 'email', 9, 9, 0, 10, ?, 0, 0, 0)",
             [(NOW, 1), (LATER, 2), (LATEST, 3)],

@@ -87,9 +87,7 @@ def test_the_page_answers_how_the_size_changed(state):
 
 def test_the_page_answers_what_failed(state):
     """With the id of the request."""
-    assert _ask(state, FAILURES) == [
-        ("entered", "cy@example.com", "1", "failed", "422 too many tags", "r2")
-    ]
+    assert _ask(state, FAILURES) == [("entered", "cy@example.com", "1", "failed", "422 too many tags", "r2")]
 
 
 def test_the_database_describes_itself(state):

@@ -38,9 +38,7 @@ def declare_members(session: Session, identifiers: Iterable[str]) -> ChangeSet:
     """Make them the segment's members, and store the change set."""
     rows = pa.table({"identifier": pa.array(list(identifiers), pa.string())}).to_reader()
     activation = session.activation
-    refresh_membership(
-        session.state, activation.key, activation.match_by, rows, now=session.clock()
-    )
+    refresh_membership(session.state, activation.key, activation.match_by, rows, now=session.clock())
     return compare(session)
 
 

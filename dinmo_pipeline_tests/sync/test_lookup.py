@@ -32,9 +32,7 @@ def test_few_unknown_members_are_searched_without_comparing_costs(workspace, ses
     workspace.users(1_000)
     look_up(session, map(email, range(1_000)))
     assert workspace.calls == {SEARCH: 20}
-    assert rows(session, "SELECT count(*), bool_and(by_email) FROM dinmo.contacts") == [
-        (1_000, True)
-    ]
+    assert rows(session, "SELECT count(*), bool_and(by_email) FROM dinmo.contacts") == [(1_000, True)]
 
 
 def test_many_unknown_members_of_a_large_workspace_are_searched(workspace, session):
@@ -53,9 +51,7 @@ def test_a_large_part_of_the_workspace_is_listed(workspace, session):
     look_up(session, members)
     assert workspace.calls == {LIST: 40}
     assert compare(session).unknown == 0
-    assert rows(session, "SELECT count(*), bool_and(by_email) FROM dinmo.contacts") == [
-        (6_000, True)
-    ]
+    assert rows(session, "SELECT count(*), bool_and(by_email) FROM dinmo.contacts") == [(6_000, True)]
     assert rows(session, "SELECT count(*) FROM dinmo.missing_members") == [(1_000,)]
 
 
@@ -87,9 +83,7 @@ def test_a_list_that_breaks_off_is_replaced_by_searching(workspace, session, cap
     """Nothing is concluded from it: only a complete list shows that all users of an address are known."""
     workspace.users(3_000)
     if fault == "refused":
-        workspace.fail(
-            {"kind": "status", "status": 400, "match": {"route": "/contacts"}, "after": 3}
-        )
+        workspace.fail({"kind": "status", "status": 400, "match": {"route": "/contacts"}, "after": 3})
     else:
         transport = workspace.client._transport
         call = transport.call
@@ -129,9 +123,7 @@ def test_only_the_first_batch_learns_a_limit_on_list_length(workspace, session):
 def test_a_batch_without_an_answer_stays_unknown(workspace, session):
     """The others are recorded, and the next sync tries again."""
     workspace.users(200)
-    workspace.fail(
-        {"kind": "status", "status": 503, "match": {"route": "/contacts/search"}, "times": 5}
-    )
+    workspace.fail({"kind": "status", "status": 503, "match": {"route": "/contacts/search"}, "times": 5})
     look_up(session, map(email, range(200)))
     assert compare(session).unknown == 50
     look_for_unknown(session, 50)

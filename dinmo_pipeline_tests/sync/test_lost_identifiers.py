@@ -176,9 +176,7 @@ def test_a_failed_search_is_not_a_reason_to_untag(workspace, tmp_path):
     company.session = replace(company.session, activation=by_id)
     workspace.fail({"match": {"route": "/contacts/search"}, "kind": "status", "status": 500})
     reason = company.held([str(number) for number in range(60)])
-    assert reason.startswith(
-        "The guard cannot be evaluated: Intercom did not answer for 60 members"
-    )
+    assert reason.startswith("The guard cannot be evaluated: Intercom did not answer for 60 members")
     workspace.fail()
     assert company.sync([str(number) for number in range(60)]).numbers.untagged == 0
     assert workspace.tagged("VIP") == set(company.ids)

@@ -92,9 +92,7 @@ def strange(
         yield StrangeIntercom(workspace, script, client, KeptState(), locks)
 
 
-@pytest.mark.parametrize(
-    "call", ["GET /tags", "POST /contacts/search", "POST /tags", "DELETE /contacts/"]
-)
+@pytest.mark.parametrize("call", ["GET /tags", "POST /contacts/search", "POST /tags", "DELETE /contacts/"])
 @settings(max_examples=4, deadline=None)
 @given(body=JSON)
 def test_a_strange_answer_harms_nobody(strange: StrangeIntercom, call: str, body: Any) -> None:

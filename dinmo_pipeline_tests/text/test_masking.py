@@ -55,10 +55,7 @@ def test_credentials_are_masked(text, shown):
 
 def test_values_that_an_error_quotes_are_masked():
     """In either kind of quotes."""
-    assert (
-        mask_quoted("""Could not convert 'ann' to "INT32\"""")
-        == """Could not convert '***' to "***\""""
-    )
+    assert mask_quoted("""Could not convert 'ann' to "INT32\"""") == """Could not convert '***' to "***\""""
 
 
 def test_email_addresses_are_masked():

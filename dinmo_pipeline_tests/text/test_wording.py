@@ -25,10 +25,7 @@ def test_an_irregular_plural_is_given():
 def test_a_suggestion_names_what_is_near():
     """Whatever its case; nothing where nothing is near."""
     assert suggestion("Segmnet", ["segment", "model"]) == "Perhaps you meant 'segment'."
-    assert (
-        suggestion("order", ["orders", "border"], limit=3)
-        == "Perhaps you meant 'orders' or 'border'."
-    )
+    assert suggestion("order", ["orders", "border"], limit=3) == "Perhaps you meant 'orders' or 'border'."
     assert suggestion("xyz", ["segment"]) is None
     assert nearest("SEGMENTS", ["Segments"]) == ("Segments",)
 

@@ -57,9 +57,7 @@ def check(*, online: bool, as_json: bool) -> int:
     problems += _changed_workspaces(project, workspaces) + _missing_webhook(project)
     if as_json:
         ok = not problems
-        print_json(
-            {**found, "ok": ok, "members": sizes, "workspaces": workspaces, "problems": problems}
-        )
+        print_json({**found, "ok": ok, "members": sizes, "workspaces": workspaces, "problems": problems})
     else:
         print_table(("ACTIVATION", "ROWS"), sizes.items())
         for key, workspace in workspaces.items():
@@ -93,9 +91,7 @@ def _workspace(project: Project, destination: str) -> dict[str, str | None]:
     return {"id": workspace.id, "name": workspace.name, "region": workspace.region}
 
 
-def _changed_workspaces(
-    project: Project, workspaces: Mapping[str, Mapping[str, str | None]]
-) -> list[str]:
+def _changed_workspaces(project: Project, workspaces: Mapping[str, Mapping[str, str | None]]) -> list[str]:
     """A message for each destination whose earlier syncs went to another workspace."""
     from dinmo_pipeline.state.workspaces import recorded_workspace  # noqa: PLC0415  # 0.1 s to import
 

@@ -74,8 +74,7 @@ def _emulator(*, fixed_port: bool) -> Iterator[str]:
 
 def _open_ui(emulator: str) -> int:
     report(
-        f"Dagster: http://127.0.0.1:{_UI_PORT}   Emulated Intercom: {emulator}/"
-        "   Press Ctrl-C to stop both."
+        f"Dagster: http://127.0.0.1:{_UI_PORT}   Emulated Intercom: {emulator}/   Press Ctrl-C to stop both."
     )
     command = [sys.executable, "-m", "dagster_dg_cli.cli", "dev", "--port", str(_UI_PORT)]
     # `kill` must stop the UI and the emulator as Ctrl-C does.

@@ -25,9 +25,7 @@ def require_emulator() -> None:
 @click.option("--seed", default=0, show_default=True, help="Seed of contact and tag ids.")
 @click.option("--rate-limit", default=1667, show_default=True, help="Calls per 10 seconds.")
 @click.option("--latency-ms", default=0.0, show_default=True, help="Delay of each response.")
-@click.option(
-    "--index-lag-s", default=0.0, show_default=True, help="Delay of search after a write."
-)
+@click.option("--index-lag-s", default=0.0, show_default=True, help="Delay of search after a write.")
 @click.option("--in-cap", default=0, show_default=True, help="Max values in an IN; 0: no limit.")
 def emulator(
     *,

@@ -23,9 +23,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("activations", nargs=-1, required=True, metavar="ACTIVATION...")
-@click.option(
-    "--repair", is_flag=True, help="Repair the differences, except tags that others added."
-)
+@click.option("--repair", is_flag=True, help="Repair the differences, except tags that others added.")
 @click.option(
     "--recent-minutes",
     type=click.FloatRange(min=0),
@@ -104,6 +102,4 @@ def _print(found: "dict[str, Reconciled]") -> None:
         if result.reason:
             report(f"{key}: {result.status}. {result.reason}")
         elif result.status == "drift":
-            report(
-                f"{key}: the tags in Intercom have drifted. To repair: dinmo reconcile {key} --repair"
-            )
+            report(f"{key}: the tags in Intercom have drifted. To repair: dinmo reconcile {key} --repair")

@@ -26,15 +26,11 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("activation", metavar="ACTIVATION")
-@click.option(
-    "--destination", metavar="KEY", help="Only at this destination, which it was moved from."
-)
+@click.option("--destination", metavar="KEY", help="Only at this destination, which it was moved from.")
 @click.option("--keep-tags", is_flag=True, help="Leave the tag on the contacts permanently.")
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @json_option
-def retire(
-    activation: str, *, destination: str | None, keep_tags: bool, yes: bool, as_json: bool
-) -> int:
+def retire(activation: str, *, destination: str | None, keep_tags: bool, yes: bool, as_json: bool) -> int:
     """Untag all contacts we tagged, even if the activation is no longer declared.
 
     The tag itself stays, and so does a tag that somebody else put on a contact.
@@ -65,9 +61,7 @@ def retire(
     return FAILED
 
 
-def _tags_to_retire(
-    project: "Project", activation: str, destination: str | None
-) -> "list[RetiredTag]":
+def _tags_to_retire(project: "Project", activation: str, destination: str | None) -> "list[RetiredTag]":
     """The tags of an activation, at all destinations or at one.
 
     Raises:
@@ -83,9 +77,7 @@ def _tags_to_retire(
         )
     with declared_state(project).reading() as connection:
         if not is_known(connection, activation):
-            raise click.UsageError(
-                f"There is no activation {activation!r}. `dinmo status` lists all."
-            )
+            raise click.UsageError(f"There is no activation {activation!r}. `dinmo status` lists all.")
         tags = retired_tags(connection, activation)
     if destination is None:
         return tags

@@ -94,9 +94,7 @@ def read_status(
             tuple(
                 TagLeftBehind(tag.destination, tag.name, tag.contacts)
                 for activation, tag in carried
-                if activation == key
-                and key in declared
-                and tag.destination != declared[key].destination
+                if activation == key and key in declared and tag.destination != declared[key].destination
             ),
         )
         for key in dict.fromkeys((*declared, *known))

@@ -28,9 +28,7 @@ if TYPE_CHECKING:
 @click.command()
 @activation_arguments
 @click.option("--all", "every", is_flag=True, help="Sync every enabled activation.")
-@click.option(
-    "--allow-large-removal", is_flag=True, help="Apply even if a guard would hold the changes."
-)
+@click.option("--allow-large-removal", is_flag=True, help="Apply even if a guard would hold the changes.")
 @click.option(
     "--plan",
     "plan_path",
@@ -90,9 +88,7 @@ def sync(
     return exit_code(list(results.values()))
 
 
-def _held_by_settings(
-    project: "Project", keys: list[str], reviewed: ReviewedPlan
-) -> "dict[str, SyncResult]":
+def _held_by_settings(project: "Project", keys: list[str], reviewed: ReviewedPlan) -> "dict[str, SyncResult]":
     """The activations that are held before anything runs: their settings changed since the review."""
     from dinmo_pipeline.state.syncs import SyncResult  # noqa: PLC0415  # slow: imports DuckDB
     from dinmo_pipeline.sync.guards.holds import Hold, OtherSettings  # noqa: PLC0415

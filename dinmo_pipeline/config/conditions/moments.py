@@ -26,8 +26,7 @@ _AGO = re.compile(r"(?P<length>.+?)\s+ago", re.DOTALL)
 _IN = re.compile(r"in\s+(?P<length>.+)", re.DOTALL)
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _TIME = re.compile(
-    _DAY.pattern
-    + r"[T ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,6})?)?(?:Z|[+-][0-9]{2}:[0-9]{2})?"
+    _DAY.pattern + r"[T ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,6})?)?(?:Z|[+-][0-9]{2}:[0-9]{2})?"
 )
 _NAMED: dict[str, Relative] = {
     "today": Relative(0, "days"),
@@ -130,14 +129,8 @@ def _moment(node: Node) -> Moment:
 def _day(node: Node) -> date | Relative:
     text = _expect_words(node, _DAY_FORMS)
     day = parse_iso(text) or _parse_relative(text, DAY_UNITS)
-    if (
-        day is None
-        or isinstance(day, datetime)
-        or (isinstance(day, Relative) and day.unit not in DAY_UNITS)
-    ):
-        raise InvalidValueError(
-            "must be a whole day", allowed=_DAY_FORMS, hint=suggestion(text, _NAMED)
-        )
+    if day is None or isinstance(day, datetime) or (isinstance(day, Relative) and day.unit not in DAY_UNITS):
+        raise InvalidValueError("must be a whole day", allowed=_DAY_FORMS, hint=suggestion(text, _NAMED))
     return day
 
 

@@ -41,9 +41,7 @@ def read_value(node: Node) -> Scalar:
     if not isinstance(node, ScalarNode):
         raise InvalidValueError(f"must be one value, not {kind_of(node)}")
     if node.kind == "null":
-        raise InvalidValueError(
-            "must be a value, not null", hint="To find unknown values, use `is: blank`."
-        )
+        raise InvalidValueError("must be a value, not null", hint="To find unknown values, use `is: blank`.")
     if node.kind == "bool":
         return node.text.lower() == "true"
     if node.kind != "text":
@@ -80,9 +78,7 @@ def _many(node: Node) -> tuple[Scalar, ...]:
     for value, item in zip(values, node.items, strict=True):
         if _family(value) != _family(values[0]):
             families = f"{_family(values[0])} and {_family(value)}"
-            raise InvalidValueError(
-                f"must contain values of one type, but mixes {families}", at=item
-            )
+            raise InvalidValueError(f"must contain values of one type, but mixes {families}", at=item)
     return tuple(values)
 
 
@@ -97,9 +93,7 @@ def _family(value: Scalar) -> str:
 
 def _range(node: Node) -> tuple[Scalar, ...]:
     if not isinstance(node, ListNode) or len(node.items) != 2:  # noqa: PLR2004 - two ends
-        raise InvalidValueError(
-            "must be a list of two values, the lowest and the highest: [10, 20]"
-        )
+        raise InvalidValueError("must be a list of two values, the lowest and the highest: [10, 20]")
     low, high = _many(node)
     if isinstance(low, bool):
         raise InvalidValueError("must be two numbers, dates or texts, not true or false")
@@ -156,9 +150,7 @@ def _anniversary(node: Node) -> Test:
         )
     length: Duration = _COMING.read(node.entries[0][1])
     if length.amount * (7 if length.unit == "weeks" else 1) > _MAX_DAYS_AHEAD:
-        raise InvalidValueError(
-            "must look at most a year ahead: every anniversary is within a year"
-        )
+        raise InvalidValueError("must look at most a year ahead: every anniversary is within a year")
     return Test("anniversary_within_next", length)
 
 
@@ -190,9 +182,7 @@ def _word(
     for_numbers: bool = False,
 ) -> OperatorWord:
     """A word that is also the operator's name."""
-    return OperatorWord(
-        operator, lambda node: Test(operator, read(node)), schema, for_text, for_numbers
-    )
+    return OperatorWord(operator, lambda node: Test(operator, read(node)), schema, for_text, for_numbers)
 
 
 def _moment_word(operator: Operator, kind: Kind[Any]) -> OperatorWord:

@@ -53,9 +53,7 @@ class ConditionReader:
         if isinstance(node, ListNode):
             return self._group("all", node, model, depth)
         if not isinstance(node, MapNode):
-            self._problem(
-                node, f"A condition must be a mapping or a list, not {kind_of(node)}.", FORM_WORDS
-            )
+            self._problem(node, f"A condition must be a mapping or a list, not {kind_of(node)}.", FORM_WORDS)
             return None
         return self._read_form(node, model, depth)
 
@@ -101,9 +99,7 @@ class ConditionReader:
             return self._negation(node, model, depth)
         if not isinstance(node, ListNode):
             hint = "Start each condition with '- '."
-            self._problem(
-                node, f"`{form}` must be a list of conditions, not {kind_of(node)}.", (), hint
-            )
+            self._problem(node, f"`{form}` must be a list of conditions, not {kind_of(node)}.", (), hint)
             return None
         if not node.items:
             self._problem(node, f"`{form}` must list at least one condition.")
@@ -165,9 +161,7 @@ class ConditionReader:
         condition = self.read(where, end, depth + 1) if where is not None else None
         if path is None or self._subject.report.count > found_before:
             return None
-        return RelatedCondition(
-            measure, path.relations, path.column, order_by, condition, test, node.place
-        )
+        return RelatedCondition(measure, path.relations, path.column, order_by, condition, test, node.place)
 
     def _order_by(self, node: MapNode, measure: str) -> str | None:
         by = node.get("by")

@@ -26,9 +26,7 @@ def read_path(node: Node, start: Model | None, models: Models, *, with_column: b
     text = LINE.read(node)
     parts = [part.strip() for part in text.split(".")]
     if not all(parts):
-        raise InvalidValueError(
-            "has an empty part between dots", allowed=(_form(with_column=with_column),)
-        )
+        raise InvalidValueError("has an empty part between dots", allowed=(_form(with_column=with_column),))
     if with_column and len(parts) < 2:  # noqa: PLR2004 - a relation and a column
         hint = "Put the relation before the column, with a dot between them."
         raise InvalidValueError(

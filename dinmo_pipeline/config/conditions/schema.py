@@ -68,9 +68,7 @@ def _compared(
         "oneOf": [{"required": [name]} for name in operators],
     }
     if text_words:
-        schema["dependentSchemas"] = {
-            IGNORE_CASE: {"anyOf": [{"required": [name]} for name in text_words]}
-        }
+        schema["dependentSchemas"] = {IGNORE_CASE: {"anyOf": [{"required": [name]} for name in text_words]}}
     return schema
 
 

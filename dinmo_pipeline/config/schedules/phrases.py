@@ -100,9 +100,7 @@ def _days_of_week(words: str) -> str:
     names = re.sub(r"\b(?:every|weekly|on|and)\b", " ", words).split()
     if len(names) == 1 and (group := _GROUPS.get(names[0].removesuffix("s"))):
         return group
-    numbers = {
-        _DAY_NUMBERS.get(name, _DAY_NUMBERS.get(name.removesuffix("s"), -1)) for name in names
-    }
+    numbers = {_DAY_NUMBERS.get(name, _DAY_NUMBERS.get(name.removesuffix("s"), -1)) for name in names}
     if not numbers or -1 in numbers:
         raise PhraseError(
             f"has wrong days, '{shown(words)}': daily, weekdays, weekends, mondays, mondays and"
@@ -129,9 +127,7 @@ def in_words(schedule: str) -> str:
     return f"{days} at {int(hour):02}:{int(minute):02}"
 
 
-_CRON_OF_NICKNAME = dict(
-    zip(NICKNAMES, ("0 * * * *", "0 0 * * *", "0 0 * * 0", "0 0 1 * *"), strict=True)
-)
+_CRON_OF_NICKNAME = dict(zip(NICKNAMES, ("0 * * * *", "0 0 * * *", "0 0 * * 0", "0 0 1 * *"), strict=True))
 
 
 def _interval_in_words(minute: str, hour: str) -> str | None:
@@ -150,11 +146,7 @@ def _days_in_words(day: str, weekday: str) -> str | None:
     if weekday == "*":
         if day == "*":
             return "daily"
-        return (
-            f"monthly on day {int(day)}"
-            if day.isdecimal() and int(day) <= _MAX_DAY_OF_MONTH
-            else None
-        )
+        return f"monthly on day {int(day)}" if day.isdecimal() and int(day) <= _MAX_DAY_OF_MONTH else None
     if day != "*":
         return None
     numbers = re.sub("[a-z]+", lambda name: str(_DAY_NUMBERS.get(name[0], "?")), weekday)

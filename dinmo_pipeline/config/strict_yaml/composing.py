@@ -195,9 +195,7 @@ class _Composer:
             self._report.add(key, _SUBJECT, "A key must be text, not a list or a mapping.")
         elif key.plain and key.text == "<<":
             hint = "Repeat the settings, or move shared ones to `default_activation`."
-            self._report.add(
-                key, _SUBJECT, "Merge keys ('<<') are not part of YAML 1.2.", hint=hint
-            )
+            self._report.add(key, _SUBJECT, "Merge keys ('<<') are not part of YAML 1.2.", hint=hint)
         elif key.text in entries:
             first = entries[key.text][0].place
             message = f"The key '{shown(key.text)}' is used twice in one mapping. The first is at {first}."
@@ -226,9 +224,7 @@ class _Composer:
     def _refuse_tag(self, event: Any) -> None:
         if event.tag is not None:
             hint = "Delete the tag. If it is text, put it in quotes."
-            self._report.add(
-                self._place(event), _SUBJECT, "Tags ('!…') are not supported.", hint=hint
-            )
+            self._report.add(self._place(event), _SUBJECT, "Tags ('!…') are not supported.", hint=hint)
 
     def _refuse_too_many(self, event: Any, size: int) -> None:
         if size > MAX_VALUES:

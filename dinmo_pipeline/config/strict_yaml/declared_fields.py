@@ -133,9 +133,7 @@ def layered(own: Values, defaults: Values) -> dict[str, Any]:
 def build(cls: type[T], values: Values) -> T:
     """An object of a class; what `values` leave out has its default."""
     parts = {m.name: m.part for m in members_of(cls) if m.part}
-    return cls(
-        **{name: build(parts[name], v) if name in parts else v for name, v in values.items()}
-    )
+    return cls(**{name: build(parts[name], v) if name in parts else v for name, v in values.items()})
 
 
 def flat_fields(cls: type[Any]) -> Iterator[tuple[str, Any, str]]:

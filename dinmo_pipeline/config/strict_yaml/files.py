@@ -42,13 +42,9 @@ def _declaration_files(path: Path, report: Report) -> list[Path] | None:
         return None
     if not files:
         message = "This folder contains no YAML file."
-        report.add(
-            nowhere, "declarations", message, allowed=tuple(f"*{ending}" for ending in _ENDINGS)
-        )
+        report.add(nowhere, "declarations", message, allowed=tuple(f"*{ending}" for ending in _ENDINGS))
     if len(files) > MAX_FILES:
-        report.add(
-            nowhere, "declarations", f"This folder contains more than {MAX_FILES:,} YAML files."
-        )
+        report.add(nowhere, "declarations", f"This folder contains more than {MAX_FILES:,} YAML files.")
         return None
     return files
 
@@ -59,9 +55,7 @@ def _files_in(folder: Path) -> list[Path]:
     for here, folders, names in os.walk(folder):
         folders[:] = [name for name in folders if not name.startswith(".")]
         files += [
-            Path(here, name)
-            for name in names
-            if name.lower().endswith(_ENDINGS) and not name.startswith(".")
+            Path(here, name) for name in names if name.lower().endswith(_ENDINGS) and not name.startswith(".")
         ]
     return sorted(files)
 
@@ -88,9 +82,7 @@ def _top_level(node: Node, report: Report) -> MapNode | None:
         report.add(node, "file", "The file is empty.", hint="Add declarations, or delete the file.")
     else:
         hint = "Start with a key such as `segments:`."
-        report.add(
-            node, "file", f"The file must contain a mapping, not {kind_of(node)}.", hint=hint
-        )
+        report.add(node, "file", f"The file must contain a mapping, not {kind_of(node)}.", hint=hint)
     return None
 
 
@@ -111,9 +103,7 @@ def _read_text(path: Path, report: Report) -> str | None:
         before = data[: error.start].decode("utf-8", errors="replace").split("\n")
         encoding = next((name for mark, name in _OTHER_ENCODINGS if data.startswith(mark)), None)
         message = (
-            f"The file is encoded in {encoding}, not UTF-8."
-            if encoding
-            else "The file is not valid UTF-8."
+            f"The file is encoded in {encoding}, not UTF-8." if encoding else "The file is not valid UTF-8."
         )
         place = Place(str(path), len(before), len(before[-1]) + 1)
         report.add(place, "file", message, hint="Save the file as UTF-8.")

@@ -21,9 +21,7 @@ def check_key(key: Scalar, subject: Subject) -> bool:
         subject.problem(key, message, hint=hint)
         return False
     if len(key.text) > MAX_KEY_LENGTH:
-        message = (
-            f"A key must be at most {MAX_KEY_LENGTH} characters long; this one has {len(key.text)}."
-        )
+        message = f"A key must be at most {MAX_KEY_LENGTH} characters long; this one has {len(key.text)}."
         subject.problem(key, message)
         return False
     return True
@@ -32,9 +30,7 @@ def check_key(key: Scalar, subject: Subject) -> bool:
 def _suggestion(text: str) -> str:
     parts = re.findall(r"[A-Za-z0-9]+", text)
     joined = "_".join(parts)[:MAX_KEY_LENGTH].lower()
-    return (
-        joined if _KEY.fullmatch(joined) else f"a_{joined}"[:MAX_KEY_LENGTH] if joined else "my_key"
-    )
+    return joined if _KEY.fullmatch(joined) else f"a_{joined}"[:MAX_KEY_LENGTH] if joined else "my_key"
 
 
 def named(kind: str, key: str, report: Report) -> Subject:
@@ -48,9 +44,7 @@ def objects_in(section: Node, kind: str, report: Report) -> Iterator[tuple[Scala
         return
     if not isinstance(section, MapNode):
         hint = f"Write each {kind} as `key: {{…}}`."
-        report.add(
-            section, f"{kind}s", f"This must be a mapping, not {kind_of(section)}.", hint=hint
-        )
+        report.add(section, f"{kind}s", f"This must be a mapping, not {kind_of(section)}.", hint=hint)
         return
     for key, value in section.entries:
         yield key, value, named(kind, key.text, report)

@@ -100,9 +100,7 @@ QUERY: Kind[str] = Kind(_query, {"type": "string", "pattern": r"\S"})
 def _boolean(node: Node) -> bool:
     if isinstance(node, Scalar) and node.kind == "bool":
         return node.text.lower() == "true"
-    raise InvalidValueError(
-        f"must be true or false, not {kind_of(node)}", allowed=("true", "false")
-    )
+    raise InvalidValueError(f"must be true or false, not {kind_of(node)}", allowed=("true", "false"))
 
 
 BOOLEAN: Kind[bool] = Kind(_boolean, {"type": "boolean"})
@@ -118,11 +116,7 @@ def expect_number(node: Node) -> int | Decimal:
         raise InvalidValueError(f"must be a number of at most {MAX_DIGITS} digits")
     number = Decimal(node.text)
     _, digits, exponent = number.as_tuple()
-    if (
-        len(digits) > MAX_DIGITS
-        or abs(number.adjusted()) > MAX_DIGITS
-        or abs(int(exponent)) > MAX_DIGITS
-    ):
+    if len(digits) > MAX_DIGITS or abs(number.adjusted()) > MAX_DIGITS or abs(int(exponent)) > MAX_DIGITS:
         raise InvalidValueError(f"must be a number of at most {MAX_DIGITS} digits")
     return int(node.text) if node.kind == "int" else number
 

@@ -32,10 +32,6 @@ def _render_excerpt(excerpt: Excerpt) -> list[str]:
 def _cells(text: str) -> int:
     """How many terminal cells `text` takes: wide characters take two, combining ones none."""
     return sum(
-        0
-        if unicodedata.combining(character)
-        else 2
-        if unicodedata.east_asian_width(character) in "WF"
-        else 1
+        0 if unicodedata.combining(character) else 2 if unicodedata.east_asian_width(character) in "WF" else 1
         for character in text
     )

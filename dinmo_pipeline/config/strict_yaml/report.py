@@ -27,9 +27,7 @@ class Subject:
         needs_all_files: bool = False,
     ) -> None:
         """Note a problem of this object; the message is a sentence without a secret in it."""
-        self.report.add(
-            at, self.name, message, allowed=allowed, hint=hint, needs_all_files=needs_all_files
-        )
+        self.report.add(at, self.name, message, allowed=allowed, hint=hint, needs_all_files=needs_all_files)
 
     def part(self, name: str) -> "Subject":
         """A part of this object: `destination 'main', default_activation`."""

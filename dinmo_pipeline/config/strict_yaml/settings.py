@@ -69,9 +69,7 @@ def read_settings(
         node = MapNode((), node.place, node.end, 1)
     if not isinstance(node, MapNode):
         names = tuple(setting.key for setting in settings)
-        subject.problem(
-            node, f"This must be a mapping of settings, not {kind_of(node)}.", allowed=names
-        )
+        subject.problem(node, f"This must be a mapping of settings, not {kind_of(node)}.", allowed=names)
         return None
     by_key = {setting.key: setting for setting in settings}
     found = Found({key.text: value for key, value in node.entries})

@@ -9,9 +9,7 @@ from dinmo_pipeline.emulator.workspace.index import Index
 from dinmo_pipeline.emulator.workspace.records import Contact, NewContact, email_key
 
 _TYPES: Final[Mapping[str, tuple[type, str]]] = {
-    **dict.fromkeys(
-        ("email", "external_id", "name", "phone", "owner_id", "avatar"), (str, "a string")
-    ),
+    **dict.fromkeys(("email", "external_id", "name", "phone", "owner_id", "avatar"), (str, "a string")),
     **dict.fromkeys(("created_at", "signed_up_at", "last_seen_at"), (int, "Unix seconds")),
     "unsubscribed_from_emails": (bool, "true or false"),
     "custom_attributes": (dict, "an object"),

@@ -73,9 +73,7 @@ def unarchive(emulator: Emulator, call: Call) -> Response:
 def merge(emulator: Emulator, call: Call) -> Response:
     """`POST /contacts/merge`: merge a lead into a user, which also gets the lead's tags."""
     body = call.json_object()
-    source, target = (
-        rules.live(emulator.store.live.get(str(body.get(name)))) for name in ("from", "into")
-    )
+    source, target = (rules.live(emulator.store.live.get(str(body.get(name)))) for name in ("from", "into"))
     needs_duplicate = call.at_least("2.16") and body.get("skip_duplicate_validation") is not True
     filled = rules.merged_fields(source, target, needs_duplicate=needs_duplicate)
     return _response(emulator, call, emulator.store.merge(source, target, **filled))

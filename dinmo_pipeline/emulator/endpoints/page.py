@@ -68,8 +68,7 @@ def _numbers(emulator: Emulator) -> str:
         "Refused calls (429)": emulator.stats.refused,
     }
     return "".join(
-        f'<div class="number"><b>{number:,}</b><span>{name}</span></div>'
-        for name, number in numbers.items()
+        f'<div class="number"><b>{number:,}</b><span>{name}</span></div>' for name, number in numbers.items()
     )
 
 
@@ -81,9 +80,7 @@ def _tags(emulator: Emulator, chosen: Tag | None) -> str:
         for tag in emulator.store.tags()
     ]
     chosen_text = (
-        f' Showing <b>{escape(chosen.name)}</b> · <a href="/">show all contacts</a>'
-        if chosen
-        else ""
+        f' Showing <b>{escape(chosen.name)}</b> · <a href="/">show all contacts</a>' if chosen else ""
     )
     return ("".join(chips) or "No tags yet.") + chosen_text
 

@@ -128,9 +128,7 @@ def _tag_users(emulator: Emulator, call: Call, name: str, entries: list[UserEntr
     if len(present) < len(found) and not skips:
         raise user_not_found()
     for entry, user in present:
-        apply: Callable[[Contact, Tag], Contact] = (
-            emulator.store.untag if entry.untag else emulator.store.tag
-        )
+        apply: Callable[[Contact, Tag], Contact] = emulator.store.untag if entry.untag else emulator.store.tag
         apply(user, tag)
     if not skips:
         return json_response(tag_view(tag))

@@ -80,18 +80,12 @@ def contact_json(contact: Contact, workspace_id: str, merges: Iterable[Merge] | 
             "signed_up_at": contact.signed_up_at,
         }
     )[:-1]
-    written = (
-        json.dumps({**_DEFAULTS, **contact.attributes})[1:-1]
-        if contact.attributes
-        else _DEFAULTS_JSON
-    )
+    written = json.dumps({**_DEFAULTS, **contact.attributes})[1:-1] if contact.attributes else _DEFAULTS_JSON
     history = "" if merges is None else f', "merge_history": {json.dumps(_history(merges))}'
     return f"{head}, {written}, {_CONSTANT}, {_linked(contact)}{history}}}"
 
 
-def listed_contact_json(
-    contact: Contact, workspace_id: str, merges: Iterable[Merge] | None = None
-) -> str:
+def listed_contact_json(contact: Contact, workspace_id: str, merges: Iterable[Merge] | None = None) -> str:
     """A contact in the response to search and list, where an email that was set to null is null."""
     shown = contact if contact.email else contact._replace(email=None)
     return contact_json(shown, workspace_id, merges)
@@ -107,10 +101,7 @@ def contact_page_json(page: Page, per_page: int, encode: Callable[[Contact], str
         pages["next"] = {"page": page.after.page, "starting_after": page.after.encoded()}
     pages["total_pages"] = -(-page.total // per_page) if per_page else 0
     data = ", ".join(map(encode, page.contacts))
-    return (
-        f'{{"type": "list", "data": [{data}], '
-        f'"total_count": {page.total}, "pages": {json.dumps(pages)}}}'
-    )
+    return f'{{"type": "list", "data": [{data}], "total_count": {page.total}, "pages": {json.dumps(pages)}}}'
 
 
 def tag_view(tag: Tag) -> dict[str, Any]:

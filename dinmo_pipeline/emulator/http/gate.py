@@ -62,9 +62,7 @@ def check_accept(headers: Mapping[str, str]) -> None:
     """
     ranges = headers.get("accept", "").split(",")
     if _ACCEPTED.isdisjoint(each.partition(";")[0].strip().lower() for each in ranges):
-        raise ApiError(
-            406, "media_type_not_acceptable", "The Accept header should be application/json"
-        )
+        raise ApiError(406, "media_type_not_acceptable", "The Accept header should be application/json")
 
 
 def check_permission(scope: Scope | None, settings: EmulatorSettings) -> None:

@@ -44,9 +44,7 @@ async def read(scope: Scope, receive: Receive) -> Request:
         method=scope["method"],
         path=scope["raw_path"].decode("latin-1"),
         query=dict(parse_qsl(query, keep_blank_values=True)) if query else {},
-        headers={
-            name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]
-        },
+        headers={name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]},
         body=b"".join(chunks),
     )
 

@@ -99,9 +99,7 @@ class Results:
     def __init__(self) -> None:
         self._kept: OrderedDict[tuple[Query, Order], tuple[int, list[int]]] = OrderedDict()
 
-    def page(
-        self, query: Query, order: Order, index: Index, cursor: Cursor | None, per_page: int
-    ) -> Page:
+    def page(self, query: Query, order: Order, index: Index, cursor: Cursor | None, per_page: int) -> Page:
         """A page of the live contacts that match a query.
 
         Raises:
@@ -145,9 +143,7 @@ def _slice(
     return ascending[start : start + count]
 
 
-def _page(
-    contacts: list[Contact], cursor: Cursor | None, per_page: int, total: int, order: Order
-) -> Page:
+def _page(contacts: list[Contact], cursor: Cursor | None, per_page: int, total: int, order: Order) -> Page:
     number = 1 if cursor is None else cursor.page
     shown = contacts[:per_page]
     has_next = bool(shown) and len(contacts) > per_page

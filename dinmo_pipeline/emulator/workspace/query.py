@@ -169,9 +169,7 @@ def _parse_filter(raw: Mapping[str, Any], *, in_cap: int) -> Filter:
     field = field_named(raw["field"])
     operator = raw.get("operator")
     if operator not in get_args(Operator) or operator not in _OPERATORS[field.kind]:
-        raise InvalidQueryError(
-            "data_invalid", f"Operator '{operator}' is not supported for '{field.name}'"
-        )
+        raise InvalidQueryError("data_invalid", f"Operator '{operator}' is not supported for '{field.name}'")
     value = raw.get("value")
     if operator not in ("IN", "NIN"):
         return Filter(field, operator, _one_value(field, operator, value))

@@ -61,9 +61,7 @@ def _compare_text(part: Filter) -> Predicate:
     # Measured: "contains" compares whole words.
     words = set(_WORD.findall(value))
     contains = part.operator == "~"
-    return lambda contact: (
-        (words <= set(_WORD.findall(str(of(contact) or "").casefold()))) is contains
-    )
+    return lambda contact: (words <= set(_WORD.findall(str(of(contact) or "").casefold()))) is contains
 
 
 def _compare_tag(part: Filter) -> Predicate:

@@ -25,9 +25,7 @@ class Store:
         seed: Determines contact and tag ids.
     """
 
-    def __init__(
-        self, clock: Callable[[], float], *, index_lag_s: float = 0.0, seed: int = 0
-    ) -> None:
+    def __init__(self, clock: Callable[[], float], *, index_lag_s: float = 0.0, seed: int = 0) -> None:
         self.live = Index()
         self._clock = clock
         self._index_lag_s = index_lag_s

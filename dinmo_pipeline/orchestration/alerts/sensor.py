@@ -125,9 +125,7 @@ def _finished_runs(
 ) -> dict[str, list[dg.RunRecord]]:
     """The newest runs that finished since then, by activation, oldest first."""
     records = instance.get_run_records(
-        dg.RunsFilter(
-            statuses=_FINISHED, tags={PARTITION_TAG: list(activations)}, updated_after=since
-        )
+        dg.RunsFilter(statuses=_FINISHED, tags={PARTITION_TAG: list(activations)}, updated_after=since)
     )
     runs: dict[str, list[dg.RunRecord]] = {}
     for record in sorted(records, key=lambda record: record.end_time or 0.0):

@@ -51,9 +51,7 @@ def summary_of(events: Sequence[dg.DagsterEvent]) -> str:
 
 def _failure_in(events: Iterable[dg.DagsterEvent]) -> Any:
     """The first `Failure` of ours that ended a step: its `description` and `metadata`."""
-    failures = (
-        event.step_failure_data.user_failure_data for event in events if event.is_step_failure
-    )
+    failures = (event.step_failure_data.user_failure_data for event in events if event.is_step_failure)
     return next(filter(None, failures), None)
 
 

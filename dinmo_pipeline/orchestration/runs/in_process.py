@@ -58,9 +58,7 @@ def sync_activation(
     if expected_changes:
         config["expected_changes"] = expected_changes
     try:
-        with _runs_of(
-            definitions, instance, activation, _console(log_level, plain_log), on_wait
-        ) as runs:
+        with _runs_of(definitions, instance, activation, _console(log_level, plain_log), on_wait) as runs:
             result = _run_both_jobs(runs, config)
     except StateError as error:
         result = SyncResult("failed", str(error))
@@ -85,9 +83,7 @@ def reconcile_activation(
     """
     config = {"repair": repair, "recent_minutes": recent_minutes}
     try:
-        with _runs_of(
-            definitions, instance, activation, _console(log_level, plain_log), on_wait
-        ) as runs:
+        with _runs_of(definitions, instance, activation, _console(log_level, plain_log), on_wait) as runs:
             run = runs.execute(RECONCILE_TAGS, {RECONCILE: {"config": config}})
     except StateError as error:
         return Reconciled(activation, "failed", str(error))

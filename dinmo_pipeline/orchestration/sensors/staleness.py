@@ -42,11 +42,7 @@ class Staleness:
     @property
     def description(self) -> str:
         """The finding in words."""
-        last = (
-            f"last in sync {self.last_synced:%Y-%m-%d %H:%M %Z}"
-            if self.last_synced
-            else "never in sync"
-        )
+        last = f"last in sync {self.last_synced:%Y-%m-%d %H:%M %Z}" if self.last_synced else "never in sync"
         if not self.due_since:
             return f"Up to date: {last}."
         return (

@@ -132,9 +132,7 @@ def _change_sets(instance: dg.DagsterInstance, after: int) -> Iterator[ChangeSet
     """Every materialization of the changes after a storage id, the oldest first."""
     while True:
         fetched = instance.fetch_materializations(
-            dg.AssetRecordsFilter(
-                asset_key=dg.AssetKey(MEMBERSHIP_CHANGES), after_storage_id=after
-            ),
+            dg.AssetRecordsFilter(asset_key=dg.AssetKey(MEMBERSHIP_CHANGES), after_storage_id=after),
             limit=EVENTS_PER_FETCH,
             ascending=True,
         )
@@ -159,9 +157,7 @@ def _newest_applied(instance: dg.DagsterInstance, activations: Iterable[str]) ->
     newest = {}
     for activation in activations:
         fetched = instance.fetch_materializations(
-            dg.AssetRecordsFilter(
-                asset_key=dg.AssetKey(INTERCOM_TAGS), asset_partitions=[activation]
-            ),
+            dg.AssetRecordsFilter(asset_key=dg.AssetKey(INTERCOM_TAGS), asset_partitions=[activation]),
             limit=1,
         )
         if fetched.records:

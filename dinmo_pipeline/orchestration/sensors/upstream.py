@@ -113,9 +113,7 @@ def build_upstream_sensors(project: Project) -> list[dg.SensorDefinition]:
     """The sensor of all activations that follow their upstream; empty if there are none."""
     keys = upstream_keys(project)
     following = {
-        key: keys[key]
-        for key, activation in project.activations.items()
-        if activation.follows_upstream
+        key: keys[key] for key, activation in project.activations.items() if activation.follows_upstream
     }
     if not following:
         return []
@@ -136,19 +134,14 @@ def build_upstream_sensors(project: Project) -> list[dg.SensorDefinition]:
 def _tick(context: dg.SensorEvaluationContext, following: UpstreamKeys) -> dg.SensorResult:
     assets = dict.fromkeys(asset for keys in following.values() for asset in keys)
     decision = decide(
-        {
-            activation: [key.to_user_string() for key in keys]
-            for activation, keys in following.items()
-        },
+        {activation: [key.to_user_string() for key in keys] for activation, keys in following.items()},
         _newest(context.instance, assets),
         json.loads(context.cursor) if context.cursor else {},
         under_way=activations_under_way(context.instance, SYNC_MEMBERSHIP),
     )
     return dg.SensorResult(
         run_requests=[
-            dg.RunRequest(
-                run_key=_run_key(activation, decision.seen[activation]), partition_key=activation
-            )
+            dg.RunRequest(run_key=_run_key(activation, decision.seen[activation]), partition_key=activation)
             for activation in decision.launch
         ],
         skip_reason=None if decision.launch else f"Nothing to sync: {'; '.join(decision.skipped)}.",

@@ -78,19 +78,13 @@ def first_or_last(
         MismatchError: the test does not fit the column.
     """
     value = as_text(measured.expression, measured.type)
-    ordering = [
-        exp.Ordered(this=each, desc=last, nulls_first=False) for each in (*order, value.copy())
-    ]
+    ordering = [exp.Ordered(this=each, desc=last, nulls_first=False) for each in (*order, value.copy())]
     place = exp.Window(
         this=exp.RowNumber(), partition_by=rows.their_keys, order=exp.Order(expressions=ordering)
     )
     names = [f"k{index}" for index, _ in enumerate(rows.our_keys, start=1)]
-    keys = [
-        exp.alias_(key, identifier(name)) for key, name in zip(rows.their_keys, names, strict=True)
-    ]
-    ranked = rows.select(
-        *keys, exp.alias_(value, identifier("v")), exp.alias_(place, identifier("n"))
-    )
+    keys = [exp.alias_(key, identifier(name)) for key, name in zip(rows.their_keys, names, strict=True)]
+    ranked = rows.select(*keys, exp.alias_(value, identifier("v")), exp.alias_(place, identifier("n")))
     positive, is_opposite = without_negation(test)
     holds = field_test(column(alias, "v"), _without_cast(measured.type), positive, clock)
     kept = (
@@ -115,9 +109,7 @@ def _aggregated(measure: Measure, measured: TypedColumn) -> tuple[exp.Expr, Colu
         function = exp.Sum if measure == "sum" else exp.Avg
         return function(this=measured.expression), ColumnType(kind, _TITLES[measure])
     if type_.kind in ("other", "boolean"):
-        raise MismatchError(
-            f"`{measure}` needs numbers, dates or text; the column is {type_.type}."
-        )
+        raise MismatchError(f"`{measure}` needs numbers, dates or text; the column is {type_.type}.")
     extreme = exp.Min if measure == "min" else exp.Max
     return extreme(this=as_text(measured.expression, type_)), _without_cast(type_)
 
@@ -131,9 +123,7 @@ def _is_true_of_zero(positive: Test) -> bool:
         case "between", (int() | Decimal() as low, int() | Decimal() as high):
             return low <= 0 <= high
     if positive.operator == "is_set" or not isinstance(value, int | Decimal):
-        raise MismatchError(
-            f"A count is compared with numbers; {as_declared(positive)} does not apply."
-        )
+        raise MismatchError(f"A count is compared with numbers; {as_declared(positive)} does not apply.")
     holds: dict[str, bool] = {
         "equals": value == 0,
         "greater_than": value < 0,

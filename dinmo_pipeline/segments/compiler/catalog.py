@@ -53,9 +53,7 @@ class Catalog:
         """Remember a problem."""
         self._problems.setdefault(problem)
 
-    def note_unknown(
-        self, place: Place, subject: str, message: str, name: str, known: Iterable[str]
-    ) -> None:
+    def note_unknown(self, place: Place, subject: str, message: str, name: str, known: Iterable[str]) -> None:
         """Remember that a name is unknown, with the names that it may stand for."""
         self.note(unknown_name(place, subject, message, name, known))
 

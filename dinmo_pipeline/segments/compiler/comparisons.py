@@ -93,9 +93,7 @@ def _boolean_test(operand: exp.Expr, column: ColumnType, test: Test) -> exp.Expr
 
 
 def _number_test(operand: exp.Expr, column: ColumnType, test: Test) -> exp.Expr:
-    return _comparison(
-        operand, test, lambda value: literals.number(_checked_number(column, value)), column
-    )
+    return _comparison(operand, test, lambda value: literals.number(_checked_number(column, value)), column)
 
 
 def _checked_number(column: ColumnType, value: Value) -> int | Decimal:

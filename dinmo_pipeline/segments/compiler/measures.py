@@ -28,9 +28,7 @@ class MeasureCompiler:
         """
         test = condition.test
         if test is None:
-            raise MismatchError(
-                "A comparison is missing.", allowed=("at_least", "at_most", "equals")
-            )
+            raise MismatchError("A comparison is missing.", allowed=("at_least", "at_most", "equals"))
         if condition.measure == "count":
             return aggregates.count(rows, None, test, self.clock)
         measured = self._measured(condition, rows)
@@ -44,9 +42,7 @@ class MeasureCompiler:
 
     def _measured(self, condition: RelatedCondition, rows: RelatedRows) -> TypedColumn | None:
         if condition.field is None:
-            raise MismatchError(
-                "A column is missing after the relations.", hint="For example orders.amount."
-            )
+            raise MismatchError("A column is missing after the relations.", hint="For example orders.amount.")
         found = self._column(condition, rows, condition.field)
         if found is not None and found.type.kind == "other":
             raise MismatchError(f"`{condition.measure}` does not apply to {found.type.type}.")
@@ -70,7 +66,5 @@ class MeasureCompiler:
             alias=self.catalog.alias(),
         )
 
-    def _column(
-        self, condition: RelatedCondition, rows: RelatedRows, name: str
-    ) -> TypedColumn | None:
+    def _column(self, condition: RelatedCondition, rows: RelatedRows, name: str) -> TypedColumn | None:
         return self.catalog.column(rows.steps[-1].scope, name, condition.place, self.subject)

@@ -20,9 +20,7 @@ _YAML_WORDS = {"anniversary_on": "anniversary", "anniversary_within_next": "anni
 class MismatchError(Exception):
     """A test does not fit its column: a sentence, what would be allowed, and a hint."""
 
-    def __init__(
-        self, message: str, *, allowed: tuple[str, ...] = (), hint: str | None = None
-    ) -> None:
+    def __init__(self, message: str, *, allowed: tuple[str, ...] = (), hint: str | None = None) -> None:
         super().__init__(message)
         self.allowed = allowed
         self.hint = hint

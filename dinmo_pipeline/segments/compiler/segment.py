@@ -196,9 +196,7 @@ class SegmentCompiler:
             self._catalog.note_unknown(place, self._subject, message, key, known)
             return None
         if other.where is not None and other.model != model:
-            self._note(
-                place, f"The segment {key!r} is of the model {other.model!r}, not of {model!r}."
-            )
+            self._note(place, f"The segment {key!r} is of the model {other.model!r}, not of {model!r}.")
             return None
         if key in self._open:
             self._note(place, f"`in_segment` forms a circle: {' → '.join((*self._open, key))}.")

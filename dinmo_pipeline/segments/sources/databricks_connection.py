@@ -33,9 +33,7 @@ class DatabricksConnection:
                 yield from piece.to_batches()
                 piece = cursor.fetchmany_arrow(_ROWS_PER_FETCH)
 
-        return with_source_errors(
-            pa.RecordBatchReader.from_batches(first.schema, batches()), "Databricks"
-        )
+        return with_source_errors(pa.RecordBatchReader.from_batches(first.schema, batches()), "Databricks")
 
     def columns(self, sql: str) -> dict[str, ColumnType]:
         """The columns of a SELECT, in order."""

@@ -162,9 +162,7 @@ def _connect_when_free(
                     f" it write another file: {error}"
                 ) from error
         if not announced:
-            on_wait(
-                f"Another program is writing the source {path}; waiting up to {wait_seconds:g} s."
-            )
+            on_wait(f"Another program is writing the source {path}; waiting up to {wait_seconds:g} s.")
             announced = True
         else:
             time.sleep(_POLL_SECONDS)

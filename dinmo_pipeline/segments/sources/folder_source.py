@@ -30,9 +30,7 @@ def open_folder(folder: Path, type_: FileType) -> Iterator[DuckDBSource]:
     try:
         for name, files in tables.items():
             _create_view(connection, name, files, type_)
-        connection.execute(
-            "SET allowed_directories = $folders", {"folders": [f"{folder.resolve()}/"]}
-        )
+        connection.execute("SET allowed_directories = $folders", {"folders": [f"{folder.resolve()}/"]})
         connection.execute("SET enable_external_access = false")
         seal(connection)
         yield DuckDBSource(connection)

@@ -43,9 +43,7 @@ class PostgresConnection(AdbcConnection):
 
 def connect_postgres(uri: str) -> PostgresConnection:
     """Connect by a libpq URI: `postgresql://user:password@host:5432/database?sslmode=require`."""
-    connection = PostgresConnection(
-        dbapi.connect(uri, autocommit=True), "PostgreSQL", use_copy=True
-    )
+    connection = PostgresConnection(dbapi.connect(uri, autocommit=True), "PostgreSQL", use_copy=True)
     connection.configure_session()
     return connection
 

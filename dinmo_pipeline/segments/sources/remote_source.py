@@ -117,11 +117,7 @@ class RemoteSource(TableCache):
 
     def _table_names(self) -> list[str]:
         """The tables there are; none if the warehouse cannot list them without a schema or project."""
-        listing = (
-            exp.select("table_schema", "table_name")
-            .from_("information_schema.tables")
-            .limit(10_000)
-        )
+        listing = exp.select("table_schema", "table_name").from_("information_schema.tables").limit(10_000)
         try:
             rows = self._connection.read(listing.sql(dialect=self._dialect)).read_all()
         except SourceError:

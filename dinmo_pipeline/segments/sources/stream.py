@@ -21,9 +21,7 @@ def with_source_errors(
             yield from reader
         except (pa.ArrowException, OSError) as error:
             # Not chained: the driver's text may quote a member's value, and so would its traceback.
-            raise SourceError(
-                f"{title} failed while sending rows: {without_values(str(error))}"
-            ) from None
+            raise SourceError(f"{title} failed while sending rows: {without_values(str(error))}") from None
         finally:
             # DuckDB 1.5 hangs when a file is opened again while a reader whose query failed is still open.
             reader.close()

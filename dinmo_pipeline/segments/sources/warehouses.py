@@ -26,19 +26,13 @@ class Warehouse:
 _POSTGRES_DRIVER = "adbc_driver_postgresql.dbapi"
 # The extra that installs the driver has the name of the type.
 WAREHOUSES: Mapping[RemoteType, Warehouse] = {
-    "postgres": Warehouse(
-        "PostgreSQL", _POSTGRES_DRIVER, "postgres_connection", "connect_postgres"
-    ),
+    "postgres": Warehouse("PostgreSQL", _POSTGRES_DRIVER, "postgres_connection", "connect_postgres"),
     "redshift": Warehouse("Redshift", _POSTGRES_DRIVER, "postgres_connection", "connect_redshift"),
     "snowflake": Warehouse(
         "Snowflake", "adbc_driver_snowflake.dbapi", "adbc_connection", "connect_snowflake"
     ),
-    "bigquery": Warehouse(
-        "BigQuery", "adbc_driver_bigquery.dbapi", "adbc_connection", "connect_bigquery"
-    ),
-    "databricks": Warehouse(
-        "Databricks", "databricks.sql", "databricks_connection", "connect_databricks"
-    ),
+    "bigquery": Warehouse("BigQuery", "adbc_driver_bigquery.dbapi", "adbc_connection", "connect_bigquery"),
+    "databricks": Warehouse("Databricks", "databricks.sql", "databricks_connection", "connect_databricks"),
 }
 
 
@@ -54,8 +48,7 @@ def open_remote(type_: RemoteType, uri: str) -> Iterator[RemoteSource]:
         importlib.import_module(warehouse.driver)
     except ImportError as error:
         raise SourceError(
-            f"{warehouse.title} needs a driver that is not installed:"
-            f" pip install 'dinmo-pipeline[{type_}]'"
+            f"{warehouse.title} needs a driver that is not installed: pip install 'dinmo-pipeline[{type_}]'"
         ) from error
     module = importlib.import_module(f"dinmo_pipeline.segments.sources.{warehouse.module}")
     connect: Callable[[str], Connection] = getattr(module, warehouse.connect)

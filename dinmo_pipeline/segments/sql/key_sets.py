@@ -36,9 +36,7 @@ def negated(condition: exp.Expr) -> exp.Expr:
     query = condition.args.get("query")
     if isinstance(condition, exp.In) and query is not None:
         return not_among([condition.this], query.this)
-    return exp.Not(
-        this=exp.Coalesce(this=exp.paren(condition, copy=False), expressions=[exp.false()])
-    )
+    return exp.Not(this=exp.Coalesce(this=exp.paren(condition, copy=False), expressions=[exp.false()]))
 
 
 def equal(pairs: Sequence[tuple[exp.Expr, exp.Expr]]) -> exp.Expr:

@@ -109,13 +109,9 @@ def parse_select(sql: str, dialect: str) -> exp.Query:
     except RecursionError:
         raise RefusedSqlError("is nested too deeply.") from None
     # To sqlglot, a comment after the last semicolon is a statement.
-    statements = [
-        each for each in parsed if each is not None and not isinstance(each, exp.Semicolon)
-    ]
+    statements = [each for each in parsed if each is not None and not isinstance(each, exp.Semicolon)]
     if len(statements) != 1:
-        raise RefusedSqlError(
-            f"must be exactly one SELECT, but has {counted(len(statements), 'statement')}."
-        )
+        raise RefusedSqlError(f"must be exactly one SELECT, but has {counted(len(statements), 'statement')}.")
     (query,) = statements
     if not isinstance(query, _QUERIES):
         raise RefusedSqlError(f"must be a SELECT, but is {_keyword(query)}.")

@@ -32,9 +32,7 @@ class MadeTable:
     given: GivenTable | None
 
 
-def tables_of(
-    project: Project, test: SegmentTest, known: Mapping[TableId, Columns]
-) -> list[MadeTable]:
+def tables_of(project: Project, test: SegmentTest, known: Mapping[TableId, Columns]) -> list[MadeTable]:
     """The tables that the segment reads, and those of other models that rows are given for.
 
     Raises:

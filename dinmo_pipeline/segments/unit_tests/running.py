@@ -45,9 +45,7 @@ class Verdict:
         return f"{self.test.key}: {where}: {'; '.join(differences) or 'as expected'}"
 
 
-def run_segment_test(
-    project: Project, test: SegmentTest, in_source: Mapping[TableId, Columns]
-) -> Verdict:
+def run_segment_test(project: Project, test: SegmentTest, in_source: Mapping[TableId, Columns]) -> Verdict:
     """Put the rows of a test into an in-memory DuckDB and select the members.
 
     Args:
@@ -62,9 +60,7 @@ def run_segment_test(
     known = {**inferred_columns(project), **in_source}
     ready = _with_sql_on_duckdb(project, test, now)
     with warehouse_of(test, tables_of(project, test, known)) as source:
-        sql = select_members(
-            ready, test.segment, test.column, source, now=now, timezone=test.timezone
-        )
+        sql = select_members(ready, test.segment, test.column, source, now=now, timezone=test.timezone)
         found = source.batches(sql).read_all().column(0).to_pylist()
     return _verdict(test, {each for each in found if each is not None})
 

@@ -98,9 +98,7 @@ def _repair(state: Path) -> None:
 
 def _restore(file: int, kept: bytes) -> None:
     journal = BytesIO(kept)
-    (_, headers), *others = [
-        (at, journal.read(length)) for at, length in json.loads(journal.readline())
-    ]
+    (_, headers), *others = [(at, journal.read(length)) for at, length in json.loads(journal.readline())]
     if os.pread(file, _HEADERS, 0) != headers:
         return
     for at, content in others:

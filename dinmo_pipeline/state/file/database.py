@@ -101,9 +101,7 @@ class StateDatabase:
             connection.execute("RESET threads")
 
     @contextmanager
-    def attached(
-        self, connection: duckdb.DuckDBPyConnection, *, read_only: bool = False
-    ) -> Iterator[None]:
+    def attached(self, connection: duckdb.DuckDBPyConnection, *, read_only: bool = False) -> Iterator[None]:
         """Attach the state, with a current schema, to a scratch connection within the block.
 
         If it does not exist yet, a reader sees an empty state, and a writer creates it.

@@ -92,9 +92,7 @@ class UnreadableFingerprint:
     text: str
 
 
-GuardCause = (
-    InconsistentCounts | EmptySegment | UnansweredMembers | RemovedShare | UnidentifiedShare
-)
+GuardCause = InconsistentCounts | EmptySegment | UnansweredMembers | RemovedShare | UnidentifiedShare
 ReviewCause = OtherChanges | OtherSettings | UnreadableFingerprint
 
 

@@ -67,10 +67,7 @@ def _expected(then: Reading, new_rows: int) -> int:
     new row may be one of them.
     """
     without = (
-        then.null_identifiers
-        + then.blank_identifiers
-        + then.malformed_identifiers
-        + then.duplicate_rows
+        then.null_identifiers + then.blank_identifiers + then.malformed_identifiers + then.duplicate_rows
     )
     if without * 2 >= then.rows_read:
         return new_rows if then.rows_read else 0

@@ -111,14 +111,10 @@ def apply_changes(
             session, allow_large_removal=allow_large_removal, expected_changes=expected_changes
         )
         spent = Spent(session.intercom.calls - calls_before, time.monotonic() - started)
-        return session.state.transact(
-            partial(_finish, session=session, attempt=attempt, spent=spent)
-        )
+        return session.state.transact(partial(_finish, session=session, attempt=attempt, spent=spent))
 
 
-def _attempt(
-    session: Session, *, allow_large_removal: bool, expected_changes: str | None
-) -> _Attempt:
+def _attempt(session: Session, *, allow_large_removal: bool, expected_changes: str | None) -> _Attempt:
     if expected_changes:
         # Before anything is written to Intercom: a new tag name is part of what was reviewed, too.
         other = difference_from_reviewed(session.state, session.activation, expected_changes)
@@ -133,9 +129,7 @@ def _attempt(
         comparison = _look_up_unknown(session, tag, unresolved)
     except IntercomError as error:
         return _Attempt(unresolved, Failed(str(error)))
-    hold = reason_to_hold(
-        comparison.changes, comparison.readings, session.activation.guards, looked=True
-    )
+    hold = reason_to_hold(comparison.changes, comparison.readings, session.activation.guards, looked=True)
     if hold and not allow_large_removal:
         return _Attempt(comparison, hold)
     return _Attempt(comparison, _change_tags(session, tag, comparison.changes))
@@ -184,9 +178,7 @@ def _change_tags(session: Session, tag: Tag | None, changes: ChangeSet) -> Faile
         if tag is not None:
             _tag_and_untag(session, tag, changes)
     except TagVanishedError:
-        return Failed(
-            "The tag was deleted in Intercom during the sync. The next sync will create it again."
-        )
+        return Failed("The tag was deleted in Intercom during the sync. The next sync will create it again.")
     except IntercomError as error:
         return Failed(str(error))
     return None
@@ -203,9 +195,7 @@ def _tag_and_untag(session: Session, tag: Tag, changes: ChangeSet) -> None:
 
 def _is_tagged(session: Session, contact_id: str) -> bool:
     with session.state.reading() as connection:
-        return is_tagged(
-            connection, session.activation.key, session.activation.destination, contact_id
-        )
+        return is_tagged(connection, session.activation.key, session.activation.destination, contact_id)
 
 
 def _planned(session: Session, change: Change) -> Iterator[PlannedChange]:

@@ -73,9 +73,7 @@ def forget(
             held.enter_context(activation_lock(locks, key, on_wait=log.info))
         person = person_of(state, identifier)
         workspaces = {key: OpenedWorkspace(state, key, clients[key]) for key in clients}
-        untagged = (
-            0 if keep_tags else sum(_untag(workspaces[tag.destination], tag) for tag in person.tags)
-        )
+        untagged = 0 if keep_tags else sum(_untag(workspaces[tag.destination], tag) for tag in person.tags)
         with state.transaction() as connection:
             erased = erase(connection, person)
         rewritten = compact(state)

@@ -35,9 +35,7 @@ class CallEstimate:
     @property
     def total(self) -> int:
         """The sum of all purposes."""
-        return (
-            self.workspace + self.tag + self.lookups + self.taggings + self.removals + self.signups
-        )
+        return self.workspace + self.tag + self.lookups + self.taggings + self.removals + self.signups
 
 
 @dataclass(frozen=True, slots=True)

@@ -113,9 +113,7 @@ def reconcile(
         )
 
 
-def _reconcile(
-    session: Session, members: Members, *, repair: bool, recent: timedelta
-) -> Reconciled:
+def _reconcile(session: Session, members: Members, *, repair: bool, recent: timedelta) -> Reconciled:
     since = session.clock() - recent
     with session.state.scratch() as connection:
         with members() as rows:
@@ -148,9 +146,7 @@ def _summary(key: str, drift: Drift, repaired: int, *, tag_exists: bool) -> Reco
     )
 
 
-def _verified(
-    session: Session, connection: duckdb.DuckDBPyConnection, tag: Tag, drift: Drift
-) -> Drift:
+def _verified(session: Session, connection: duckdb.DuckDBPyConnection, tag: Tag, drift: Drift) -> Drift:
     """Verify missing contacts one by one, up to a limit, since search may lag."""
 
     def ask(change: PlannedChange) -> str | None:
@@ -166,9 +162,7 @@ def _verified(
     return replace(drift, missing=drift.missing - len(present), found=drift.found + len(present))
 
 
-def _repair(
-    session: Session, connection: duckdb.DuckDBPyConnection, tag: Tag | None, drift: Drift
-) -> int:
+def _repair(session: Session, connection: duckdb.DuckDBPyConnection, tag: Tag | None, drift: Drift) -> int:
     """Repair differences; returns the number of contacts that are right now."""
     if not (drift.missing or drift.adoptable or drift.removable):
         return 0
@@ -194,9 +188,7 @@ def _pages(connection: duckdb.DuckDBPyConnection, table: DriftTable) -> Iterator
     )
 
 
-def _adopted(
-    session: Session, connection: duckdb.DuckDBPyConnection, tag: Tag, drift: Drift
-) -> int:
+def _adopted(session: Session, connection: duckdb.DuckDBPyConnection, tag: Tag, drift: Drift) -> int:
     """Put members who carry the tag into the ledger, without a call; returns their number."""
     if not drift.adoptable:
         return 0

@@ -61,9 +61,7 @@ def sync_numbers(
     )
 
 
-def sync_result(
-    numbers: SyncNumbers, stopped: Hold | Failed | None, max_failed_share: float
-) -> SyncResult:
+def sync_result(numbers: SyncNumbers, stopped: Hold | Failed | None, max_failed_share: float) -> SyncResult:
     """The result of a sync; one that was not stopped fails if too large a share of its changes did."""
     if isinstance(stopped, Hold):
         return SyncResult("held", stopped.sentence, stopped.reason, numbers)

@@ -104,9 +104,7 @@ def test_groups_nest_and_a_list_means_all():
     a, b = "{field: a, equals: 1}", "{field: b, equals: 2}"
     one, two = _field("a", "equals", 1), _field("b", "equals", 2)
     assert condition(f"[{a}, {b}]") == AllOf((one, two))
-    assert condition(f"{{any: [{a}, {{not: [{b}]}}]}}".replace(f"[{b}]", b)) == AnyOf(
-        (one, Not(two))
-    )
+    assert condition(f"{{any: [{a}, {{not: [{b}]}}]}}".replace(f"[{b}]", b)) == AnyOf((one, Not(two)))
     assert condition(f"{{all: [{{any: [{a}]}}, [{b}]]}}") == AllOf((AnyOf((one,)), AllOf((two,))))
     assert condition("{not: {in_segment: t}}") == Not(InSegment("t", _ANYWHERE))
 
@@ -333,9 +331,7 @@ def test_nesting_is_bounded():
     """Fifty levels are read, more are refused."""
     deep = "{not: " * 49 + "{field: x, is: set}" + "}" * 49
     assert condition(deep)
-    assert messages(with_where("{not: " + deep + "}")) == [
-        "Conditions are nested more than 50 levels deep."
-    ]
+    assert messages(with_where("{not: " + deep + "}")) == ["Conditions are nested more than 50 levels deep."]
 
 
 @given(st.one_of(st.integers(-(10**30), 10**30), st.decimals(-(10**9), 10**9, places=6)))

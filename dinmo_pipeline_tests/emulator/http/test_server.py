@@ -88,8 +88,7 @@ def test_serve_prints_its_address_and_stops_on_a_signal(stop: signal.Signals):
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     code = (
-        "from dinmo_pipeline.emulator import EmulatorSettings, serve; "
-        f"serve(EmulatorSettings(), port={port})"
+        f"from dinmo_pipeline.emulator import EmulatorSettings, serve; serve(EmulatorSettings(), port={port})"
     )
     with subprocess.Popen(
         [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True

@@ -33,9 +33,7 @@ def test_h2_only_successes_have_an_etag_and_only_writes_set_the_cookie(api: Api)
     assert "Set-Cookie" not in error.headers
     assert write.headers["Set-Cookie"].startswith("recent_write=")
     assert "max-age=1" in write.headers["Set-Cookie"]
-    search = api.post(
-        "/contacts/search", {"query": {"field": "role", "operator": "=", "value": "user"}}
-    )
+    search = api.post("/contacts/search", {"query": {"field": "role", "operator": "=", "value": "user"}})
     assert "Set-Cookie" not in search.headers
 
 
@@ -55,9 +53,7 @@ def test_the_date_follows_the_emulators_clock(api: Api):
 
 
 @pytest.mark.parametrize("headers", [{"Authorization": ""}, {"Authorization": "Basic abc"}])
-def test_a_call_without_bearer_token_is_refused_without_rate_headers(
-    api: Api, headers: dict[str, str]
-):
+def test_a_call_without_bearer_token_is_refused_without_rate_headers(api: Api, headers: dict[str, str]):
     """T9: 401 `unauthorized`; only authenticated calls get rate headers."""
     answer = api.get("/tags", headers=headers)
     assert error_of(answer) == (401, "unauthorized")
@@ -135,9 +131,7 @@ def test_me_shows_the_workspace_and_its_region(api: Api):
         ("write_contacts", "POST", "/contacts"),
     ],
 )
-def test_a_missing_scope_refuses_the_calls_that_need_it(
-    api: Api, scope: str, method: str, path: str
-):
+def test_a_missing_scope_refuses_the_calls_that_need_it(api: Api, scope: str, method: str, path: str):
     """401 `token_unauthorized`, as reported; `/me` needs no scope."""
     api.reset(missing_scopes=[scope])
     assert error_of(api.call(method, path, {})) == (401, "token_unauthorized")

@@ -80,9 +80,7 @@ BROKEN = {
 
 
 @pytest.mark.parametrize(("code", "words", "break_"), BROKEN.values(), ids=BROKEN)
-def test_a_plan_from_a_broken_source_is_refused_with_a_sentence(
-    company, dinmo, code, words, break_
-):
+def test_a_plan_from_a_broken_source_is_refused_with_a_sentence(company, dinmo, code, words, break_):
     """No traceback, no personal data, no state created or changed, no call."""
     company.members([ANA])
     break_(company)

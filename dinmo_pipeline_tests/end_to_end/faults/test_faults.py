@@ -35,9 +35,7 @@ def test_one_quiet_sync_repairs_what_failing_calls_left(tmp_path, seed):
         server.store.create_many([NewContact(email) for email in emails])
         pipeline = MortalPipeline(server, clock, tmp_path)
         for sync in range(5):
-            faults = [
-                Fault(rate=RATE, seed=100 * seed + sync + n, **k) for n, k in enumerate(KINDS)
-            ]
+            faults = [Fault(rate=RATE, seed=100 * seed + sync + n, **k) for n, k in enumerate(KINDS)]
             server.emulator.faults = Faults(faults)
             members = set(choice.sample(emails, 75))
             pipeline.sync(VIP, members)

@@ -51,9 +51,7 @@ def test_the_checks_explain_it(synced):
     checks = {each.check_name: each for each in run.get_asset_check_evaluations()}
     identifiers, guard = checks["usable_identifiers"], checks["removal_guard"]
     assert not identifiers.passed
-    assert identifiers.description.startswith(
-        "20 more rows have no identifier of their own than in"
-    )
+    assert identifiers.description.startswith("20 more rows have no identifier of their own than in")
     assert identifiers.metadata["null_identifiers"].value == 50
     assert identifiers.metadata["identifier_type"].value == "VARCHAR"
     assert not guard.passed

@@ -71,9 +71,7 @@ def test_a_guard_that_holds_is_reported_without_a_failed_run(company, heard):
     job = company.definitions().resolve_job_def("sync_membership")
     assert job.execute_in_process(instance=company.instance, partition_key="vip").success
     (told,) = heard()
-    assert told.startswith(
-        "vip (tag 'VIP'): held. 35 of 40 tagged contacts (88%) would lose the tag"
-    )
+    assert told.startswith("vip (tag 'VIP'): held. 35 of 40 tagged contacts (88%) would lose the tag")
     assert "`dinmo sync vip --allow-large-removal`" in told
     assert company.sync().status == "held"
     assert heard() == []
@@ -147,9 +145,7 @@ def test_an_activation_behind_its_schedule_is_reported_when_nothing_else_is_wron
     assert "up to date" not in told
     company.faults()
     company.synced()
-    assert heard() == [
-        "vip (tag 'VIP'): Its changes are carried out again. It is up to date again."
-    ]
+    assert heard() == ["vip (tag 'VIP'): Its changes are carried out again. It is up to date again."]
 
 
 def test_a_run_that_was_killed_is_reported(company, heard):

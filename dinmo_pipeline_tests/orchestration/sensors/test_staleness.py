@@ -22,14 +22,10 @@ def hourly(company):
     return load_project(company.declarations).activations["vip"]
 
 
-@pytest.mark.parametrize(
-    ("minutes_ago", "stale"), [(10, False), (89, False), (91, True), (3_000, True)]
-)
+@pytest.mark.parametrize(("minutes_ago", "stale"), [(10, False), (89, False), (91, True), (3_000, True)])
 def test_one_whole_interval_may_be_missing(hourly, minutes_ago, stale):
     """The tick of 12:00 may be under way at 12:30; the one of 11:00 must be done."""
-    found = judge(
-        hourly, last_synced=NOON - timedelta(minutes=minutes_ago), known_since=None, now=NOON
-    )
+    found = judge(hourly, last_synced=NOON - timedelta(minutes=minutes_ago), known_since=None, now=NOON)
     assert found.stale is stale
 
 
@@ -112,9 +108,7 @@ def test_an_activation_that_never_ran_is_not_late_and_one_that_only_failed_is(ho
     assert not judge(hourly, last_synced=None, known_since=None, now=NOON).stale
     failing = judge(hourly, last_synced=None, known_since=NOON - timedelta(hours=5), now=NOON)
     assert failing.stale
-    assert failing.description.startswith(
-        "Behind its schedule since 2026-03-02 11:00 UTC: never in sync."
-    )
+    assert failing.description.startswith("Behind its schedule since 2026-03-02 11:00 UTC: never in sync.")
 
 
 def test_the_sensor_reports_each_activation_once_per_change(company):

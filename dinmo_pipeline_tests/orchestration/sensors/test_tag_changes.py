@@ -37,9 +37,7 @@ def test_a_change_set_that_is_newer_than_the_applied_one_is_launched():
 
 def test_a_change_set_that_was_applied_since_is_skipped():
     """By `dinmo sync`, or by a person in the UI."""
-    assert decided(change_set(event=10), applied={"vip": 11}) == skipped(
-        "vip was applied by another run"
-    )
+    assert decided(change_set(event=10), applied={"vip": 11}) == skipped("vip was applied by another run")
 
 
 def test_another_activations_run_applies_nothing_of_this_one():

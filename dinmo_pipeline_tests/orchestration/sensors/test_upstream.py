@@ -38,9 +38,7 @@ def shop(company):
     }
     warehouse = company.folder / "warehouse.duckdb"
     with duckdb.connect(str(warehouse)) as connection:
-        connection.execute(
-            "CREATE TABLE customers (customer_id INTEGER, email VARCHAR, country VARCHAR)"
-        )
+        connection.execute("CREATE TABLE customers (customer_id INTEGER, email VARCHAR, country VARCHAR)")
         connection.execute("CREATE TABLE orders (order_id INTEGER, customer_id INTEGER)")
     return Dagster(company, transformations(warehouse))
 
@@ -190,9 +188,7 @@ def test_a_materialization_tells_its_own_upstream(shop):
     shop.build(CUSTOMERS)
     told = {}
     for key in ("buyers", "french"):
-        (event,) = shop.run("sync_membership", key).asset_materializations_for_node(
-            "segment_membership"
-        )
+        (event,) = shop.run("sync_membership", key).asset_materializations_for_node("segment_membership")
         told[key] = event.metadata["upstream"].value
     assert told == {"buyers": ["dbt/customers", "raw/orders"], "french": ["dbt/customers"]}
 

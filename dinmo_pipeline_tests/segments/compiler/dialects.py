@@ -101,9 +101,7 @@ TABLES = {
 }
 MODELS = (
     model("customers", "crm.customers", primary_key="id", orders=("orders", {"id": "customer_id"})),
-    model(
-        "orders", primary_key="order_id", lines=("lines", {"order_id": "order_id", "shop": "shop"})
-    ),
+    model("orders", primary_key="order_id", lines=("lines", {"order_id": "order_id", "shop": "shop"})),
     model("lines"),
 )
 
@@ -130,9 +128,7 @@ CONDITIONS: dict[str, Condition] = {
     "anniversary": field("bought", anniversary_within_next=Duration(1, "weeks")),
     "exists": related("exists", "orders", where=field("amount", greater_than=10)),
     "none, two steps": related("none", "orders.lines", where=field("pieces", at_least=2)),
-    "count": related(
-        "count", "orders", at_least=2, where=field("day", within_last=Duration(1, "years"))
-    ),
+    "count": related("count", "orders", at_least=2, where=field("day", within_last=Duration(1, "years"))),
     "count, also of nothing": related("count", "orders", at_most=2),
     "count distinct": related("count_distinct", "orders.shop", greater_than=1),
     "sum of two steps": related("sum", "orders.lines.pieces", greater_than=100),
@@ -144,9 +140,7 @@ CONDITIONS: dict[str, Condition] = {
 }
 PROJECT = project(
     *MODELS,
-    segment(
-        "churned", "WITH c AS (SELECT * FROM crm.customers) SELECT * FROM c WHERE id > 5 -- old"
-    ),
+    segment("churned", "WITH c AS (SELECT * FROM crm.customers) SELECT * FROM c WHERE id > 5 -- old"),
     listed("listed", "analytics.trialists"),
     listed("reserved", "select"),
     *(segment(key, condition, over="customers") for key, condition in CONDITIONS.items()),

@@ -36,11 +36,7 @@ class Evaluator:
     def members(self, key: str, column: str) -> list[str | None]:
         """The identifiers of a segment, sorted, None first."""
         segment = self.project.segments[key]
-        rows = [
-            row
-            for row in self.rows_of(segment.model)
-            if self.holds(segment.where, segment.model, row)
-        ]
+        rows = [row for row in self.rows_of(segment.model) if self.holds(segment.where, segment.model, row)]
         values = [None if row[column] is None else str(row[column]) for row in rows]
         return sorted(values, key=lambda value: (value is not None, value or ""))
 
@@ -125,8 +121,7 @@ class Evaluator:
             (relation.model, other)
             for other in self.rows_of(relation.model)
             if all(
-                row[ours] is not None and row[ours] == other[theirs]
-                for ours, theirs in relation.join.columns
+                row[ours] is not None and row[ours] == other[theirs] for ours, theirs in relation.join.columns
             )
         ]
 
@@ -163,9 +158,7 @@ class Evaluator:
                 return value.startswith(fold(part))
             case "ends_with", part:
                 return value.endswith(fold(part))
-        return _COMPARE[test.operator](
-            value, fold(test.value) if isinstance(test.value, str) else test.value
-        )
+        return _COMPARE[test.operator](value, fold(test.value) if isinstance(test.value, str) else test.value)
 
     def passes_in_time(self, value: date, test: Test) -> bool:
         """Days and moments: a value is within a day, before it or after it."""
@@ -189,9 +182,7 @@ class Evaluator:
             case "anniversary_on", day:
                 return self.has_anniversary(value, self.day_of(day), 0)
             case "anniversary_within_next", Duration(amount, unit):
-                return self.has_anniversary(
-                    value, self.today, amount * (7 if unit == "weeks" else 1)
-                )
+                return self.has_anniversary(value, self.today, amount * (7 if unit == "weeks" else 1))
         return _COMPARE[test.operator](self.place(value, test.value), 0)
 
     @property
@@ -226,12 +217,7 @@ class Evaluator:
             return day
         if day.unit in ("days", "weeks"):
             return self.today + day.offset * timedelta(**{day.unit: 1})
-        months = (
-            self.today.year * 12
-            + self.today.month
-            - 1
-            + day.offset * (12 if day.unit == "years" else 1)
-        )
+        months = self.today.year * 12 + self.today.month - 1 + day.offset * (12 if day.unit == "years" else 1)
         for last in range(self.today.day, 0, -1):
             try:
                 return date(months // 12, months % 12 + 1, last)

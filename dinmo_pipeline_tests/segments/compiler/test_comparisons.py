@@ -152,15 +152,11 @@ CASES = [
     (Not(AllOf((field("age", at_least=7), field("vip", is_true=None)))), "23459"),
     (Not(AnyOf((field("age", at_least=31), field("vip", is_true=None)))), "459"),
     (
-        AllOf(
-            (AnyOf((field("age", equals=7), field("age", equals=30))), field("vip", is_blank=True))
-        ),
+        AllOf((AnyOf((field("age", equals=7), field("age", equals=30))), field("vip", is_blank=True))),
         "45",
     ),
     (
-        AnyOf(
-            (AllOf((field("age", equals=7), field("spent", at_least=100))), field("id", equals=1))
-        ),
+        AnyOf((AllOf((field("age", equals=7), field("spent", at_least=100))), field("id", equals=1))),
         "15",
     ),
 ]

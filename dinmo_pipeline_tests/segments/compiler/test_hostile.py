@@ -98,9 +98,7 @@ def test_a_hostile_name_is_just_a_name(engine: Engine, name: str) -> None:
         (
             field(name, at_least=1),
             related("exists", "same", where=field(name, is_set=True)),
-            related("sum", f"same.{name}", at_least=2)
-            if "." not in name
-            else field(name, at_least=2),
+            related("sum", f"same.{name}", at_least=2) if "." not in name else field(name, at_least=2),
             related("last", "same.other", by=name, equals="b"),
             in_segment("table"),
             in_segment("sql"),
@@ -127,9 +125,7 @@ def test_a_text_that_is_not_a_name_is_a_missing_table(engine: Engine, name: str)
         source.table(name)
 
 
-@pytest.mark.parametrize(
-    "name", ["people; DROP TABLE people", "people --", "people) AS x", "(SELECT 1)"]
-)
+@pytest.mark.parametrize("name", ["people; DROP TABLE people", "people --", "people) AS x", "(SELECT 1)"])
 def test_sql_in_the_place_of_a_name_finds_no_table(engine: Engine, name: str) -> None:
     """It is quoted, and there is no table of that name."""
     engine.run("CREATE TABLE people (id INT)")

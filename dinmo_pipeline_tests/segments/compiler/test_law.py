@@ -87,9 +87,7 @@ def world_of(seed: int) -> dict[str, list[Row]]:
     chance = random.Random(seed)  # noqa: S311 - nothing to keep secret
 
     def day() -> date:
-        return chance.choice(
-            [TODAY + timedelta(days=chance.randint(-4, 4)), chance.choice(FAR_DAYS)]
-        )
+        return chance.choice([TODAY + timedelta(days=chance.randint(-4, 4)), chance.choice(FAR_DAYS)])
 
     by_type: dict[pa.DataType, Callable[[], Any]] = {
         pa.int32(): lambda: chance.randint(0, 5),
@@ -105,9 +103,7 @@ def world_of(seed: int) -> dict[str, list[Row]]:
     def value(column: pa.Field) -> Any:
         if chance.random() < 0.15:
             return None
-        return (
-            chance.randint(0, wide[column.name]) if column.name in wide else by_type[column.type]()
-        )
+        return chance.randint(0, wide[column.name]) if column.name in wide else by_type[column.type]()
 
     return {
         name: [{column.name: value(column) for column in schema} for _ in range(HOW_MANY[name])]
@@ -127,9 +123,7 @@ MODELS = (
 )
 
 small = st.integers(0, 4)
-days = st.integers(-3, 3).map(lambda offset: TODAY + timedelta(days=offset)) | st.sampled_from(
-    FAR_DAYS
-)
+days = st.integers(-3, 3).map(lambda offset: TODAY + timedelta(days=offset)) | st.sampled_from(FAR_DAYS)
 texts = st.sampled_from(TEXTS)
 amounts = st.integers(-8, 8).map(lambda quarters: Decimal(quarters) / 4)
 moments = st.builds(at, days, st.sampled_from(MINUTES))
@@ -137,9 +131,7 @@ moments = st.builds(at, days, st.sampled_from(MINUTES))
 
 def compared(values: st.SearchStrategy[Any]) -> st.SearchStrategy[Comparison]:
     """Comparisons that every ordered type has."""
-    one = st.sampled_from(
-        ["equals", "not_equals", "greater_than", "at_least", "less_than", "at_most"]
-    )
+    one = st.sampled_from(["equals", "not_equals", "greater_than", "at_least", "less_than", "at_most"])
     many = st.sampled_from(["in", "not_in"])
     return (
         st.builds(Comparison, one, values)
@@ -162,19 +154,14 @@ wordings = st.builds(
     st.lists(texts, min_size=1, max_size=3).map(tuple),
     st.booleans(),
 )
-relative = st.builds(
-    Relative, st.integers(-13, 3), st.sampled_from(["days", "weeks", "months", "years"])
-)
+relative = st.builds(Relative, st.integers(-13, 3), st.sampled_from(["days", "weeks", "months", "years"]))
 clocks = st.builds(Relative, st.integers(-30, 3), st.sampled_from(["minutes", "hours"]))
-lengths = st.builds(
-    Duration, st.integers(0, 13), st.sampled_from(["days", "weeks", "months", "years"])
-)
+lengths = st.builds(Duration, st.integers(0, 13), st.sampled_from(["days", "weeks", "months", "years"]))
 hours = st.builds(Duration, st.integers(0, 50), st.sampled_from(["minutes", "hours"]))
 anniversaries = st.builds(Comparison, st.just("anniversary_on"), days) | st.builds(
     Comparison,
     st.just("anniversary_within_next"),
-    st.builds(Duration, st.integers(0, 366), st.just("days"))
-    | st.builds(Duration, small, st.just("weeks")),
+    st.builds(Duration, st.integers(0, 366), st.just("days")) | st.builds(Duration, small, st.just("weeks")),
 )
 calendar = (
     compared(days)
@@ -220,9 +207,7 @@ def related(
     numeric = sorted(name for name, tests in columns.items() if tests is numbers)
     maybe = st.none() | where
 
-    def of(
-        measure: str, names: list[str], test: Any, by: str | None = None
-    ) -> st.SearchStrategy[Any]:
+    def of(measure: str, names: list[str], test: Any, by: str | None = None) -> st.SearchStrategy[Any]:
         return st.sampled_from(names).flatmap(
             lambda name: st.builds(
                 RelatedCondition,

@@ -112,9 +112,7 @@ CASES = [
     (related("count", "orders", at_most=-1), ""),
     (Not(related("count", "orders", at_least=2)), f"{NO_KEY}45"),
     (
-        related(
-            "count", "orders", at_least=2, where=field("day", within_last=Duration(30, "days"))
-        ),
+        related("count", "orders", at_least=2, where=field("day", within_last=Duration(30, "days"))),
         "12",
     ),
     (related("count", "orders", equals=0, where=field("state", equals="paid")), f"{NO_KEY}45"),
@@ -149,9 +147,7 @@ CASES = [
     (related("last", "orders.state", by="day", not_equals="paid"), f"{NO_KEY}145"),
     (related("last", "orders.amount", by="day", is_blank=True), f"{NO_KEY}45"),
     (
-        related(
-            "last", "orders.state", by="day", equals="paid", where=field("amount", less_than=30)
-        ),
+        related("last", "orders.state", by="day", equals="paid", where=field("amount", less_than=30)),
         "13",
     ),
     (related("last", "orders.day", by="amount", equals=date(2026, 3, 10)), "1"),

@@ -128,9 +128,7 @@ def test_nothing_refused_would_change_a_table_even_if_it_ran(
                 source._connection.read(sql).read_all()
             assert source.batches("SELECT id FROM people").read_all().to_pylist() == [{"id": 7}]
     with contextlib.closing(postgres_engine.writer().cursor()) as cursor:
-        cursor.execute(
-            f"SELECT count(*) FROM pg_tables WHERE schemaname = '{postgres_engine.schema}'"
-        )
+        cursor.execute(f"SELECT count(*) FROM pg_tables WHERE schemaname = '{postgres_engine.schema}'")
         assert cursor.fetchall() == [(1,)]
 
 
@@ -207,9 +205,7 @@ def test_a_sql_segment_gives_the_rows_of_its_select(engine: Engine) -> None:
             "some",
             "WITH p AS (SELECT * FROM people) SELECT id AS number, email FROM p WHERE id > 1",
         ),
-        segment(
-            "both", "SELECT id FROM people WHERE id = 1 UNION SELECT id FROM people WHERE id = 3"
-        ),
+        segment("both", "SELECT id FROM people WHERE id = 1 UNION SELECT id FROM people WHERE id = 3"),
     )
     with engine.open() as source:
         assert members(source, declared, "all", "email") == [None, "A@x", "b@x", "b@x"]
@@ -237,13 +233,9 @@ def test_problems_of_a_sql_segment_name_it(engine: Engine) -> None:
     assert messages["written"] == (
         "segments.yaml:7:3: segment 'written': Its SQL must be a SELECT, but is DELETE."
     )
-    assert messages["broken"].startswith(
-        "segments.yaml:7:3: segment 'broken': Its SQL does not run. "
-    )
+    assert messages["broken"].startswith("segments.yaml:7:3: segment 'broken': Its SQL does not run. ")
     assert "nothing" in messages["broken"]
-    assert messages["lacking"] == (
-        "segments.yaml:7:3: segment 'lacking': Its rows have no column 'email'."
-    )
+    assert messages["lacking"] == ("segments.yaml:7:3: segment 'lacking': Its rows have no column 'email'.")
     assert hint == "Perhaps you meant 'mail'."
 
 
@@ -252,6 +244,4 @@ def test_what_runs_is_what_was_parsed() -> None:
     written = "SELECT id /* ) */ FROM people -- )\n WHERE name = 'it''s -- /*'"
     again = parse_select(written, "duckdb").sql("duckdb", comments=False)
     assert "--" not in again.replace("'it''s -- /*'", "")
-    assert sqlglot.parse_one(again, dialect="duckdb") == sqlglot.parse_one(
-        written, dialect="duckdb"
-    )
+    assert sqlglot.parse_one(again, dialect="duckdb") == sqlglot.parse_one(written, dialect="duckdb")

@@ -74,9 +74,7 @@ def parquet() -> bytes:
 
 @settings(max_examples=30, deadline=None)
 @given(damage=CUTS | NOISES)
-def test_a_damaged_duckdb_file_is_read_correctly_or_not_at_all(
-    warehouse: bytes, damage: Damage
-) -> None:
+def test_a_damaged_duckdb_file_is_read_correctly_or_not_at_all(warehouse: bytes, damage: Damage) -> None:
     """Its blocks have checksums, so there is no third case."""
     with TemporaryDirectory() as folder:
         path = Path(folder) / "warehouse.duckdb"

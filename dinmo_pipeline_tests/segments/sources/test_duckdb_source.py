@@ -119,9 +119,7 @@ def test_a_file_that_is_written_is_waited_for(
 
     with open_source(duckdb_file(duckdb_engine.path), uri=None, on_wait=let_it_finish) as source:
         assert list(source.columns("t")) == ["id"]
-    assert messages == [
-        f"Another program is writing the source {duckdb_engine.path}; waiting up to 60 s."
-    ]
+    assert messages == [f"Another program is writing the source {duckdb_engine.path}; waiting up to 60 s."]
 
 
 def test_a_file_that_stays_busy_is_an_error(

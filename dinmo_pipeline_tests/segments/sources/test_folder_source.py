@@ -40,9 +40,7 @@ def parquet(path: Path, **columns: list[object]) -> None:
 SHOP = project(
     model("customers", primary_key="id", orders=("orders", {"id": "customer"})),
     model("orders"),
-    segment(
-        "buyers", related("exists", "orders", where=field("amount", at_least=5)), over="customers"
-    ),
+    segment("buyers", related("exists", "orders", where=field("amount", at_least=5)), over="customers"),
     listed("all", "customers"),
     segment("some", "SELECT id FROM customers WHERE id > 1"),
 )
@@ -53,9 +51,7 @@ def test_a_folder_of_parquet_files_is_a_warehouse(tmp_path: Path) -> None:
     folder = tmp_path / "it's a folder"
     parquet(folder / "customers.parquet", id=[1, 2, 3])
     parquet(folder / "orders" / "2025" / "a.parquet", customer=[1], amount=[5])
-    parquet(
-        folder / "orders" / "2026" / "b.parquet", customer=[2, 3], amount=[9, 1], note=["x", None]
-    )
+    parquet(folder / "orders" / "2026" / "b.parquet", customer=[2, 3], amount=[9, 1], note=["x", None])
     (folder / "README.md").write_text("no table")
     with opened(folder, "parquet") as source:
         assert members(source, SHOP, "buyers") == ["1", "2"]

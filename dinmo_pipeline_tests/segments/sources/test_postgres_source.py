@@ -61,13 +61,9 @@ def test_what_the_server_refuses_is_a_source_error(postgres_engine: PostgresEngi
     """It is refused at once or midway, and the connection stays usable."""
     postgres_engine.run("CREATE TABLE t AS SELECT i AS id FROM generate_series(1, 200000) i")
     with postgres_engine.open() as source:
-        with pytest.raises(
-            SourceError, match=r'PostgreSQL refused .* column "nothing" does not exist'
-        ):
+        with pytest.raises(SourceError, match=r'PostgreSQL refused .* column "nothing" does not exist'):
             source.batches("SELECT nothing FROM t")
-        with pytest.raises(
-            SourceError, match=r"PostgreSQL failed while sending rows: .*division by zero"
-        ):
+        with pytest.raises(SourceError, match=r"PostgreSQL failed while sending rows: .*division by zero"):
             source.batches("SELECT 1 / (id - 200000) AS x FROM t").read_all()
         half_read = source.batches("SELECT id FROM t")
         next(half_read)

@@ -28,9 +28,7 @@ with run_mark(Path({path!r}), {run_id!r}):
     print("ready", flush=True)
     input()
 """
-INSERT = (
-    "INSERT INTO dinmo.signup_looks VALUES ('{destination}', TIMESTAMPTZ '2026-03-01 09:00:00+00')"
-)
+INSERT = "INSERT INTO dinmo.signup_looks VALUES ('{destination}', TIMESTAMPTZ '2026-03-01 09:00:00+00')"
 
 
 class OtherProcess:
@@ -59,9 +57,7 @@ class OtherProcess:
 def holding_state(path: Path, *statements: str, read_only: bool = False) -> Iterator[OtherProcess]:
     """A process that has the state attached, and has executed statements."""
     work = "".join(f"connection.execute({statement!r}); " for statement in statements) or "pass"
-    with _running(
-        _HOLD_THE_STATE.format(path=str(path), work=work, read_only=read_only)
-    ) as process:
+    with _running(_HOLD_THE_STATE.format(path=str(path), work=work, read_only=read_only)) as process:
         yield process
 
 

@@ -37,9 +37,7 @@ def test_an_engine_is_reused_empty(state):
         assert spill_of(connection) == first
         tables = "SELECT table_name FROM information_schema.tables"
         assert connection.execute(tables).fetchall() == []
-        assert "state" not in {
-            row[1] for row in connection.execute("PRAGMA database_list").fetchall()
-        }
+        assert "state" not in {row[1] for row in connection.execute("PRAGMA database_list").fetchall()}
         for table in ("mine", "rows"):
             with pytest.raises(duckdb.CatalogException):
                 connection.execute(f"FROM {table}")

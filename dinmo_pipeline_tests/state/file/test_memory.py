@@ -29,9 +29,7 @@ def test_work_that_needs_more_memory_starts_again_with_more(tmp_path: Path) -> N
 
     def work(connection: duckdb.DuckDBPyConnection) -> int:
         limits.append(_limit(connection))
-        connection.execute(
-            "INSERT INTO dinmo.segment_membership VALUES ('vip', 'ana@example.com', now())"
-        )
+        connection.execute("INSERT INTO dinmo.segment_membership VALUES ('vip', 'ana@example.com', now())")
         return int(connection.execute(_TOO_LARGE_FOR_64_MB).fetchall()[0][0])
 
     assert state.transact(work) == 120_000_000

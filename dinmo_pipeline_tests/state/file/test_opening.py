@@ -103,8 +103,7 @@ def test_a_file_in_place_of_the_folder_is_an_error(tmp_path):
     with pytest.raises(StateUnusableError) as raised:
         _open(path, read_only=False)
     assert str(raised.value) == (
-        f"The state database {path} cannot be created: [Errno 17] File exists:"
-        f" '{tmp_path / 'file'}'. {CHECK}"
+        f"The state database {path} cannot be created: [Errno 17] File exists: '{tmp_path / 'file'}'. {CHECK}"
     )
 
 
@@ -139,8 +138,7 @@ def test_an_older_schema_is_refused_to_a_reader(tmp_path):
     with pytest.raises(StateVersionError) as raised:
         _open(path, read_only=True)
     assert str(raised.value) == (
-        f"{path} has state schema -1, older than {CURRENT_VERSION}. The next `dinmo sync`"
-        " will migrate it."
+        f"{path} has state schema -1, older than {CURRENT_VERSION}. The next `dinmo sync` will migrate it."
     )
 
 
