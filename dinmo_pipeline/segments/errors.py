@@ -2,14 +2,15 @@
 
 Exception
 ├── SourceError           the source cannot be opened, or refuses a statement
-│   └── MissingTableError the source has no such table
+│   ├── MissingTableError the source has no such table
+│   └── TimeLimitError    the source did not answer in time, and was stopped
 └── SegmentError          a declared segment does not fit the source; all its problems at once
 """
 
 from collections.abc import Iterable, Sequence
 
 from dinmo_pipeline.config.strict_yaml.problems import Place, Problem
-from dinmo_pipeline.text.wording import suggestion
+from dinmo_pipeline.text.wording import counted, suggestion
 
 _MAX_NAMES_LISTED = 30
 _MAX_NAMES_SUGGESTED = 3
@@ -26,6 +27,25 @@ class MissingTableError(SourceError):
         self.table = table
         self.known = tuple(known)
         super().__init__(f"The source has no table {table!r}.")
+
+
+class TimeLimitError(SourceError):
+    """The source did not answer within its `query_timeout`, and was stopped."""
+
+    def __init__(self, seconds: float) -> None:
+        self.limit = _in_words(seconds)
+        super().__init__(
+            f"The query did not finish within {self.limit} and was stopped. Make it faster, or set a longer"
+            " `query_timeout` for the source."
+        )
+
+
+def _in_words(seconds: float) -> str:
+    """A length of time in its largest whole unit: `1 hour`, `90 minutes`."""
+    for unit, length in (("hour", 3600), ("minute", 60)):
+        if seconds >= length and seconds % length == 0:
+            return counted(int(seconds // length), unit)
+    return counted(int(seconds), "second")
 
 
 class SegmentError(Exception):

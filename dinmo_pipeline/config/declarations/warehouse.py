@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from dataclasses import field as dataclass_field
+from datetime import timedelta
 from pathlib import Path
 from typing import Literal, TypeAlias
 
@@ -21,17 +22,22 @@ SourceType: TypeAlias = Literal[
 ]
 
 
+DEFAULT_QUERY_TIMEOUT = timedelta(hours=1)
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
     """The warehouse. `path` is the DuckDB file or the folder of files (absolute), else None.
 
-    `uri` names the environment variable with a remote warehouse's connection URI.
+    `uri` names the environment variable with a remote warehouse's connection URI. A query that takes longer
+    than `query_timeout` is stopped.
     """
 
     type: SourceType
     path: Path | None
     uri: EnvironmentVariable | None
     place: Place = dataclass_field(compare=False, repr=False)
+    query_timeout: timedelta = DEFAULT_QUERY_TIMEOUT
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """Connections through ADBC drivers, which deliver rows as Arrow batches while the server sends them."""
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -39,6 +40,13 @@ class AdbcConnection:
             return f"{self._title} cannot explain a statement before it runs."
         rows = self._execute(f"{self._explain_keyword} {sql}").fetchall()
         return "\n".join(" ".join(str(value) for value in row) for row in rows)
+
+    def cancel(self) -> None:
+        """End the running statement, at the server too."""
+        cursor = self._cursor
+        if cursor is not None:
+            with suppress(adbc_driver_manager.Error):
+                cursor.adbc_cancel()
 
     def close(self) -> None:
         """Close the statement and the connection."""

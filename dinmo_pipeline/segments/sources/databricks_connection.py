@@ -43,6 +43,11 @@ class DatabricksConnection:
         """The server's plan of a SELECT."""
         return "\n".join(str(line) for (line,) in self._execute(f"EXPLAIN {sql}").fetchall())
 
+    def cancel(self) -> None:
+        """End the running statement, at the server too."""
+        if self._cursor is not None:
+            self._cursor.cancel()
+
     def close(self) -> None:
         """Close the statement and the connection."""
         if self._cursor is not None:

@@ -2,8 +2,9 @@
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -12,6 +13,7 @@ from sqlglot import exp
 
 from dinmo_pipeline.segments.errors import MissingTableError, SourceError
 from dinmo_pipeline.segments.sources.redaction import without_values
+from dinmo_pipeline.segments.sources.stopping import Made, Stoppable
 from dinmo_pipeline.segments.sources.stream import with_source_errors
 from dinmo_pipeline.segments.sources.table_cache import TableCache
 from dinmo_pipeline.segments.sql.columns import ColumnType, Table, column_type_of_sql
@@ -35,26 +37,41 @@ SEALED: dict[str, str | bool | int | float | list[str]] = {
 
 
 class DuckDBSource(TableCache):
-    """An open DuckDB connection that runs single SELECT statements only."""
+    """An open DuckDB connection that runs single SELECT statements only, one at a time."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+    def __init__(self, connection: duckdb.DuckDBPyConnection, timeout_seconds: float | None = None) -> None:
         super().__init__()
         self._connection = connection
+        # A cursor is a connection of its own: to interrupt the first connection would not stop it.
+        self._running = connection
+        self._stoppable = Stoppable(self._interrupt, timeout_seconds)
 
     @property
     def dialect(self) -> str:
         """`duckdb`."""
         return DIALECT
 
+    def stoppable(self, work: Callable[[], Made], also_stop: Callable[[], object] = lambda: None) -> Made:
+        """Run work that reads from this source, and stop it when it is interrupted."""
+        return self._stoppable.run(work, also_stop)
+
+    def close(self) -> None:
+        """Close the connection, unless a statement that cannot be stopped still uses it."""
+        if not self._stoppable.is_abandoned:
+            self._connection.close()
+
+    def _interrupt(self) -> None:
+        self._running.interrupt()
+
     def query_columns(self, sql: str) -> Mapping[str, ColumnType]:
         """The columns of a SELECT, in order; DuckDB binds it and runs nothing."""
-        described = self._run(f"DESCRIBE {self._one_select(sql)}").fetchall()
+        described = self._rows(f"DESCRIBE {self._one_select(sql)}")
         return {name: column_type_of_sql(type_, DIALECT) for name, type_, *_ in described}
 
     def batches(self, sql: str) -> pa.RecordBatchReader:
         """The rows of a SELECT, streamed; the reader has a cursor of its own until it is read."""
         try:
-            cursor = self._connection.cursor()
+            cursor = self._cursor()
             reader = cursor.sql(self._one_select(sql)).to_arrow_reader(ROWS_PER_BATCH)
         except duckdb.Error as error:
             raise _refused(error) from None
@@ -66,11 +83,11 @@ class DuckDBSource(TableCache):
         counting = exp.select(exp.Count(this=exp.Star())).from_(
             exp.Subquery(this=query, alias=exp.TableAlias(this=exp.to_identifier("members")))
         )
-        return int(self._run(counting.sql(dialect=DIALECT)).fetchall()[0][0])
+        return int(self._rows(counting.sql(dialect=DIALECT))[0][0])
 
     def explain(self, sql: str) -> str:
         """DuckDB's plan of a SELECT."""
-        rows = self._run(f"EXPLAIN {self._one_select(sql)}").fetchall()
+        rows = self._rows(f"EXPLAIN {self._one_select(sql)}")
         return "\n".join(str(text) for _, text in rows)
 
     def _read_table(self, name: str) -> Table:
@@ -91,9 +108,7 @@ class DuckDBSource(TableCache):
             raise MissingTableError(name, known) from error
 
     def _table_names(self) -> list[str]:
-        rows = self._run(
-            "SELECT table_schema, table_name FROM information_schema.tables ORDER BY ALL"
-        ).fetchall()
+        rows = self._rows("SELECT table_schema, table_name FROM information_schema.tables ORDER BY ALL")
         return [name if schema == "main" else f"{schema}.{name}" for schema, name in rows]
 
     def _one_select(self, sql: str) -> str:
@@ -106,9 +121,13 @@ class DuckDBSource(TableCache):
             raise SourceError("A source accepts single SELECT statements only.")
         return statements[0].query
 
-    def _run(self, sql: str) -> duckdb.DuckDBPyConnection:
+    def _cursor(self) -> duckdb.DuckDBPyConnection:
+        self._running = self._connection.cursor()
+        return self._running
+
+    def _rows(self, sql: str) -> list[tuple[Any, ...]]:
         try:
-            return self._connection.cursor().execute(sql)
+            return self._stoppable.run(lambda: self._cursor().execute(sql).fetchall())
         except duckdb.Error as error:
             raise _refused(error) from None
 
@@ -127,7 +146,7 @@ def seal(connection: duckdb.DuckDBPyConnection) -> None:
 
 @contextmanager
 def open_duckdb_file(
-    path: Path, *, wait_seconds: float, on_wait: Callable[[str], None]
+    path: Path, *, timeout_seconds: float, wait_seconds: float, on_wait: Callable[[str], None]
 ) -> Iterator[DuckDBSource]:
     """Open a DuckDB file read-only, waiting while another process (such as dbt) writes it.
 
@@ -137,11 +156,9 @@ def open_duckdb_file(
     if not path.is_file():
         raise SourceError(f"The source's DuckDB file {path} does not exist.")
     connection = _connect_when_free(path, wait_seconds, on_wait)
-    try:
-        seal(connection)
-        yield DuckDBSource(connection)
-    finally:
-        connection.close()
+    seal(connection)
+    with closing(DuckDBSource(connection, timeout_seconds)) as source:
+        yield source
 
 
 def _connect_when_free(

@@ -17,7 +17,7 @@ _ENDINGS: dict[FileType, tuple[str, ...]] = {"parquet": (".parquet",), "csv": ("
 
 
 @contextmanager
-def open_folder(folder: Path, type_: FileType) -> Iterator[DuckDBSource]:
+def open_folder(folder: Path, type_: FileType, timeout_seconds: float) -> Iterator[DuckDBSource]:
     """Open a folder of files: `customers.parquet`, or the files of `customers/`, is the table `customers`.
 
     DuckDB runs in memory and cannot read anything outside the folder.
@@ -33,7 +33,7 @@ def open_folder(folder: Path, type_: FileType) -> Iterator[DuckDBSource]:
         connection.execute("SET allowed_directories = $folders", {"folders": [f"{folder.resolve()}/"]})
         connection.execute("SET enable_external_access = false")
         seal(connection)
-        yield DuckDBSource(connection)
+        yield DuckDBSource(connection, timeout_seconds)
     finally:
         connection.close()
 

@@ -11,6 +11,7 @@ from dinmo_pipeline.config.declarations import Source
 from dinmo_pipeline.segments.errors import SourceError
 from dinmo_pipeline.segments.sources.duckdb_source import open_duckdb_file
 from dinmo_pipeline.segments.sources.folder_source import open_folder
+from dinmo_pipeline.segments.sources.stopping import Made
 from dinmo_pipeline.segments.sources.warehouses import open_remote
 from dinmo_pipeline.segments.sql.columns import ColumnType, Table
 
@@ -38,6 +39,16 @@ class OpenSource(Protocol):
 
         Raises:
             SourceError: the source refuses the SELECT.
+        """
+
+    def stoppable(self, work: Callable[[], Made], also_stop: Callable[[], object] = ...) -> Made:
+        """Run work that reads `batches` of this source; a signal, or the source's time limit, stops it.
+
+        `also_stop` ends, from another thread, what the work does outside of the source. The other methods
+        need no such care.
+
+        Raises:
+            TimeLimitError: the work takes longer than the source's `query_timeout`.
         """
 
     def batches(self, sql: str) -> pa.RecordBatchReader:
@@ -78,17 +89,20 @@ def open_source(
     match source.type:
         case "duckdb":
             opened: AbstractContextManager[OpenSource] = open_duckdb_file(
-                _path(source), wait_seconds=wait_seconds, on_wait=on_wait or (lambda _: None)
+                _path(source),
+                timeout_seconds=source.query_timeout.total_seconds(),
+                wait_seconds=wait_seconds,
+                on_wait=on_wait or (lambda _: None),
             )
         case "parquet" | "csv":
-            opened = open_folder(_path(source), source.type)
+            opened = open_folder(_path(source), source.type, source.query_timeout.total_seconds())
         case remote:
             if not uri:
                 name = source.uri.name if source.uri else "the variable that source.uri names"
                 raise SourceError(
                     f"The source is {remote}, but {name} is not set. Set it to the connection URI."
                 )
-            opened = open_remote(remote, uri)
+            opened = open_remote(remote, uri, source.query_timeout.total_seconds())
     with opened as ready:
         yield ready
 

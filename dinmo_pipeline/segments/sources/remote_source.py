@@ -1,13 +1,14 @@
 """A warehouse on a server, read through one connection."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Literal, Protocol, TypeAlias
 
 import pyarrow as pa
 from sqlglot import exp
 
 from dinmo_pipeline.segments.errors import MissingTableError, SourceError
+from dinmo_pipeline.segments.sources.stopping import Made, Stoppable
 from dinmo_pipeline.segments.sources.table_cache import TableCache
 from dinmo_pipeline.segments.sql.columns import ColumnType, Table
 from dinmo_pipeline.segments.sql.identifiers import (
@@ -33,6 +34,9 @@ class Connection(Protocol):
     def explain(self, sql: str) -> str:
         """The server's plan of a SELECT."""
 
+    def cancel(self) -> None:
+        """End the running statement, at the server too; called from another thread."""
+
     def close(self) -> None:
         """Close the connection."""
 
@@ -49,15 +53,27 @@ _BACKTICK_DIALECTS = ("bigquery", "databricks")
 class RemoteSource(TableCache):
     """An open warehouse on a server."""
 
-    def __init__(self, dialect: RemoteType, connection: Connection) -> None:
+    def __init__(
+        self, dialect: RemoteType, connection: Connection, timeout_seconds: float | None = None
+    ) -> None:
         super().__init__()
         self._dialect = dialect
         self._connection = connection
+        self._stoppable = Stoppable(connection.cancel, timeout_seconds)
 
     @property
     def dialect(self) -> str:
         """What sqlglot calls the warehouse's SQL: the name of its type."""
         return self._dialect
+
+    def stoppable(self, work: Callable[[], Made], also_stop: Callable[[], object] = lambda: None) -> Made:
+        """Run work that reads from this source, and stop it when it is interrupted."""
+        return self._stoppable.run(work, also_stop)
+
+    def close(self) -> None:
+        """Close the connection, unless a statement that cannot be stopped still uses it."""
+        if not self._stoppable.is_abandoned:
+            self._connection.close()
 
     def query_columns(self, sql: str) -> Mapping[str, ColumnType]:
         """The columns of a SELECT, in order; the server reads no rows."""
@@ -71,13 +87,13 @@ class RemoteSource(TableCache):
     def count(self, sql: str) -> int:
         """The number of rows of a SELECT."""
         counting = exp.select(exp.Count(this=exp.Star())).from_(derived(self._parsed(sql), "rows"))
-        rows = self._connection.read(write(counting, self._dialect)).read_all()
+        rows = self._read_all(write(counting, self._dialect))
         return int(rows.column(0)[0].as_py())
 
     def explain(self, sql: str) -> str:
         """The server's plan of a SELECT."""
         self._parsed(sql)
-        return self._connection.explain(sql)
+        return self._stoppable.run(lambda: self._connection.explain(sql))
 
     def _parsed(self, sql: str) -> exp.Query:
         try:
@@ -88,7 +104,10 @@ class RemoteSource(TableCache):
     def _columns_of(self, origin: exp.Expr) -> dict[str, ColumnType]:
         # WHERE FALSE beside LIMIT 0: BigQuery bills a full scan for a limit alone.
         nothing = exp.select("*").from_(origin).where(exp.false()).limit(0)
-        return self._connection.columns(write(nothing, self._dialect))
+        return self._stoppable.run(lambda: self._connection.columns(write(nothing, self._dialect)))
+
+    def _read_all(self, sql: str) -> pa.Table:
+        return self._stoppable.run(lambda: self._connection.read(sql).read_all())
 
     def _read_table(self, name: str) -> Table:
         for parts in self._spellings(name):
@@ -119,7 +138,7 @@ class RemoteSource(TableCache):
         """The tables there are; none if the warehouse cannot list them without a schema or project."""
         listing = exp.select("table_schema", "table_name").from_("information_schema.tables").limit(10_000)
         try:
-            rows = self._connection.read(listing.sql(dialect=self._dialect)).read_all()
+            rows = self._read_all(listing.sql(dialect=self._dialect))
         except SourceError:
             return []
         schemas, names = (column.to_pylist() for column in rows.columns)

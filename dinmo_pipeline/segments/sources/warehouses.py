@@ -3,11 +3,12 @@
 import importlib
 import re
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 
-from dinmo_pipeline.segments.errors import SourceError
+from dinmo_pipeline.segments.errors import SourceError, TimeLimitError
 from dinmo_pipeline.segments.sources.remote_source import Connection, RemoteSource, RemoteType
+from dinmo_pipeline.segments.sources.stopping import Stoppable
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,7 @@ WAREHOUSES: Mapping[RemoteType, Warehouse] = {
 
 
 @contextmanager
-def open_remote(type_: RemoteType, uri: str) -> Iterator[RemoteSource]:
+def open_remote(type_: RemoteType, uri: str, timeout_seconds: float) -> Iterator[RemoteSource]:
     """Connect to a warehouse for reading.
 
     Raises:
@@ -53,16 +54,17 @@ def open_remote(type_: RemoteType, uri: str) -> Iterator[RemoteSource]:
     module = importlib.import_module(f"dinmo_pipeline.segments.sources.{warehouse.module}")
     connect: Callable[[str], Connection] = getattr(module, warehouse.connect)
     try:
-        connection = connect(uri)
+        # A server that does not answer is waited for in a thread, where it can be given up.
+        connection = Stoppable(lambda: None, timeout_seconds).run(lambda: connect(uri))
+    except TimeLimitError as error:
+        raise SourceError(f"{warehouse.title} did not answer within {error.limit}.") from None
     except SourceError:
         raise
     except Exception as error:  # noqa: BLE001  # each driver has errors of its own
         # Neither the driver's text nor its traceback is passed on: both may quote the URI.
         raise SourceError(f"{warehouse.title} cannot be reached: {_reason(str(error))}") from None
-    try:
-        yield RemoteSource(type_, connection)
-    finally:
-        connection.close()
+    with closing(RemoteSource(type_, connection, timeout_seconds)) as source:
+        yield source
 
 
 _REASONS = (
