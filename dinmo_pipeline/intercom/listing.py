@@ -7,6 +7,7 @@ stops after any file has stored only what is true.
 
 import json
 import tempfile
+import unicodedata
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
@@ -70,6 +71,11 @@ class UserListing:
         if not contact.is_user:
             self._leads += 1
             return
-        address = (contact.email or "").strip().casefold().encode("utf-8", "surrogatepass")
-        json.dump(contact[:3], file := self._files[zlib.crc32(address) % len(self._files)])
+        json.dump(contact[:3], file := self._files[_bucket(contact.email) % len(self._files)])
         file.write("\n")
+
+
+def _bucket(email: str | None) -> int:
+    """A number that all spellings of an address share: no rule changes its letters and digits in ASCII."""
+    spelled_out = unicodedata.normalize("NFD", email or "").lower()
+    return zlib.crc32(bytes(ord(each) for each in spelled_out if each.isascii() and each.isalnum()))

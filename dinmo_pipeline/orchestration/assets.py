@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import dagster as dg
@@ -106,24 +106,16 @@ def _segment_membership(project: Project, partitions: dg.PartitionsDefinition[st
     )
     def segment_membership(context: dg.AssetExecutionContext) -> Iterator[Any]:
         # The compiler takes 0.16 s to import, which runs of the other assets do without.
-        from dinmo_pipeline.segments import select_activated  # noqa: PLC0415
+        from dinmo_pipeline.orchestration.segment_rows import staging  # noqa: PLC0415
 
         activation = _activation(context).declared()
         source: SourceResource = context.resources.source
         state = _state(context).opened_by(context.log)
         started = time.monotonic()
-        with _locked(context), source.opened_by(context.log) as opened:
-            # The moment of the reading, not the moment at which a wait for the lock began.
-            now = datetime.now(UTC)
-            select = select_activated(project, activation, opened, now=now)
-            found = refresh_membership(
-                state,
-                activation.key,
-                activation.match_by,
-                opened.batches(select.sql),
-                now=now,
-                identifier_type=select.identifier_type,
-            )
+        selects: list[str] = []
+        stage = staging(project, activation, partial(source.opened_by, context.log), selects.append)
+        with _locked(context):
+            found = refresh_membership(state, activation.key, activation.match_by, stage)
         with state.reading() as connection:
             sizes = earlier_sizes(connection, activation.key, limit=checks.SIZES_COMPARED + 1)
             applied = applied_reading(connection, activation)
@@ -135,7 +127,7 @@ def _segment_membership(project: Project, partitions: dg.PartitionsDefinition[st
             context.log.warning("%s: %s", activation.key, change)
         yield dg.MaterializeResult(
             metadata={
-                **membership_metadata(found, select.sql, time.monotonic() - started),
+                **membership_metadata(found, selects[0], time.monotonic() - started),
                 **upstream_metadata(upstream[activation.key]),
                 **description_metadata(activation),
             },

@@ -67,6 +67,7 @@ def _resources(project: Project, environment: Mapping[str, str]) -> dict[str, An
             path=str(project.source.path or ""),
             uri=_secret(project.source.uri.name, environment) if project.source.uri else "",
             uri_variable=project.source.uri.name if project.source.uri else "",
+            query_timeout_seconds=project.source.query_timeout.total_seconds(),
         ),
         STATE: StateResource(database=project.state.database),
         **({ALERTS: _alerts(project.alerts, environment)} if project.alerts else {}),

@@ -5,16 +5,14 @@ shared by all the provided assets"), so the job is an op that reports the check'
 """
 
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import dagster as dg
-import pyarrow as pa
 
-from dinmo_pipeline.config.declarations import Activation, Project
+from dinmo_pipeline.config.declarations import Project
 from dinmo_pipeline.orchestration.naming import (
     DRIFT,
     INTERCOM_TAGS,
@@ -114,7 +112,11 @@ def _reconciled(context: dg.OpExecutionContext, project: Project, config: Reconc
     Raises:
         dg.Failure: Intercom does not answer or refuses.
     """
+    # The compiler takes 0.16 s to import, which runs of other jobs do without.
+    from dinmo_pipeline.orchestration.segment_rows import staging  # noqa: PLC0415
+
     resource: ActivationResource = getattr(context.resources, activation_resource(context.partition_key))
+    source: SourceResource = context.resources.source
     state: StateResource = context.resources.state
     activation = resource.declared()
     with resource.destination.client(state.budgets) as client:
@@ -127,7 +129,7 @@ def _reconciled(context: dg.OpExecutionContext, project: Project, config: Reconc
                 sync_id=context.run_id,
             ),
             state.locks,
-            lambda: _members(context, project, activation),
+            staging(project, activation, partial(source.opened_by, context.log)),
             repair=config.repair,
             recent=timedelta(minutes=config.recent_minutes),
         )
@@ -135,19 +137,6 @@ def _reconciled(context: dg.OpExecutionContext, project: Project, config: Reconc
     if found.status == "failed":
         raise failure_of(activation.key, found.reason or "failed", _metadata(found))
     return found
-
-
-@contextmanager
-def _members(
-    context: dg.OpExecutionContext, project: Project, activation: Activation
-) -> Iterator[pa.RecordBatchReader]:
-    # The compiler takes 0.16 s to import, which runs of other jobs do without.
-    from dinmo_pipeline.segments import select_activated  # noqa: PLC0415
-
-    source: SourceResource = context.resources.source
-    with source.opened_by(context.log) as opened:
-        sql = select_activated(project, activation, opened, now=datetime.now(UTC)).sql
-        yield opened.batches(sql)
 
 
 def _metadata(found: Reconciled) -> dict[str, Any]:

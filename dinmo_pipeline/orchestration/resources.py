@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
@@ -17,6 +18,7 @@ from dinmo_pipeline.config.declarations import (
     Source,
     SourceType,
 )
+from dinmo_pipeline.config.declarations.warehouse import DEFAULT_QUERY_TIMEOUT
 from dinmo_pipeline.config.strict_yaml.declared_fields import (
     build,
     flat_fields,
@@ -44,6 +46,9 @@ class SourceResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     path: str = Field(default="", description="The DuckDB file or the folder of files.")
     uri: str = Field(default="", repr=False, description="Connection URI of a remote warehouse.")
     uri_variable: str = Field(default="", description="The environment variable of the URI.")
+    query_timeout_seconds: float = Field(
+        default=DEFAULT_QUERY_TIMEOUT.total_seconds(), description="A query that takes longer is stopped."
+    )
 
     def declared(self) -> Source:
         """The source, as the segments layer takes it."""
@@ -52,6 +57,7 @@ class SourceResource(dg.ConfigurableResource):  # type: ignore[type-arg]
             path=Path(self.path) if self.path else None,
             uri=EnvironmentVariable(self.uri_variable) if self.uri_variable else None,
             place=_NOWHERE,
+            query_timeout=timedelta(seconds=self.query_timeout_seconds),
         )
 
     def opened_by(self, log: logging.Logger) -> "AbstractContextManager[OpenSource]":

@@ -4,6 +4,7 @@ from dinmo_pipeline.segments.errors import MissingTableError, SegmentError, Sour
 from dinmo_pipeline.segments.members import (
     IDENTIFIER,
     ActivatedSelect,
+    refuse_unfit_numbers,
     select_activated,
     select_members,
 )
@@ -21,6 +22,7 @@ __all__ = [
     "SourceError",
     "Table",
     "open_source",
+    "refuse_unfit_numbers",
     "select_activated",
     "select_members",
 ]

@@ -7,6 +7,7 @@ from sqlglot import exp
 
 from dinmo_pipeline.config.declarations import Activation, Project, Segment
 from dinmo_pipeline.config.strict_yaml.problems import Problem
+from dinmo_pipeline.segments.compiler.identifier_text import identifier_text
 from dinmo_pipeline.segments.compiler.segment import SegmentCompiler
 from dinmo_pipeline.segments.errors import SegmentError
 from dinmo_pipeline.segments.sources.opening import OpenSource
@@ -14,6 +15,7 @@ from dinmo_pipeline.segments.sql.clock import Clock
 from dinmo_pipeline.segments.sql.columns import ColumnKind, ColumnType
 from dinmo_pipeline.segments.sql.identifiers import identifier
 from dinmo_pipeline.segments.sql.writing import write
+from dinmo_pipeline.text.wording import counted
 
 IDENTIFIER = "identifier"
 
@@ -50,10 +52,10 @@ def select_members(
 
 @dataclass(frozen=True, slots=True)
 class ActivatedSelect:
-    """The SELECT of an activation's members; `identifier_type` is the source's name for the column's type."""
+    """The SELECT of an activation's members, and the type of their identifiers in the source."""
 
     sql: str
-    identifier_type: str
+    identifier: ColumnType
 
 
 def select_activated(
@@ -69,7 +71,7 @@ def select_activated(
     sql, type_ = _select(project, segment, activation.column, source, clock)
     if type_.kind not in _IDENTIFYING_KINDS:
         raise SegmentError([_not_identifying(segment, activation.column, type_.type)])
-    return ActivatedSelect(sql, type_.type)
+    return ActivatedSelect(sql, type_)
 
 
 def _select(
@@ -80,9 +82,32 @@ def _select(
     if found is None or compiler.problems:
         raise SegmentError(compiler.problems)
     rows, chosen = found
-    as_text = exp.cast(chosen.expression, exp.DataType.Type.TEXT)
-    query = rows.select(exp.alias_(as_text, identifier(IDENTIFIER)))
+    query = rows.select(exp.alias_(identifier_text(chosen, source.dialect), identifier(IDENTIFIER)))
     return write(query, source.dialect), chosen.type
+
+
+def refuse_unfit_numbers(
+    project: Project, activation: Activation, identifier_type: ColumnType, not_whole: int
+) -> None:
+    """Refuse identifiers that are numbers with a fraction, or too large to be the number that was meant.
+
+    `not_whole` is the number of rows with such an identifier.
+
+    Raises:
+        SegmentError: there are some.
+    """
+    if not not_whole:
+        return
+    segment = project.segments[activation.segment]
+    exact = " too large to be exact or" if identifier_type.kind == "float" else ""
+    problem = Problem(
+        segment.place,
+        f"segment {segment.key!r}",
+        f"The column {activation.column!r} is {identifier_type.type}. In {counted(not_whole, 'row')} its"
+        f" number is{exact} not whole, so it cannot be a user id.",
+        hint="Make it an integer or text where the table is built.",
+    )
+    raise SegmentError([problem])
 
 
 # Days, moments and booleans identify nobody; lists, JSON and bytes have no single text form.

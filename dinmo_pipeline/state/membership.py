@@ -1,6 +1,6 @@
 """The members of a segment: streamed from the source into the state, with history."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
@@ -28,6 +28,18 @@ class Membership:
     added: int
     removed: int
     rows: Reading
+
+
+@dataclass(frozen=True, slots=True)
+class StagedMembers:
+    """What `incoming` (see `stage_members`) holds: the moment of the reading, and the type in the source."""
+
+    at: datetime
+    identifier_type: str | None = None
+
+
+Stage = Callable[[duckdb.DuckDBPyConnection], StagedMembers]
+"""Reads a segment into `incoming` of a scratch connection, and has closed the source when it returns."""
 
 
 def stage_members(
@@ -184,26 +196,19 @@ def _record_reading(
     )
 
 
-def refresh_membership(
-    state: StateDatabase,
-    activation: str,
-    match_by: MatchBy,
-    rows: pa.RecordBatchReader,
-    *,
-    now: datetime,
-    identifier_type: str | None = None,
-) -> Membership:
-    """Stream a segment's rows (one text column `identifier`) and make them the membership.
+def refresh_membership(state: StateDatabase, activation: str, match_by: MatchBy, stage: Stage) -> Membership:
+    """Read a segment and make its rows the membership.
 
-    `identifier_type` is the column's type in the source. The state is locked only for writing, not while the
-    source delivers. If the source fails midway, nothing changes.
+    The state is locked only for writing, not while the source delivers. If the source fails midway, nothing
+    changes.
 
     Raises:
         StateError: the state cannot be used.
+        Exception: what `stage` raises.
     """
     with state.scratch() as connection:
-        stage_members(connection, rows, match_by)
+        staged = stage(connection)
         with state.transaction(connection):
             return write_membership(
-                connection, activation, match_by, now=now, identifier_type=identifier_type
+                connection, activation, match_by, now=staged.at, identifier_type=staged.identifier_type
             )

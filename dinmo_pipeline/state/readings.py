@@ -70,6 +70,18 @@ def count_incoming(
     return Reading(match_by, total, null, blank, malformed_members, repeated, identifier_type)
 
 
+def count_not_whole(connection: duckdb.DuckDBPyConnection) -> int:
+    """The rows of `incoming` (see `stage_members`) whose identifier is not a whole number."""
+    (rows,) = one_row(
+        connection,
+        """
+        SELECT coalesce(sum(rows), 0) FROM incoming
+        WHERE NOT regexp_full_match(identifier, '-?[0-9]+')
+        """,
+    )
+    return int(rows)
+
+
 _COLUMNS = ", ".join(field.name for field in fields(Reading))
 
 

@@ -1,5 +1,6 @@
 """SQL fragments that several state modules share. Values become literals only here."""
 
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -9,11 +10,13 @@ import pyarrow as pa
 
 from dinmo_pipeline.config.declarations import MatchBy
 
-# What people paste along with an identifier: everything that Unicode calls white space, and marks without
-# width.
-WHITESPACE = (
-    " \t\n\r\f\v\x1c\x1d\x1e\x1f\x85\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008"
-    "\u2009\u200a\u200b\u200c\u200d\u2028\u2029\u202f\u205f\u2060\u3000\ufeff"
+# What people paste along with an identifier and nobody sees: white space, control and direction marks, and
+# what Unicode calls default ignorable. NUL is left out, since it would end the literal.
+_INVISIBLE_CATEGORIES = ("Zs", "Zl", "Zp", "Cc", "Cf")
+INVISIBLE = (
+    "".join(c for c in map(chr, range(1, 0x3001)) if unicodedata.category(c) in _INVISIBLE_CATEGORIES)
+    + "\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2065\u2800\u3164\ufeff\uffa0\ufff9\ufffa\ufffb"
+    + "".join(map(chr, (*range(0xFE00, 0xFE10), *range(0xE0000, 0xE0080))))
 )
 
 
@@ -23,11 +26,12 @@ def literal(text: str) -> str:
 
 
 def normalised(column: str, match_by: MatchBy) -> str:
-    """The identifier in `column` as it is compared: emails trimmed and in lower case, user ids unchanged.
+    """The identifier in `column` as it is compared, whatever it comes from: the only such rule.
 
-    An identifier that is only white space becomes empty.
+    Emails are trimmed of what is invisible, in lower case, and in Unicode's form NFC, since `é` can be one
+    character or two. User ids stay as they are. An identifier without a visible character becomes empty.
     """
-    trimmed = f"trim({column}, {literal(WHITESPACE)})"
+    trimmed = f"trim({column}, {literal(INVISIBLE)})"
     if match_by == "user_id":
         return f"""CASE
             WHEN ord({column}) NOT BETWEEN 33 AND 126 AND {trimmed} = '' THEN ''
@@ -38,10 +42,15 @@ def normalised(column: str, match_by: MatchBy) -> str:
     # have only spaces.
     spaceless = f"trim({column})"
     return f"""CASE
-        WHEN {_begins_and_ends_visibly(column)} THEN lower({column})
-        WHEN {_begins_and_ends_visibly(spaceless)} THEN lower({spaceless})
-        ELSE lower({trimmed})
+        WHEN {_begins_and_ends_visibly(column)} THEN {_folded(column)}
+        WHEN {_begins_and_ends_visibly(spaceless)} THEN {_folded(spaceless)}
+        ELSE {_folded(trimmed)}
     END"""
+
+
+def _folded(text: str) -> str:
+    """Twice, as the lower case of a character can have another form: of `İ` it is `i` and a dot."""
+    return f"nfc_normalize(lower(nfc_normalize({text})))"
 
 
 def _begins_and_ends_visibly(text: str) -> str:

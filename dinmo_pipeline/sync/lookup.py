@@ -1,5 +1,6 @@
 """Look up members in Intercom: new ones, and later again those that are not in Intercom."""
 
+import unicodedata
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from datetime import datetime, timedelta
@@ -183,7 +184,10 @@ def _answers(
 
     def look(batch: list[str]) -> _Looked | UnavailableError:
         try:
-            return _Looked(batch, contacts.find_users(field, batch))
+            spelled = [spelling for identifier in batch for spelling in _spellings(identifier, field)]
+            parts = batches(spelled, LOOKUP_SIZE)
+            found = {user.id: user for part in parts for user in contacts.find_users(field, part)}
+            return _Looked(batch, [*found.values()])
         except UnavailableError as error:
             return error
 
@@ -193,6 +197,11 @@ def _answers(
         yield look(batch)
     with closing(in_parallel(look, work)) as rest:
         yield from rest
+
+
+def _spellings(identifier: str, field: LookupField) -> set[str]:
+    """The ways in which Intercom may hold an email: `é` as one character, or as `e` and an accent."""
+    return {identifier, unicodedata.normalize("NFD", identifier)} if field == "email" else {identifier}
 
 
 def _record(session: Session, looked: Sequence[_Looked], now: datetime, *, by_email: bool) -> None:

@@ -29,6 +29,7 @@ from dinmo_pipeline.state.file.database import StateDatabase
 from dinmo_pipeline.state.ledger import ActivationTag, record_tag
 from dinmo_pipeline.state.membership import refresh_membership
 from dinmo_pipeline_tests.bench.child import Phase, Stopwatch, in_child
+from dinmo_pipeline_tests.state.declaring import staged
 
 # The goal, as a multiple of raw DuckDB's time.
 AIM = 1.3
@@ -147,7 +148,10 @@ def _sync_membership(project: Project, segment: str, state: StateDatabase) -> di
             project, segment, activation.column, source, now=_DAYS[segment], timezone="UTC"
         )
         refresh_membership(
-            state, activation.key, activation.match_by, source.batches(query), now=_DAYS[segment]
+            state,
+            activation.key,
+            activation.match_by,
+            staged(source.batches(query), activation.match_by, now=_DAYS[segment]),
         )
     watch.lap("membership")
     with state.transaction() as connection:

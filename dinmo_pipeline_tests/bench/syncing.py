@@ -29,7 +29,7 @@ from dinmo_pipeline.sync.operations.apply import apply_changes
 from dinmo_pipeline.sync.operations.compute_changes import refresh_changes
 from dinmo_pipeline.sync.session import Session, utc_now
 from dinmo_pipeline_tests.emulator.process import running_process
-from dinmo_pipeline_tests.state.declaring import activation
+from dinmo_pipeline_tests.state.declaring import activation, staged
 
 TAG_NAME = "VIP"
 # For benchmarks that do not measure pacing.
@@ -97,7 +97,12 @@ def declare_members(session: Session, members: Iterable[str]) -> None:
     """Replace the segment's members."""
     reader = pa.table({"identifier": pa.array(members, pa.string())}).to_reader()
     activation = session.activation
-    refresh_membership(session.state, activation.key, activation.match_by, reader, now=session.clock())
+    refresh_membership(
+        session.state,
+        activation.key,
+        activation.match_by,
+        staged(reader, activation.match_by, now=session.clock()),
+    )
 
 
 def sync(session: Session, folder: Path) -> SyncNumbers:

@@ -4,10 +4,13 @@ A plain reading of the rows in Python decides which members are right.
 """
 
 import string
+import unicodedata
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -26,7 +29,7 @@ from dinmo_pipeline.sync.session import Session
 from dinmo_pipeline_tests.end_to_end.faults.kept_state import KeptState
 from dinmo_pipeline_tests.intercom.workspace import Clock, Workspace
 from dinmo_pipeline_tests.segments.declaring import duckdb_file, listed, project
-from dinmo_pipeline_tests.state.declaring import activation
+from dinmo_pipeline_tests.state.declaring import activation, staged
 from dinmo_pipeline_tests.sync.syncing import LOG
 
 NOW = datetime(2026, 3, 1, 9, 0, tzinfo=UTC)
@@ -60,12 +63,22 @@ ODD_TEXTS = st.sampled_from(
         ),
     ]
 )
+
+
+def _digits(number: float | Decimal, *, limit: int) -> str:
+    """The digits of a whole number that its type holds exactly."""
+    is_whole = abs(number) < limit and number == int(number)
+    return str(int(number)) if is_whole else "not a whole number"
+
+
 COLUMNS = [
     Column("VARCHAR", ODD_TEXTS | st.text(LETTERS, max_size=12), str),
     Column("BIGINT", st.integers(-(2**63), 2**63 - 1), str),
     Column("HUGEINT", st.integers(-(2**100), 2**100), str),
-    Column("DECIMAL(18,3)", st.decimals(-(10**9), 10**9, places=3), lambda v: f"{v:.3f}"),
-    Column("DOUBLE", st.floats(), repr),
+    Column("DECIMAL(18,3)", st.decimals(-(10**9), 10**9, places=3), lambda v: _digits(v, limit=10**18)),
+    Column(
+        "DOUBLE", st.floats() | st.integers(-(2**60), 2**60).map(float), lambda v: _digits(v, limit=2**53)
+    ),
     Column("UUID", st.uuids(), str),
     Column("ENUM('a', 'it''s', ' ', 'É')", st.sampled_from(["a", "it's", " ", "É"]), str),
     Column("BOOLEAN", st.booleans(), None),
@@ -119,12 +132,17 @@ class Case:
     def _normal(self, text: str) -> str:
         trimmed = text.strip("".join(filter(_is_space, set(text))))
         if self.match_by == "email":
-            return "".join(letter.lower() for letter in trimmed)
+            return NFC("".join(letter.lower() for letter in NFC(trimmed)))
         return text if trimmed else ""
 
 
 def _is_space(letter: str) -> bool:
-    return letter.isspace() or letter in "\u200b\u200c\u200d\u2060\ufeff"
+    if letter == "\x00":
+        return False
+    return unicodedata.category(letter) in ("Zs", "Zl", "Zp", "Cc", "Cf") or letter in "\u034f\u3164\ufe0f"
+
+
+NFC = partial(unicodedata.normalize, "NFC")
 
 
 def quoted(name: str) -> str:
@@ -160,7 +178,9 @@ class World:
         declared = project(listed("vip", quoted(case.table)))
         with source_of(case) as source:
             select = select_activated(declared, vip, source, now=NOW)
-            refresh_membership(self.state, "vip", case.match_by, source.batches(select.sql), now=NOW)
+            refresh_membership(
+                self.state, "vip", case.match_by, staged(source.batches(select.sql), case.match_by, now=NOW)
+            )
         session = Session(vip, self.state, self.workspace.client, LOG)
         refresh_changes(session)
         return apply_changes(session, self.locks)

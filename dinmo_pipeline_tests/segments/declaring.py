@@ -1,7 +1,7 @@
 """Short ways to write declarations in a test."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from dinmo_pipeline.config.declarations import (
     EnvironmentVariable,
@@ -99,6 +99,11 @@ def project(*declared: Model | Segment) -> Project:
 def duckdb_file(path: Path) -> Source:
     """A DuckDB file as source."""
     return Source("duckdb", path, None, HERE)
+
+
+def folder(type_: Literal["parquet", "csv"], path: Path) -> Source:
+    """A folder of files as source."""
+    return Source(type_, path, None, HERE)
 
 
 def postgres() -> Source:

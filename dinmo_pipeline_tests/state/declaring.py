@@ -4,10 +4,12 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
+import duckdb
 import pyarrow as pa
 
-from dinmo_pipeline.config.declarations import Activation
+from dinmo_pipeline.config.declarations import Activation, MatchBy
 from dinmo_pipeline.config.strict_yaml.problems import Place
+from dinmo_pipeline.state.membership import Stage, StagedMembers, stage_members
 
 NOW = datetime(2026, 3, 1, 9, 0, tzinfo=UTC)
 
@@ -28,3 +30,19 @@ def rows_of(identifiers: Iterable[str | None], *, rows_a_batch: int = 1_000_000)
     """A stream of one text column `identifier`."""
     table = pa.table({"identifier": pa.array(identifiers, pa.string())})
     return table.to_reader(max_chunksize=rows_a_batch)
+
+
+def staged(
+    rows: pa.RecordBatchReader,
+    match_by: MatchBy,
+    *,
+    now: datetime = NOW,
+    identifier_type: str | None = None,
+) -> Stage:
+    """Rows in place of a source; they are read once."""
+
+    def stage(connection: duckdb.DuckDBPyConnection) -> StagedMembers:
+        stage_members(connection, rows, match_by)
+        return StagedMembers(now, identifier_type)
+
+    return stage

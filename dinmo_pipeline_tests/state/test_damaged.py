@@ -10,7 +10,7 @@ from dinmo_pipeline.sync.operations.compute_changes import refresh_changes
 from dinmo_pipeline.sync.operations.plan import plan_sync
 from dinmo_pipeline_tests.intercom.scripted import scripted
 from dinmo_pipeline_tests.intercom.workspace import Clock
-from dinmo_pipeline_tests.state.declaring import NOW, rows_of
+from dinmo_pipeline_tests.state.declaring import NOW, rows_of, staged
 from dinmo_pipeline_tests.sync.syncing import session_on
 
 DAMAGES = [
@@ -36,7 +36,7 @@ def session(tmp_path):
     """A member who is tagged according to the ledger, and an Intercom that records calls."""
     with scripted() as server, Clock().client(server.base_url) as client:
         session = session_on(_NoContacts(client), tmp_path)
-        refresh_membership(session.state, "vip", "email", rows_of(["ann@x.org"]), now=NOW)
+        refresh_membership(session.state, "vip", "email", staged(rows_of(["ann@x.org"]), "email", now=NOW))
         with session.state.transaction() as connection:
             connection.execute(
                 "INSERT INTO dinmo.tagged_contacts VALUES ('vip', 'main', '1', 'ann@x.org', now())"
@@ -50,7 +50,9 @@ def test_a_plan_from_a_damaged_state_is_an_error(session, damage):
     """Never a plan that looks right."""
     _damage(session, damage)
     with pytest.raises(StateError, match=r"^The state "):
-        plan_sync(session.state, session.activation, rows_of(["bo@x.org"]))
+        plan_sync(
+            session.state, session.activation, staged(rows_of(["bo@x.org"]), session.activation.match_by)
+        )
 
 
 @pytest.mark.parametrize("damage", DAMAGES)

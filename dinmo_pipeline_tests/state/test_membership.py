@@ -16,8 +16,8 @@ from dinmo_pipeline.state.membership import (
     write_membership,
 )
 from dinmo_pipeline.state.readings import Reading
-from dinmo_pipeline.state.sql import WHITESPACE, one_row
-from dinmo_pipeline_tests.state.declaring import NOW, rows_of
+from dinmo_pipeline.state.sql import INVISIBLE, one_row
+from dinmo_pipeline_tests.state.declaring import NOW, rows_of, staged
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def test_every_row_is_counted(state):
         *("no-at.x.org", "@x.org", "a@b", "a b@x.org", "a@b@x.org", "a@x.org."),
         *(None, None, "", " \t", "\u3000"),
     ]
-    found = refresh_membership(state, "vip", "email", rows_of(rows), now=NOW)
+    found = refresh_membership(state, "vip", "email", staged(rows_of(rows), "email", now=NOW))
     assert found == Membership(
         members=8,
         added=8,
@@ -65,7 +65,9 @@ def test_every_row_is_counted(state):
 def test_user_ids_are_unchanged(state):
     """Leading zeros, upper case, and spaces belong to the id. White space alone is not an id."""
     ids = ["007", "7", "7 ", " 7", "a b", "Ab", "AB", "ß", "😀", "x" * 500, "a\x00b"]
-    found = refresh_membership(state, "vip", "user_id", rows_of([*ids, " ", "\u00a0"]), now=NOW)
+    found = refresh_membership(
+        state, "vip", "user_id", staged(rows_of([*ids, " ", "\u00a0"]), "user_id", now=NOW)
+    )
     assert (found.members, found.rows.blank_identifiers) == (11, 2)
     assert found.rows.malformed_identifiers == 0
     assert _members(state) == sorted(ids)
@@ -74,7 +76,7 @@ def test_user_ids_are_unchanged(state):
 def test_the_same_rows_again_change_nothing(state):
     """But they are one more reading."""
     for _ in range(2):
-        found = refresh_membership(state, "vip", "email", rows_of(["a@x.org"]), now=NOW)
+        found = refresh_membership(state, "vip", "email", staged(rows_of(["a@x.org"]), "email", now=NOW))
     assert (found.members, found.added, found.removed) == (1, 0, 0)
     with state.reading() as connection:
         assert [members for _, members in earlier_sizes(connection, "vip", limit=5)] == [1, 1]
@@ -83,8 +85,8 @@ def test_the_same_rows_again_change_nothing(state):
 def test_activations_are_independent(state):
     """An empty segment empties only its own membership."""
     for key in ("vip", "churned"):
-        refresh_membership(state, key, "email", rows_of(["a@x.org"]), now=NOW)
-    assert refresh_membership(state, "vip", "email", rows_of([]), now=NOW).removed == 1
+        refresh_membership(state, key, "email", staged(rows_of(["a@x.org"]), "email", now=NOW))
+    assert refresh_membership(state, "vip", "email", staged(rows_of([]), "email", now=NOW)).removed == 1
     assert _members(state) == ["a@x.org"]
 
 
@@ -94,7 +96,7 @@ class _BrokenOffError(Exception):
 
 def test_a_stream_that_breaks_off_changes_nothing(state):
     """Half a segment never becomes a membership, and the source's own error is raised."""
-    refresh_membership(state, "vip", "email", rows_of(["a@x.org"]), now=NOW)
+    refresh_membership(state, "vip", "email", staged(rows_of(["a@x.org"]), "email", now=NOW))
     schema = pa.schema([("identifier", pa.string())])
 
     def batches():
@@ -103,14 +105,14 @@ def test_a_stream_that_breaks_off_changes_nothing(state):
 
     stream = pa.RecordBatchReader.from_batches(schema, batches())
     with pytest.raises(_BrokenOffError):
-        refresh_membership(state, "vip", "email", stream, now=NOW)
+        refresh_membership(state, "vip", "email", staged(stream, "email", now=NOW))
     assert _members(state) == ["a@x.org"]
     with state.reading() as connection:
         assert [members for _, members in earlier_sizes(connection, "vip", limit=5)] == [1]
 
 
 # Letters whose lower case is one letter, in DuckDB as in Python.
-letters = st.sampled_from([*"aAzZ09@.é", "É", "ß", "漢", "😀", *WHITESPACE])
+letters = st.sampled_from([*"aAzZ09@.é", "É", "ß", "漢", "😀", *INVISIBLE])
 texts = st.none() | st.text(letters, max_size=6)
 
 
@@ -129,7 +131,7 @@ def test_normalising_equals_a_plain_computation(rows, match_by):
 def _normal(row, match_by):
     if row is None:
         return None
-    trimmed = row.strip(WHITESPACE)
+    trimmed = row.strip(INVISIBLE)
     return trimmed.lower() if match_by == "email" else row if trimmed else ""
 
 
@@ -144,7 +146,7 @@ def test_staging_alone_writes_nothing(state):
 
 def test_an_error_while_writing_rolls_everything_back(state):
     """It is one transaction."""
-    refresh_membership(state, "vip", "email", rows_of(["a@x.org"]), now=NOW)
+    refresh_membership(state, "vip", "email", staged(rows_of(["a@x.org"]), "email", now=NOW))
 
     def fail():
         with state.scratch() as connection:

@@ -14,7 +14,7 @@ from dinmo_pipeline.state.ledger import AppliedChange, record_outcomes
 from dinmo_pipeline.state.membership import refresh_membership
 from dinmo_pipeline.state.schema.descriptions import DESCRIPTIONS
 from dinmo_pipeline.state.syncs import SyncResult, finish_sync, start_sync
-from dinmo_pipeline_tests.state.declaring import NOW, activation, rows_of
+from dinmo_pipeline_tests.state.declaring import NOW, activation, rows_of, staged
 
 PAGE = (Path(__file__).parents[2] / "docs" / "reference" / "state.md").read_text()
 QUERIES = re.findall(r"^```sql\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
@@ -27,7 +27,7 @@ def state(tmp_path_factory):
     """Ann is tagged, Bo is not in Intercom, Cy was refused, Di has two users, Flo left, Ed came."""
     state = StateDatabase(str(tmp_path_factory.mktemp("state") / "state.duckdb"))
     members = [f"{name}@example.com" for name in ("ann", "bo", "cy", "di", "flo")]
-    refresh_membership(state, VIP.key, "email", rows_of(members), now=NOW)
+    refresh_membership(state, VIP.key, "email", staged(rows_of(members), "email", now=NOW))
     seen = [
         Contact(str(number), f"{name}@example.com", None)
         for number, name in enumerate(("ann", "cy", "di", "di"))
@@ -45,7 +45,9 @@ def state(tmp_path_factory):
         record_outcomes(connection, VIP.key, "main", "s1", outcomes, now=NOW)
         finish_sync(connection, "s1", SyncResult("ok"), now=NOW)
     later = NOW + timedelta(days=4)
-    refresh_membership(state, VIP.key, "email", rows_of([*members[:-1], "ed@x.org"]), now=later)
+    refresh_membership(
+        state, VIP.key, "email", staged(rows_of([*members[:-1], "ed@x.org"]), "email", now=later)
+    )
     with state.transaction() as connection:
         compute_changes(connection, VIP)
         store_changes(connection, VIP)

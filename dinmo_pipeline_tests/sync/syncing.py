@@ -14,7 +14,7 @@ from dinmo_pipeline.state.membership import refresh_membership
 from dinmo_pipeline.state.workspaces import RecordedWorkspace, record_workspace
 from dinmo_pipeline.sync.session import Session
 from dinmo_pipeline_tests.intercom.workspace import Workspace
-from dinmo_pipeline_tests.state.declaring import activation
+from dinmo_pipeline_tests.state.declaring import activation, staged
 
 LOG = logging.getLogger("dinmo.tests")
 
@@ -38,7 +38,12 @@ def declare_members(session: Session, identifiers: Iterable[str]) -> ChangeSet:
     """Make them the segment's members, and store the change set."""
     rows = pa.table({"identifier": pa.array(list(identifiers), pa.string())}).to_reader()
     activation = session.activation
-    refresh_membership(session.state, activation.key, activation.match_by, rows, now=session.clock())
+    refresh_membership(
+        session.state,
+        activation.key,
+        activation.match_by,
+        staged(rows, activation.match_by, now=session.clock()),
+    )
     return compare(session)
 
 

@@ -8,7 +8,7 @@ from dinmo_pipeline.state.membership import refresh_membership
 from dinmo_pipeline.sync.operations.apply import apply_changes
 from dinmo_pipeline.sync.operations.compute_changes import refresh_changes
 from dinmo_pipeline_tests.end_to_end.faults.kept_state import KeptState
-from dinmo_pipeline_tests.state.declaring import rows_of
+from dinmo_pipeline_tests.state.declaring import rows_of, staged
 from dinmo_pipeline_tests.sync.syncing import session_on
 
 COUNT = 200
@@ -36,9 +36,7 @@ class Company:
             self.session.state,
             activation.key,
             activation.match_by,
-            rows_of(rows),
-            now=now,
-            **options,
+            staged(rows_of(rows), activation.match_by, now=now, **options),
         )
         return refresh_changes(self.session)
 

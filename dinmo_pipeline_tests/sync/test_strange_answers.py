@@ -21,7 +21,7 @@ from dinmo_pipeline_tests.end_to_end.faults.kept_state import KeptState
 from dinmo_pipeline_tests.intercom.scripted import Reply, Request, ScriptedServer, scripted
 from dinmo_pipeline_tests.intercom.test_answers import JSON
 from dinmo_pipeline_tests.intercom.workspace import Clock, Workspace
-from dinmo_pipeline_tests.state.declaring import NOW, activation, rows_of
+from dinmo_pipeline_tests.state.declaring import NOW, activation, rows_of, staged
 from dinmo_pipeline_tests.sync.syncing import LOG
 
 VIP = activation()
@@ -66,7 +66,7 @@ class StrangeIntercom:
 
     def sync(self, members: list[str]) -> SyncResult:
         """Run both jobs."""
-        refresh_membership(self.state, "vip", "email", rows_of(members), now=NOW)
+        refresh_membership(self.state, "vip", "email", staged(rows_of(members), "email", now=NOW))
         session = Session(VIP, self.state, self.client, LOG)
         refresh_changes(session)
         return apply_changes(session, self.locks)

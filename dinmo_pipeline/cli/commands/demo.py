@@ -77,8 +77,6 @@ def _open_ui(emulator: str) -> int:
         f"Dagster: http://127.0.0.1:{_UI_PORT}   Emulated Intercom: {emulator}/   Press Ctrl-C to stop both."
     )
     command = [sys.executable, "-m", "dagster_dg_cli.cli", "dev", "--port", str(_UI_PORT)]
-    # `kill` must stop the UI and the emulator as Ctrl-C does.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with subprocess.Popen(  # noqa: S603  # no shell, our words
         command, env=os.environ, start_new_session=True
     ) as process:

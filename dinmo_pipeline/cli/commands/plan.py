@@ -1,7 +1,7 @@
 """`dinmo plan`: what a sync would change and cost, without writing anything."""
 
 from dataclasses import asdict
-from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -36,24 +36,19 @@ if TYPE_CHECKING:
 @json_option
 def plan(activations: tuple[str, ...], *, out: Path | None, as_json: bool) -> int:
     """Show what a sync would change and how many API calls it would make, without writing anything."""
-    from dinmo_pipeline.segments import select_activated  # noqa: PLC0415  # 0.3 s to import
+    from dinmo_pipeline.orchestration.segment_rows import staging  # noqa: PLC0415  # 0.3 s to import
     from dinmo_pipeline.sync.operations.plan import plan_sync  # noqa: PLC0415
 
     project = declared_project()
     selected = selected_activations(project, activations)
     state = declared_state(project)
     plans: list[tuple[Plan, float]] = []
-    with open_declared_source(project) as source:
-        for activation in selected:
-            started = monotonic()
-            select = select_activated(project, activation, source, now=datetime.now(UTC))
-            planned = plan_sync(
-                state,
-                activation,
-                source.batches(select.sql),
-                identifier_type=select.identifier_type,
-            )
-            plans.append((planned, round(monotonic() - started, 3)))
+    for activation in selected:
+        started = monotonic()
+        planned = plan_sync(
+            state, activation, staging(project, activation, partial(open_declared_source, project))
+        )
+        plans.append((planned, round(monotonic() - started, 3)))
     objects = {planned.activation: _as_json(planned, seconds) for planned, seconds in plans}
     if out:
         write_plan_file(out, project, objects, {p.activation: p.fingerprint for p, _ in plans})

@@ -1,5 +1,6 @@
 """The columns a source really has, by the few kinds that conditions distinguish."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
@@ -19,6 +20,9 @@ ColumnKind: TypeAlias = Literal[
     "timestamptz",
     "other",
 ]
+
+
+_FIXED_LENGTH = re.compile(r"(n?char|character|bpchar)\b(?! varying)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +46,11 @@ class ColumnType:
     def family(self) -> str:
         """The kinds that compare with each other without a cast: all numbers, or this kind alone."""
         return "number" if self.is_number else self.kind
+
+    @property
+    def is_padded(self) -> bool:
+        """Whether its texts end in spaces that fill a fixed length: `char(10)`."""
+        return self.kind == "text" and _FIXED_LENGTH.match(self.type) is not None
 
     @property
     def is_temporal(self) -> bool:

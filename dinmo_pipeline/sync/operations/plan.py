@@ -3,8 +3,6 @@
 from dataclasses import dataclass
 from math import ceil
 
-import pyarrow as pa
-
 from dinmo_pipeline.config.declarations import Activation
 from dinmo_pipeline.intercom.tags import BULK_SIZE
 from dinmo_pipeline.state.changes import ChangeSet, compute_changes
@@ -12,7 +10,7 @@ from dinmo_pipeline.state.directory import count_ambiguous
 from dinmo_pipeline.state.file.database import StateDatabase
 from dinmo_pipeline.state.fingerprint import fingerprint_changes
 from dinmo_pipeline.state.ledger import activation_tag
-from dinmo_pipeline.state.membership import USABLE_INCOMING, stage_members
+from dinmo_pipeline.state.membership import USABLE_INCOMING, Stage
 from dinmo_pipeline.state.readings import Readings, applied_reading, count_incoming
 from dinmo_pipeline.state.workspaces import recorded_workspace
 from dinmo_pipeline.sync.guards.holds import Hold
@@ -53,23 +51,16 @@ class Plan:
     fingerprint: str
 
 
-def plan_sync(
-    state: StateDatabase,
-    activation: Activation,
-    rows: pa.RecordBatchReader,
-    *,
-    identifier_type: str | None = None,
-) -> Plan:
-    """Compare the segment's rows (one text column `identifier`) with the ledger.
-
-    `identifier_type` is the column's type in the source.
+def plan_sync(state: StateDatabase, activation: Activation, stage: Stage) -> Plan:
+    """Compare the segment's members with the ledger.
 
     Raises:
         StateError: the state cannot be read.
+        Exception: what `stage` raises.
     """
     with state.scratch() as connection:
-        stage_members(connection, rows, activation.match_by)
-        now = count_incoming(connection, activation.match_by, identifier_type)
+        staged = stage(connection)
+        now = count_incoming(connection, activation.match_by, staged.identifier_type)
         with state.attached(connection, read_only=True):
             changes = compute_changes(connection, activation, members=USABLE_INCOMING)
             ambiguous = count_ambiguous(

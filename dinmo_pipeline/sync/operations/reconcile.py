@@ -1,15 +1,13 @@
 """Reconcile: compare the contacts that carry the tag with the ledger, and repair differences if asked to."""
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Literal
 
 import duckdb
-import pyarrow as pa
 
 from dinmo_pipeline.intercom.errors import IntercomError, RefusedError, UnavailableError
 from dinmo_pipeline.intercom.tags import Tag
@@ -20,7 +18,7 @@ from dinmo_pipeline.state.ledger import (
     activation_tag,
     record_tag,
 )
-from dinmo_pipeline.state.membership import stage_members
+from dinmo_pipeline.state.membership import Stage
 from dinmo_pipeline.state.reconcile import (
     Drift,
     DriftTable,
@@ -42,7 +40,6 @@ RECENT_MINUTES = 10.0
 _MAX_VERIFIED = 1_000
 _CHANGES_PER_PAGE = 10_000
 
-Members = Callable[[], AbstractContextManager[pa.RecordBatchReader]]
 DriftStatus = Literal["ok", "drift", "repaired", "failed"]
 
 
@@ -81,17 +78,17 @@ class Reconciled:
 def reconcile(
     session: Session,
     locks: Path,
-    members: Members,
+    stage: Stage,
     *,
     repair: bool = False,
     recent: timedelta = timedelta(minutes=RECENT_MINUTES),
 ) -> Reconciled:
     """Compare the contacts that carry the tag with the ledger and the current segment.
 
-    `members` opens the segment's rows (one text column `identifier`). With `repair`, missing contacts are
-    tagged again, unexpected ones untagged, and members who carry the tag adopted. Adopting takes no call, so
-    a lost state is rebuilt without untagging anybody. Changes of the last `recent` are left out, since
-    search may lag. Intercom's failures are a result, not an exception.
+    `stage` reads the segment's members. With `repair`, missing contacts are tagged again, unexpected ones
+    untagged, and members who carry the tag adopted. Adopting takes no call, so a lost state is rebuilt
+    without untagging anybody. Changes of the last `recent` are left out, since search may lag. Intercom's
+    failures are a result, not an exception.
 
     Raises:
         StateError: the state cannot be used, or another sync of the activation does not end.
@@ -101,7 +98,7 @@ def reconcile(
         started, calls_before = time.monotonic(), session.intercom.calls
         session = replace(session, records_workspace=repair)
         try:
-            found = _reconcile(session, members, repair=repair, recent=recent)
+            found = _reconcile(session, stage, repair=repair, recent=recent)
         except TagVanishedError:
             found = Reconciled(key, "failed", "The tag was deleted in Intercom during the run.")
         except IntercomError as error:
@@ -113,11 +110,10 @@ def reconcile(
         )
 
 
-def _reconcile(session: Session, members: Members, *, repair: bool, recent: timedelta) -> Reconciled:
+def _reconcile(session: Session, stage: Stage, *, repair: bool, recent: timedelta) -> Reconciled:
     since = session.clock() - recent
     with session.state.scratch() as connection:
-        with members() as rows:
-            stage_members(connection, rows, session.activation.match_by)
+        stage(connection)
         tag = tag_as_it_is(session)
         stage_carriers(connection, carriers_of(session, tag) if tag else ())
         with session.state.attached(connection, read_only=True):

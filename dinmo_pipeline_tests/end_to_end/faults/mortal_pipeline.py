@@ -20,7 +20,7 @@ from dinmo_pipeline.sync.operations.reconcile import Reconciled, reconcile
 from dinmo_pipeline.sync.session import Session
 from dinmo_pipeline_tests.end_to_end.faults.kept_state import KeptState
 from dinmo_pipeline_tests.intercom.workspace import Clock
-from dinmo_pipeline_tests.state.declaring import rows_of
+from dinmo_pipeline_tests.state.declaring import rows_of, staged
 
 # The warnings of thousands of syncs are of no interest.
 LOG = logging.getLogger("dinmo.tests.mortal")
@@ -72,23 +72,17 @@ class MortalPipeline:
             self.state,
             activation.key,
             activation.match_by,
-            rows_of(sorted(members)),
-            now=session.clock(),
+            staged(rows_of(sorted(members)), activation.match_by, now=session.clock()),
         )
         refresh_changes(session)
         return apply_changes(session, self.locks, allow_large_removal=True)
 
     def repair(self, activation: Activation, members: set[str]) -> Reconciled:
         """Reconcile, and repair differences."""
-
-        @contextmanager
-        def rows() -> Iterator[object]:
-            yield rows_of(sorted(members))
-
         return reconcile(
             self._session(activation),
             self.locks,
-            rows,  # type: ignore[arg-type]
+            staged(rows_of(sorted(members)), activation.match_by),
             repair=True,
             recent=timedelta(0),
         )

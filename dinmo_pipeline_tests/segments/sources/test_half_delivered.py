@@ -8,7 +8,7 @@ from dinmo_pipeline.state.file.database import StateDatabase
 from dinmo_pipeline.state.membership import refresh_membership
 from dinmo_pipeline.sync.operations.plan import plan_sync
 from dinmo_pipeline_tests.segments.declaring import listed, project
-from dinmo_pipeline_tests.state.declaring import NOW, activation, rows_of
+from dinmo_pipeline_tests.state.declaring import NOW, activation, rows_of, staged
 
 VIP = activation()
 # The row that cannot be cast is the last one: more than one batch has been delivered by then.
@@ -23,7 +23,7 @@ LATE = (
 def state(tmp_path):
     """Ann is a member."""
     state = StateDatabase(str(tmp_path / "state.duckdb"))
-    refresh_membership(state, "vip", "email", rows_of(["ann@x.org"]), now=NOW)
+    refresh_membership(state, "vip", "email", staged(rows_of(["ann@x.org"]), "email", now=NOW))
     return state
 
 
@@ -46,7 +46,7 @@ def _read(source, state, on_first_batch=lambda: None):
         yield from reader
 
     stream = pa.RecordBatchReader.from_batches(reader.schema, batches())
-    return refresh_membership(state, "vip", "email", stream, now=NOW)
+    return refresh_membership(state, "vip", "email", staged(stream, "email", now=NOW))
 
 
 def test_a_cast_that_fails_late_changes_nothing(engine, state):
@@ -61,7 +61,7 @@ def test_a_cast_that_fails_late_changes_nothing(engine, state):
     with engine.open() as source:
         sql = select_activated(project(listed("vip", "vip")), VIP, source, now=NOW).sql
         with pytest.raises(SourceError, match="failed while sending rows"):
-            plan_sync(state, VIP, source.batches(sql))
+            plan_sync(state, VIP, staged(source.batches(sql), VIP.match_by))
     assert _everything(state) == before
 
 

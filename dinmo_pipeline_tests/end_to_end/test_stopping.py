@@ -1,0 +1,96 @@
+"""A signal stops a command that reads the source; the query ends at the server, and nothing has changed."""
+
+import os
+import signal
+from contextlib import contextmanager
+
+import pytest
+
+ENDLESS = "SELECT CAST(n AS TEXT) AS email FROM generate_series(1, 10) a, generate_series(1, 100000000) g(n)"
+
+
+@contextmanager
+def signalled(by):
+    """Send this process a signal in a moment, as a terminal or an init system does."""
+    before = signal.signal(signal.SIGALRM, lambda *_: os.kill(os.getpid(), by))
+    signal.setitimer(signal.ITIMER_REAL, 1.5)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+@pytest.fixture
+def warehouse(company, postgres_engine, monkeypatch):
+    """The company's warehouse on PostgreSQL; its only segment never ends."""
+    postgres_engine.run("CREATE TABLE vip (email TEXT)")
+    monkeypatch.setenv("WAREHOUSE_URI", postgres_engine.uri)
+    company.declared["source"] = {"type": "postgres", "uri": {"env": "WAREHOUSE_URI"}}
+    company.declared["segments"]["vip"] = {"name": "VIP", "sql": ENDLESS}
+    return postgres_engine
+
+
+def running_queries(engine):
+    """The statements that the server is busy with."""
+    with engine.writer().cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM pg_stat_activity"
+            " WHERE state = 'active' AND pid <> pg_backend_pid() AND query LIKE '%generate_series%'"
+        )
+        return cursor.fetchone()[0]
+
+
+@pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "words", [("sync", "vip"), ("plan", "vip"), ("segments", "vip"), ("reconcile", "vip")]
+)
+def test_a_signal_stops_the_query(warehouse, dinmo, words, by):
+    """Whatever command reads the segment."""
+    with signalled(by):
+        printed = dinmo(*words)
+    assert printed.code == 130
+    assert printed.err.splitlines()[-1] == "Interrupted. The next sync will finish the rest."
+    assert running_queries(warehouse) == 0
+
+
+def test_a_sync_after_an_interrupted_one_works(company, warehouse, dinmo):
+    """Nothing of the interrupted one is in the way."""
+    company.people("ann@x.org")
+    with signalled(signal.SIGINT):
+        dinmo("sync", "vip")
+    assert company.rows("SELECT count(*) FROM dinmo.segment_membership") == [(0,)]
+    company.declared["segments"]["vip"] = {"name": "VIP", "sql": "SELECT 'ann@x.org' AS email"}
+    assert dinmo("sync", "vip").code == 0
+    assert company.tagged() == {"ann@x.org"}
+    assert running_queries(warehouse) == 0
+
+
+def test_a_declared_time_limit_ends_a_sync_with_a_sentence(company, warehouse, dinmo):
+    """`query_timeout` of the source."""
+    company.declared["source"]["query_timeout"] = "1 second"
+    printed = dinmo("sync", "vip")
+    assert printed.code == 1
+    assert (
+        "The query did not finish within 1 second and was stopped. Make it faster, or set a longer"
+        " `query_timeout` for the source."
+    ) in printed.err
+    assert running_queries(warehouse) == 0
+
+
+@pytest.mark.parametrize(
+    ("written", "problem"),
+    [
+        ("0 seconds", "`query_timeout` must be a number above 0 and a unit."),
+        ("forever", "`query_timeout` must be a number above 0 and a unit."),
+        ("1 hours 2", "`query_timeout` must be a number above 0 and a unit."),
+        ("2 huors", "`query_timeout` has an unknown unit, 'huors'."),
+        (60, "`query_timeout` must be text, not a number."),
+    ],
+)
+def test_a_time_limit_that_is_not_one_is_refused(company, dinmo, written, problem):
+    """With the place and what is allowed."""
+    company.declared["source"]["query_timeout"] = written
+    printed = dinmo("check")
+    assert printed.code == 2
+    assert problem in printed.err + printed.out
