@@ -52,37 +52,44 @@ def check(*, online: bool, as_json: bool) -> int:
                 f" {counted(len(project.destinations), 'destination')}."
             )
         return DONE
-    sizes, problems = _count_segments(project)
+    sizes, problems, notes = _count_segments(project)
     workspaces = {key: _workspace(project, key) for key in project.destinations}
     problems += _changed_workspaces(project, workspaces) + _missing_webhook(project)
     if as_json:
         ok = not problems
-        print_json({**found, "ok": ok, "members": sizes, "workspaces": workspaces, "problems": problems})
+        details = {"members": sizes, "workspaces": workspaces, "problems": problems, "notes": notes}
+        print_json({**found, "ok": ok, **details})
     else:
         print_table(("ACTIVATION", "ROWS"), sizes.items())
         for key, workspace in workspaces.items():
             click.echo(f"{key}: connected to workspace {workspace['name']!r} ({workspace['id']}).")
-        for problem in problems:
-            report(problem)
+        for message in (*notes, *problems):
+            report(message)
     return WRONG_USAGE if problems else DONE
 
 
-def _count_segments(project: Project) -> tuple[dict[str, int], list[str]]:
-    """The rows of each activation's segment, and the problems of those that cannot be counted."""
+def _count_segments(project: Project) -> tuple[dict[str, int], list[str], list[str]]:
+    """The rows of each activation's segment, the problems of those that cannot be counted, and notes."""
     from dinmo_pipeline.segments import SegmentError, select_activated  # noqa: PLC0415  # 0.3 s to import
 
     sizes: dict[str, int] = {}
     problems: list[str] = []
+    notes: list[str] = []
     with open_declared_source(project) as source:
         for activation in project.activations.values():
             try:
-                sql = select_activated(project, activation, source, now=datetime.now(UTC)).sql
+                select = select_activated(project, activation, source, now=datetime.now(UTC))
             except SegmentError as error:
                 problems.append(render(error.problems))
             else:
-                source.explain(sql)
-                sizes[activation.key] = source.count(sql)
-    return sizes, problems
+                source.explain(select.sql)
+                sizes[activation.key] = source.count(select.sql)
+                if select.identifier.is_foreign:
+                    type_ = select.identifier.type
+                    notes.append(
+                        f"{activation.key}: the column {activation.column!r} is {type_}, which is read as text."
+                    )
+    return sizes, problems, notes
 
 
 def _workspace(project: Project, destination: str) -> dict[str, str | None]:

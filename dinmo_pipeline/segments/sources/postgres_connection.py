@@ -1,11 +1,22 @@
 """PostgreSQL and Redshift through ADBC and libpq, every statement in a read-only transaction."""
 
+from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any
 
+import adbc_driver_manager
 from adbc_driver_postgresql import StatementOptions, dbapi
 
 from dinmo_pipeline.segments.sources.adbc_connection import AdbcConnection
+from dinmo_pipeline.segments.sql import literals
+from dinmo_pipeline.segments.sql.columns import ColumnType
 
+# PostgreSQL's own objects have numbers below 16,384; `A` are arrays.
+_EXTENSION_TYPES = """
+    SELECT typname::text, 'unnamed<oid:' || oid || '>' FROM pg_catalog.pg_type
+    WHERE oid >= 16384 AND typtype IN ('b', 'e') AND typcategory <> 'A'
+      AND ARRAY[typname::text, 'unnamed<oid:' || oid || '>'] && ARRAY[{}]
+"""
 _BATCH_BYTES = str(4 << 20)  # the driver's default of 16 MB holds more than a million short rows
 
 
@@ -25,7 +36,34 @@ class PostgresConnection(AdbcConnection):
         cursor = self._connection.cursor()
         cursor.execute("SET standard_conforming_strings = on")
         cursor.execute("SET timezone = 'UTC'")
+        # A process that is killed cannot cancel its query: the server notices, from PostgreSQL 14 on.
+        with suppress(adbc_driver_manager.Error):
+            cursor.execute("SET client_connection_check_interval = '2s'")
         cursor.close()
+
+    def columns(self, sql: str) -> dict[str, ColumnType]:
+        """The columns of a SELECT, in order; types of extensions, and domains over them, are text.
+
+        The driver has only bytes for such a type. The server casts every type to text.
+        """
+        columns = super().columns(sql)
+        unknown = {type_.type for type_ in columns.values() if type_.kind == "other"}
+        foreign = self._types_of_extensions(unknown) if unknown else {}
+        return {
+            name: foreign.get(type_.type, type_) if type_.kind == "other" else type_
+            for name, type_ in columns.items()
+        }
+
+    def _types_of_extensions(self, names: Iterable[str]) -> dict[str, ColumnType]:
+        """Those of the named types that neither PostgreSQL nor the driver defines, and that are one value.
+
+        The driver calls a type that was created since it connected `unnamed<oid:16385>`.
+        """
+        listed = ", ".join(literals.text(name).sql(dialect="postgres") for name in names)
+        rows = self.read(_EXTENSION_TYPES.format(listed)).read_all()
+        names_of_types, unnamed = (column.to_pylist() for column in rows.columns)
+        types = [ColumnType("text", name, as_text=True, is_foreign=True) for name in names_of_types]
+        return dict(zip((*names_of_types, *unnamed), (*types, *types), strict=True))
 
     def _run(self, cursor: Any, sql: str) -> None:
         # A stream that was left half read still has its transaction; without one this is harmless.

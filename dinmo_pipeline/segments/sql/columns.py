@@ -30,12 +30,13 @@ class ColumnType:
     """What a column holds: its `kind`, and `type`, the source's own word for it.
 
     `as_text` marks types whose values become text only by a cast: UUID, ENUM, and PostgreSQL's
-    blank-padded `char(n)`.
+    blank-padded `char(n)`. `is_foreign` marks those of them that the driver does not know, such as `citext`.
     """
 
     kind: ColumnKind
     type: str
     as_text: bool = False
+    is_foreign: bool = False
 
     @property
     def is_number(self) -> bool:
@@ -118,6 +119,7 @@ _POSTGRES_KINDS: dict[str, ColumnType] = {
     "json": ColumnType("other", "json"),
     "jsonb": ColumnType("other", "jsonb"),
     "xml": ColumnType("other", "xml"),
+    "money": ColumnType("other", "money"),
 }
 
 _POSTGRES_TEXTS = ("", "text", "varchar")
