@@ -7,19 +7,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-import sqlglot
 from sqlglot import exp
 
 from dinmo_pipeline.config.declarations import Activation, MatchBy, Project, Segment
 from dinmo_pipeline.segments.errors import SourceError
-from dinmo_pipeline.segments.members import IDENTIFIER, select_members
+from dinmo_pipeline.segments.members import IDENTIFIER, members_query
 from dinmo_pipeline.segments.sources.opening import OpenSource
 from dinmo_pipeline.segments.sql.columns import ColumnType
 from dinmo_pipeline.segments.sql.identifiers import column, identifier, look_up
 from dinmo_pipeline.segments.sql.key_sets import derived
 from dinmo_pipeline.segments.sql.literals import number, text
-from dinmo_pipeline.segments.sql.statements import RefusedSqlError, parse_select
-from dinmo_pipeline.segments.sql.writing import write
+from dinmo_pipeline.segments.sql.statements import RefusedSqlError, one_select
+from dinmo_pipeline.segments.sql.writing import verbatim, write
 
 _MINE, _THEIRS = "mine", "theirs"
 
@@ -40,17 +39,14 @@ class MemberColumn:
 
 @dataclass(frozen=True, slots=True)
 class Audience:
-    """A segment's members: `sql` selects them all, `distinct` each usable identifier once."""
+    """A segment's members: `sql` selects them all, `distinct` each usable identifier once.
+
+    `readable_sql` is `sql` on several lines.
+    """
 
     sql: str
+    readable_sql: str
     distinct: exp.Select
-    dialect: str
-
-    @property
-    def readable_sql(self) -> str:
-        """`sql` on several lines."""
-        parsed = sqlglot.parse_one(self.sql, dialect=self.dialect)
-        return parsed.sql(dialect=self.dialect, pretty=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +78,9 @@ def _columns(project: Project, segment: Segment, source: OpenSource) -> Mapping[
     """The columns of a segment's rows; none if they cannot be read: compiling the segment reports why."""
     try:
         if segment.sql is not None:
-            query = parse_select(segment.sql, source.dialect)
-            return source.query_columns(write(query, source.dialect))
+            select = one_select(segment.sql, source.dialect)
+            source.judge(select)
+            return source.query_columns(select)
         table = segment.table or project.models[segment.model or ""].table
         return source.columns(table)
     except (SourceError, RefusedSqlError):
@@ -99,8 +96,9 @@ def audience_of(
         SegmentError: the segment, or its column, does not fit the source.
         SourceError: the source does not answer.
     """
-    sql = select_members(project, segment_key, by.column, source, now=now, timezone=by.timezone)
-    members = derived(parse_select(sql, source.dialect), "members")
+    query = members_query(project, segment_key, by.column, source, now=now, timezone=by.timezone)
+    sql = write(query, source.dialect)
+    members = verbatim(sql, "members")
     identity = column("members", IDENTIFIER)
     trimmed = exp.Trim(this=identity)
     compared = exp.Lower(this=trimmed) if by.match_by == "email" else identity
@@ -110,7 +108,7 @@ def audience_of(
         .from_(members)
         .where(exp.NEQ(this=trimmed.copy(), expression=text("")))
     )
-    return Audience(sql, distinct, source.dialect)
+    return Audience(sql, write(query, source.dialect, pretty=True), distinct)
 
 
 def size_of(audience: Audience, source: OpenSource) -> int:

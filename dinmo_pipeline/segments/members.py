@@ -29,7 +29,21 @@ def select_members(
     now: datetime,
     timezone: str,
 ) -> str:
-    """A segment's members as a SELECT of one text column `identifier`, in the source's dialect.
+    """`members_query` as text in the source's dialect; raises what it raises."""
+    query = members_query(project, segment_key, column, source, now=now, timezone=timezone)
+    return write(query, source.dialect)
+
+
+def members_query(
+    project: Project,
+    segment_key: str,
+    column: str,
+    source: OpenSource,
+    *,
+    now: datetime,
+    timezone: str,
+) -> exp.Select:
+    """A segment's members as a SELECT of one text column `identifier`.
 
     Identifiers are as in the source: not normalised, not distinct, some NULL.
 
@@ -68,22 +82,22 @@ def select_activated(
     """
     segment = project.segments[activation.segment]
     clock = Clock.at(now, activation.timezone)
-    sql, type_ = _select(project, segment, activation.column, source, clock)
+    query, type_ = _select(project, segment, activation.column, source, clock)
     if type_.kind not in _IDENTIFYING_KINDS:
         raise SegmentError([_not_identifying(segment, activation.column, type_.type)])
-    return ActivatedSelect(sql, type_)
+    return ActivatedSelect(write(query, source.dialect), type_)
 
 
 def _select(
     project: Project, segment: Segment, column: str, source: OpenSource, clock: Clock
-) -> tuple[str, ColumnType]:
+) -> tuple[exp.Select, ColumnType]:
     compiler = SegmentCompiler(project, source, clock)
     found = compiler.column_of(segment, column, segment.place)
     if found is None or compiler.problems:
         raise SegmentError(compiler.problems)
     rows, chosen = found
     query = rows.select(exp.alias_(identifier_text(chosen, source.dialect), identifier(IDENTIFIER)))
-    return write(query, source.dialect), chosen.type
+    return query, chosen.type
 
 
 def refuse_unfit_numbers(

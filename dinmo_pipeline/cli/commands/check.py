@@ -85,10 +85,8 @@ def _count_segments(project: Project) -> tuple[dict[str, int], list[str], list[s
                 source.explain(select.sql)
                 sizes[activation.key] = source.count(select.sql)
                 if select.identifier.is_foreign:
-                    type_ = select.identifier.type
-                    notes.append(
-                        f"{activation.key}: the column {activation.column!r} is {type_}, which is read as text."
-                    )
+                    named = f"{activation.key}: the column {activation.column!r}"
+                    notes.append(f"{named} is {select.identifier.type}, which is read as text.")
     return sizes, problems, notes
 
 

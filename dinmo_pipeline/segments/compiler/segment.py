@@ -26,9 +26,9 @@ from dinmo_pipeline.segments.sources.opening import OpenSource
 from dinmo_pipeline.segments.sql.clock import Clock
 from dinmo_pipeline.segments.sql.columns import Table
 from dinmo_pipeline.segments.sql.identifiers import table_expression
-from dinmo_pipeline.segments.sql.key_sets import among, derived, negated
-from dinmo_pipeline.segments.sql.statements import RefusedSqlError, parse_select
-from dinmo_pipeline.segments.sql.writing import write
+from dinmo_pipeline.segments.sql.key_sets import among, negated
+from dinmo_pipeline.segments.sql.statements import RefusedSqlError, one_select
+from dinmo_pipeline.segments.sql.writing import verbatim
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,10 +100,10 @@ class SegmentCompiler:
         return SegmentRows(scope.table, scope.alias, scope.from_clause(), where)
 
     def _rows_of_sql(self, segment: Segment, sql: str) -> SegmentRows | None:
-        dialect = self._source.dialect
         try:
-            query = parse_select(sql, dialect)
-            columns = self._source.query_columns(write(query, dialect))
+            select = one_select(sql, self._source.dialect)
+            self._source.judge(select)
+            columns = self._source.query_columns(select)
         except RefusedSqlError as error:
             self._note(segment.place, f"Its SQL {error}")
             return None
@@ -111,7 +111,7 @@ class SegmentCompiler:
             self._note(segment.place, f"Its SQL does not run. {error}")
             return None
         alias = self._catalog.alias()
-        return SegmentRows(Table((), columns), alias, derived(query, alias), None)
+        return SegmentRows(Table((), columns), alias, verbatim(select, alias), None)
 
     def _compile(self, condition: Condition, scope: Scope) -> exp.Expr:
         """True for the rows that meet the condition, false or NULL for the others."""

@@ -12,16 +12,22 @@ from dinmo_pipeline.segments.errors import SourceError
 from dinmo_pipeline.segments.sources.redaction import without_values
 from dinmo_pipeline.segments.sources.stream import with_source_errors
 from dinmo_pipeline.segments.sql.columns import ColumnType, columns_of_arrow
+from dinmo_pipeline.segments.sql.statements import refuse_outreach
 
 
 class AdbcConnection:
     """A connection of an ADBC driver's `dbapi` module; one statement at a time."""
 
-    def __init__(self, connection: Any, title: str, explain_keyword: str | None) -> None:
+    def __init__(self, connection: Any, dialect: str, title: str, explain_keyword: str | None) -> None:
         self._connection = connection
+        self._dialect = dialect
         self._title = title
         self._explain_keyword = explain_keyword
         self._cursor: Any = None
+
+    def judge(self, select: str) -> None:
+        """Refuse functions that reach outside, by name: such a warehouse has no mode that only reads."""
+        refuse_outreach(select, self._dialect)
 
     def read(self, sql: str) -> pa.RecordBatchReader:
         """The rows of a SELECT, streamed; closes the previous statement."""
@@ -82,7 +88,7 @@ def connect_snowflake(uri: str) -> AdbcConnection:
     from adbc_driver_snowflake import dbapi  # noqa: PLC0415  # an extra
 
     connection = dbapi.connect(uri.removeprefix("snowflake://"), autocommit=True)
-    return AdbcConnection(connection, "Snowflake", "EXPLAIN USING TEXT")
+    return AdbcConnection(connection, "snowflake", "Snowflake", "EXPLAIN USING TEXT")
 
 
 def connect_bigquery(uri: str) -> AdbcConnection:
@@ -100,4 +106,4 @@ def connect_bigquery(uri: str) -> AdbcConnection:
         key_file = DatabaseOptions.AUTH_VALUE_JSON_CREDENTIAL_FILE.value
         options[DatabaseOptions.AUTH_TYPE.value] = key_file
         options[DatabaseOptions.AUTH_CREDENTIALS.value] = str(Path(path[0]).expanduser())
-    return AdbcConnection(dbapi.connect(db_kwargs=options, autocommit=True), "BigQuery", None)
+    return AdbcConnection(dbapi.connect(db_kwargs=options, autocommit=True), "bigquery", "BigQuery", None)

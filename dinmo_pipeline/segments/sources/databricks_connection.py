@@ -11,6 +11,7 @@ from dinmo_pipeline.segments.errors import SourceError
 from dinmo_pipeline.segments.sources.redaction import without_values
 from dinmo_pipeline.segments.sources.stream import with_source_errors
 from dinmo_pipeline.segments.sql.columns import ColumnType, columns_of_arrow
+from dinmo_pipeline.segments.sql.statements import refuse_outreach
 
 _ROWS_PER_FETCH = 100_000
 
@@ -21,6 +22,10 @@ class DatabricksConnection:
     def __init__(self, connection: Any) -> None:
         self._connection = connection
         self._cursor: Any = None
+
+    def judge(self, select: str) -> None:
+        """Refuse functions that reach outside, by name: such a warehouse has no mode that only reads."""
+        refuse_outreach(select, "databricks")
 
     def read(self, sql: str) -> pa.RecordBatchReader:
         """The rows of a SELECT, fetched piece by piece."""

@@ -8,10 +8,10 @@ from typing import Any
 
 import duckdb
 import pyarrow as pa
-import sqlglot
 from sqlglot import exp
 
 from dinmo_pipeline.segments.errors import MissingTableError, SourceError
+from dinmo_pipeline.segments.sources.duckdb_judge import judge_select
 from dinmo_pipeline.segments.sources.redaction import without_values
 from dinmo_pipeline.segments.sources.stopping import Made, Stoppable
 from dinmo_pipeline.segments.sources.stream import with_source_errors
@@ -22,6 +22,8 @@ from dinmo_pipeline.segments.sql.identifiers import (
     split_table_name,
     table_expression,
 )
+from dinmo_pipeline.segments.sql.statements import RefusedSqlError
+from dinmo_pipeline.segments.sql.writing import select_from
 
 DIALECT = "duckdb"
 ROWS_PER_BATCH = 100_000
@@ -33,6 +35,8 @@ SEALED: dict[str, str | bool | int | float | list[str]] = {
     "autoload_known_extensions": False,
     "autoinstall_known_extensions": False,
     "allow_community_extensions": False,
+    # Without this, a table that is not there is looked for among the variables of our own functions.
+    "python_enable_replacements": False,
 }
 
 
@@ -63,9 +67,16 @@ class DuckDBSource(TableCache):
     def _interrupt(self) -> None:
         self._running.interrupt()
 
+    def judge(self, select: str) -> None:
+        """Refuse a `sql` segment that does more than read."""
+        try:
+            judge_select(self._connection, select)
+        except duckdb.Error as error:
+            raise RefusedSqlError(f"does not parse: {without_values(str(error))}") from None
+
     def query_columns(self, sql: str) -> Mapping[str, ColumnType]:
         """The columns of a SELECT, in order; DuckDB binds it and runs nothing."""
-        described = self._rows(f"DESCRIBE {self._one_select(sql)}")
+        described = self._rows(f"DESCRIBE {select_from(sql)}")
         return {name: column_type_of_sql(type_, DIALECT) for name, type_, *_ in described}
 
     def batches(self, sql: str) -> pa.RecordBatchReader:
@@ -79,11 +90,7 @@ class DuckDBSource(TableCache):
 
     def count(self, sql: str) -> int:
         """The number of rows of a SELECT."""
-        query = sqlglot.parse_one(self._one_select(sql), dialect=DIALECT)
-        counting = exp.select(exp.Count(this=exp.Star())).from_(
-            exp.Subquery(this=query, alias=exp.TableAlias(this=exp.to_identifier("members")))
-        )
-        return int(self._rows(counting.sql(dialect=DIALECT))[0][0])
+        return int(self._rows(self._one_select(select_from(sql, "COUNT(*)")))[0][0])
 
     def explain(self, sql: str) -> str:
         """DuckDB's plan of a SELECT."""

@@ -34,6 +34,14 @@ class OpenSource(Protocol):
     def columns(self, table: str) -> Mapping[str, ColumnType]:
         """The columns of a table, in order; raises what `table` raises."""
 
+    def judge(self, select: str) -> None:
+        """Refuse a `sql` segment that the source does not read as one SELECT, or that does more than read.
+
+        Raises:
+            RefusedSqlError: it is refused; see statements.py.
+            SourceError: the source does not answer.
+        """
+
     def query_columns(self, sql: str) -> Mapping[str, ColumnType]:
         """The columns of a SELECT, in order, without running it to the end.
 

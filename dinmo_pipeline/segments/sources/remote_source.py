@@ -15,15 +15,17 @@ from dinmo_pipeline.segments.sql.identifiers import (
     split_table_name,
     table_expression,
 )
-from dinmo_pipeline.segments.sql.key_sets import derived
-from dinmo_pipeline.segments.sql.statements import RefusedSqlError, parse_select
-from dinmo_pipeline.segments.sql.writing import write
+from dinmo_pipeline.segments.sql.statements import refuse_writing
+from dinmo_pipeline.segments.sql.writing import select_from, write
 
 RemoteType: TypeAlias = Literal["postgres", "redshift", "snowflake", "bigquery", "databricks"]
 
 
 class Connection(Protocol):
     """An open connection for reading. It raises SourceError when the server refuses a statement."""
+
+    def judge(self, select: str) -> None:
+        """Raise RefusedSqlError if the server does not read a text as one SELECT that only reads."""
 
     def read(self, sql: str) -> pa.RecordBatchReader:
         """The rows of a statement, streamed."""
@@ -75,36 +77,31 @@ class RemoteSource(TableCache):
         if not self._stoppable.is_abandoned:
             self._connection.close()
 
+    def judge(self, select: str) -> None:
+        """Refuse a `sql` segment that does more than read."""
+        refuse_writing(select, self._dialect)
+        self._stoppable.run(lambda: self._connection.judge(select))
+
     def query_columns(self, sql: str) -> Mapping[str, ColumnType]:
         """The columns of a SELECT, in order; the server reads no rows."""
-        return self._columns_of(derived(self._parsed(sql), "rows"))
+        # WHERE FALSE beside LIMIT 0: BigQuery bills a full scan for a limit alone.
+        return self._columns(select_from(sql, condition=" WHERE FALSE LIMIT 0"))
 
     def batches(self, sql: str) -> pa.RecordBatchReader:
         """The rows of a SELECT, streamed. Read it before the next call."""
-        self._parsed(sql)
         return self._connection.read(sql)
 
     def count(self, sql: str) -> int:
         """The number of rows of a SELECT."""
-        counting = exp.select(exp.Count(this=exp.Star())).from_(derived(self._parsed(sql), "rows"))
-        rows = self._read_all(write(counting, self._dialect))
+        rows = self._read_all(select_from(sql, "COUNT(*)"))
         return int(rows.column(0)[0].as_py())
 
     def explain(self, sql: str) -> str:
         """The server's plan of a SELECT."""
-        self._parsed(sql)
         return self._stoppable.run(lambda: self._connection.explain(sql))
 
-    def _parsed(self, sql: str) -> exp.Query:
-        try:
-            return parse_select(sql, self._dialect)
-        except RefusedSqlError as error:
-            raise SourceError(f"The statement {error}") from error
-
-    def _columns_of(self, origin: exp.Expr) -> dict[str, ColumnType]:
-        # WHERE FALSE beside LIMIT 0: BigQuery bills a full scan for a limit alone.
-        nothing = exp.select("*").from_(origin).where(exp.false()).limit(0)
-        return self._stoppable.run(lambda: self._connection.columns(write(nothing, self._dialect)))
+    def _columns(self, sql: str) -> dict[str, ColumnType]:
+        return self._stoppable.run(lambda: self._connection.columns(sql))
 
     def _read_all(self, sql: str) -> pa.Table:
         return self._stoppable.run(lambda: self._connection.read(sql).read_all())
@@ -112,7 +109,8 @@ class RemoteSource(TableCache):
     def _read_table(self, name: str) -> Table:
         for parts in self._spellings(name):
             try:
-                return Table(parts, self._columns_of(table_expression(parts)))
+                nothing = exp.select("*").from_(table_expression(parts)).where(exp.false()).limit(0)
+                return Table(parts, self._columns(write(nothing, self._dialect)))
             except SourceError as error:
                 if not _MISSING_TABLE.search(str(error)):
                     raise

@@ -1,18 +1,24 @@
-"""A `sql` segment parsed as exactly one SELECT, or refused.
+"""The text of a `sql` segment: exactly one SELECT, which runs as its author wrote it.
 
-The statement that runs is written from what was parsed, without comments. So the warehouse never sees text
-that it might read differently.
+What it means only the warehouse knows, so a source judges its texts itself (see `OpenSource.judge`). Here is
+what a text shows without one: its tokens, and, where sqlglot can read it, its syntax.
 """
 
 import sqlglot
 from sqlglot import exp
-from sqlglot.errors import ParseError, SqlglotError
+from sqlglot.errors import SqlglotError
+from sqlglot.tokens import Token, TokenType  # type: ignore[attr-defined]  # documented to be there
 
 from dinmo_pipeline.text.wording import counted
 
-_QUERIES = (exp.Select, exp.SetOperation, exp.Subquery)
+# What a query can begin with in any of the dialects.
+_FIRST_WORDS = (
+    *("SELECT", "WITH", "FROM", "VALUES", "TABLE", "("),
+    *("PIVOT", "UNPIVOT", "DESCRIBE", "SHOW", "SUMMARIZE"),
+)
+_BLANKS = "\ufeff \t\r\n\v\f"
 
-# Nodes that write, lock or command, at any depth: in PostgreSQL a WITH can contain an INSERT.
+# Nodes that write or lock, at any depth: in PostgreSQL a WITH can contain an INSERT.
 _REFUSED_NODES: dict[type[exp.Expr], str] = {
     exp.Insert: "INSERT",
     exp.Update: "UPDATE",
@@ -20,132 +26,104 @@ _REFUSED_NODES: dict[type[exp.Expr], str] = {
     exp.Merge: "MERGE",
     exp.Create: "CREATE",
     exp.Drop: "DROP",
-    exp.Command: "a command",
     exp.Into: "SELECT INTO",
     exp.Lock: "a row lock (FOR UPDATE or FOR SHARE)",
 }
-
-# Functions that read files, run text as SQL, reach other servers, change settings or state, take locks, or
-# stop other sessions. A read-only connection stops most of them too; this is the first of two walls.
-_REFUSED_PREFIXES = (
-    "dblink",
-    "http_",
-    "lo_",
-    "mysql_",
-    "parquet_",
-    "pg_advisory",
-    "pg_cancel",
-    "pg_create_",
-    "pg_drop_",
-    "pg_file_",
-    "pg_logical_",
-    "pg_ls_",
-    "pg_notify",
-    "pg_promote",
-    "pg_read_",
-    "pg_reload",
-    "pg_replication",
-    "pg_rotate",
-    "pg_sleep",
-    "pg_stat_file",
-    "pg_stat_reset",
-    "pg_switch",
-    "pg_terminate",
-    "pg_try_advisory",
-    "pg_wal_replay",
-    "postgres_",
-    "query_to_",
-    "read_",
-    "sqlite_",
-    "system$",
-    "table_to_",
-    "database_to_",
-    "schema_to_",
-    "cursor_to_",
-)
-_REFUSED_FUNCTIONS = frozenset(
-    {
-        "checkpoint",
-        "delta_scan",
-        "disable_logging",
-        "duckdb_secrets",
-        "enable_logging",
-        "external_query",
-        "force_checkpoint",
-        "getenv",
-        "glob",
-        "iceberg_scan",
-        "nextval",
-        "query",
-        "query_table",
-        "remote_query",
-        "set_config",
-        "setval",
-        "sniff_csv",
-        "truncate_duckdb_logs",
-        "which_secret",
-        "write_log",
-        "xpath_table",
-    }
-)
+# Functions of warehouses without a read-only mode: they reach outside, or stop what others do.
+_REFUSED_PREFIXES = ("http_", "read_", "system$")
+_REFUSED_FUNCTIONS = frozenset({"external_query", "remote_query", "nextval", "setval", "set_config"})
 
 
 class RefusedSqlError(Exception):
     """The text is not one SELECT that only reads; the message continues `The statement …`."""
 
 
-def parse_select(sql: str, dialect: str) -> exp.Query:
-    """The one SELECT in a text; WITH and UNION are fine.
+def calls(function: str) -> RefusedSqlError:
+    """The refusal of a function that does more than read tables."""
+    return RefusedSqlError(f"must only read tables, but calls {function}().")
+
+
+def one_select(sql: str, dialect: str) -> str:
+    """The text of the only statement, without the semicolon after it; comments stay.
 
     Raises:
-        RefusedSqlError: it does not parse, is not exactly one SELECT, or does more than read.
+        RefusedSqlError: there are more or none, or it begins as no query does.
     """
+    sql = sql.strip(_BLANKS)
+    tokens = tokens_of(sql, dialect)
+    if tokens is None:
+        return sql
+    ends = [token for token in tokens if token.token_type == TokenType.SEMICOLON]
+    statements = _count_statements(tokens)
+    if statements != 1:
+        raise RefusedSqlError(f"must be exactly one SELECT, but has {counted(statements, 'statement')}.")
+    for end in reversed(ends):
+        sql = sql[: end.start] + " " + sql[end.end + 1 :]
+    first = next(token for token in tokens if token.token_type != TokenType.SEMICOLON)
+    if first.text.upper() not in _FIRST_WORDS:
+        raise RefusedSqlError(f"must be a SELECT, but is {first.text.upper()}.")
+    return sql
+
+
+def tokens_of(sql: str, dialect: str) -> list[Token] | None:
+    """The tokens of a text, with their places in it; None if sqlglot cannot tell them apart."""
     try:
-        parsed = sqlglot.parse(sql, dialect=dialect)
-    except ParseError as error:
-        raise RefusedSqlError(f"does not parse as {dialect} SQL: {_first_error(error)}") from error
-    except SqlglotError as error:
-        raise RefusedSqlError(f"does not parse as {dialect} SQL: {error}.") from error
-    except RecursionError:
-        raise RefusedSqlError("is nested too deeply.") from None
-    # To sqlglot, a comment after the last semicolon is a statement.
-    statements = [each for each in parsed if each is not None and not isinstance(each, exp.Semicolon)]
-    if len(statements) != 1:
-        raise RefusedSqlError(f"must be exactly one SELECT, but has {counted(len(statements), 'statement')}.")
-    (query,) = statements
-    if not isinstance(query, _QUERIES):
-        raise RefusedSqlError(f"must be a SELECT, but is {_keyword(query)}.")
-    for node in query.walk():
-        _check(node)
-    return query
+        return list(sqlglot.tokenize(sql, dialect=dialect))
+    except SqlglotError:
+        return None
 
 
-def _check(node: exp.Expr) -> None:
-    for refused, name in _REFUSED_NODES.items():
-        if isinstance(node, refused):
-            raise RefusedSqlError(f"must only read, but contains {name}.")
-    if isinstance(node, exp.Func):
-        for name in _function_names(node):
-            if name.startswith(_REFUSED_PREFIXES) or name in _REFUSED_FUNCTIONS:
-                raise RefusedSqlError(f"must only read tables, but calls {name}().")
+def called_names(sql: str, dialect: str) -> set[str]:
+    """The names in front of an opening parenthesis, in lower case: all functions are among them.
+
+    Raises:
+        RefusedSqlError: sqlglot cannot find them.
+    """
+    tokens = tokens_of(sql, dialect)
+    if tokens is None:
+        raise RefusedSqlError("cannot be read: its quotes or comments do not end.")
+    names = set()
+    for before, name, after in zip([None, *tokens], tokens, tokens[1:], strict=False):
+        if after.token_type == TokenType.L_PAREN:
+            names.add(name.text.casefold())
+            # PostgreSQL spells the name `a` as U&"\0061".
+            if before is not None and before.token_type == TokenType.AMP and name.text.find("\\") >= 0:
+                raise calls(f'U&"{name.text}"')
+    return names
 
 
-def _function_names(node: exp.Func) -> list[str]:
-    """The names of a function; one that sqlglot has a class for has several."""
-    if isinstance(node, exp.Anonymous | exp.AnonymousAggFunc):
-        name = node.this
-        return [(name.name if isinstance(name, exp.Expr) else str(name)).casefold()]
-    return [name.casefold() for name in node.sql_names()]
+def parsed_select(sql: str, dialect: str) -> exp.Query | None:
+    """The syntax of a text; None if sqlglot cannot read it, which says nothing about the warehouse."""
+    try:
+        parsed = sqlglot.parse_one(sql, dialect=dialect)
+    except (SqlglotError, RecursionError):
+        return None
+    if not isinstance(parsed, exp.Query) or parsed.find(exp.Command):
+        return None
+    return parsed
 
 
-def _keyword(statement: exp.Expr) -> str:
-    word = statement.this if isinstance(statement, exp.Command) else statement.key
-    return str(word).upper()
+def refuse_writing(sql: str, dialect: str) -> None:
+    """Refuse what sqlglot recognises as writing or locking; raises RefusedSqlError."""
+    parsed = parsed_select(sql, dialect)
+    for node in parsed.walk() if parsed else ():
+        for refused, name in _REFUSED_NODES.items():
+            if isinstance(node, refused):
+                raise RefusedSqlError(f"must only read, but contains {name}.")
 
 
-def _first_error(error: ParseError) -> str:
-    """The first error of several, without sqlglot's terminal colours."""
-    if not error.errors:
-        return str(error)
-    first = error.errors[0]
-    return f"{first['description']} Line {first['line']}, column {first['col']}."
+def refuse_outreach(sql: str, dialect: str) -> None:
+    """Refuse functions by name, for warehouses that cannot be asked; raises RefusedSqlError."""
+    for name in sorted(called_names(sql, dialect)):
+        if name.startswith(_REFUSED_PREFIXES) or name in _REFUSED_FUNCTIONS:
+            raise calls(name)
+
+
+def _count_statements(tokens: list[Token]) -> int:
+    """The number of texts between semicolons that are not empty."""
+    count, is_empty = 0, True
+    for token in tokens:
+        is_end = token.token_type == TokenType.SEMICOLON
+        count += is_empty and not is_end
+        is_empty = is_end
+    return count

@@ -2,12 +2,15 @@
 
 from collections.abc import Iterator
 
+import duckdb
 from sqlglot import exp
 
 from dinmo_pipeline.config.declarations import Project
 from dinmo_pipeline.config.lineage import uses_of
+from dinmo_pipeline.segments.sources.duckdb_judge import tables_defined_in, tables_in
+from dinmo_pipeline.segments.sources.duckdb_source import SEALED
 from dinmo_pipeline.segments.sql.identifiers import split_table_name
-from dinmo_pipeline.segments.sql.statements import RefusedSqlError, parse_select
+from dinmo_pipeline.segments.sql.statements import RefusedSqlError, one_select, parsed_select
 
 TableId = tuple[str, ...]
 """The parts of a table's name in lower case: the same for every way of writing it."""
@@ -47,14 +50,25 @@ def tables_read(project: Project, segment_key: str) -> tuple[str, ...]:
 
 def _tables_of_sql(sql: str, dialect: str) -> Iterator[str]:
     try:
-        query = parse_select(sql, dialect)
-    except RefusedSqlError:
+        select = one_select(sql, dialect)
+        if dialect == "duckdb":
+            with duckdb.connect(":memory:", config=SEALED) as connection:
+                own = tables_defined_in(connection, select)
+                tables = list(tables_in(connection, select))
+        else:
+            query = parsed_select(select, dialect)
+            own = {cte.alias.casefold() for cte in query.find_all(exp.CTE)} if query else set()
+            named = query.find_all(exp.Table) if query else ()
+            tables = [
+                tuple(part.name for part in table.parts)
+                for table in named
+                if isinstance(table.this, exp.Identifier)  # not a function
+            ]
+    except (RefusedSqlError, duckdb.Error):
         return
-    own = {cte.alias.casefold() for cte in query.find_all(exp.CTE)}
-    for table in query.find_all(exp.Table):
-        is_function = not isinstance(table.this, exp.Identifier)
-        if not is_function and (table.db or table.name.casefold() not in own):
-            yield ".".join(_spelled(part.name) for part in table.parts)
+    for parts in tables:
+        if len(parts) > 1 or parts[0].casefold() not in own:
+            yield ".".join(map(_spelled, parts))
 
 
 def _spelled(part: str) -> str:

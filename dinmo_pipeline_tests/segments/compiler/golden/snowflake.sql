@@ -1,5 +1,7 @@
 -- churned
-SELECT CAST("t1"."email" AS VARCHAR) AS "identifier" FROM (WITH c AS (SELECT * FROM crm.customers) SELECT * FROM c WHERE id > 5) AS "t1";
+SELECT CAST("t1"."email" AS VARCHAR) AS "identifier" FROM (
+WITH c AS (SELECT * FROM crm.customers) SELECT * FROM c WHERE id > 5 -- old
+) AS "t1";
 
 -- listed
 SELECT CAST("t1"."email" AS VARCHAR) AS "identifier" FROM "analytics"."trialists" AS "t1";
@@ -98,4 +100,6 @@ SELECT CAST("t1"."email" AS VARCHAR) AS "identifier" FROM "crm"."customers" AS "
 SELECT CAST("t1"."email" AS VARCHAR) AS "identifier" FROM "crm"."customers" AS "t1" WHERE "t1"."id" IN (SELECT "t2"."customer_id" FROM "orders" AS "t2" WHERE EXISTS(SELECT 1 FROM (SELECT "t3"."order_id" AS "k1", "t3"."shop" AS "k2" FROM "lines" AS "t3" GROUP BY "t3"."order_id", "t3"."shop" HAVING COUNT(*) >= 2) AS "keys" WHERE "t2"."order_id" = "keys"."k1" AND "t2"."shop" = "keys"."k2"));
 
 -- in segment
-SELECT CAST("t1"."email" AS VARCHAR) AS "identifier" FROM "crm"."customers" AS "t1" WHERE "t1"."id" IN (SELECT "t2"."id" FROM (WITH c AS (SELECT * FROM crm.customers) SELECT * FROM c WHERE id > 5) AS "t2") AND NOT EXISTS(SELECT 1 FROM (SELECT "t3"."id" AS "k1" FROM "analytics"."trialists" AS "t3") AS "keys" WHERE "t1"."id" = "keys"."k1");
+SELECT CAST("t1"."email" AS VARCHAR) AS "identifier" FROM "crm"."customers" AS "t1" WHERE "t1"."id" IN (SELECT "t2"."id" FROM (
+WITH c AS (SELECT * FROM crm.customers) SELECT * FROM c WHERE id > 5 -- old
+) AS "t2") AND NOT EXISTS(SELECT 1 FROM (SELECT "t3"."id" AS "k1" FROM "analytics"."trialists" AS "t3") AS "keys" WHERE "t1"."id" = "keys"."k1");
