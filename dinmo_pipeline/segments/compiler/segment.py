@@ -24,7 +24,7 @@ from dinmo_pipeline.segments.compiler.related_rows import RelatedRows, follow
 from dinmo_pipeline.segments.errors import SourceError
 from dinmo_pipeline.segments.sources.opening import OpenSource
 from dinmo_pipeline.segments.sql.clock import Clock
-from dinmo_pipeline.segments.sql.columns import Table
+from dinmo_pipeline.segments.sql.columns import AMBIGUOUS, Table
 from dinmo_pipeline.segments.sql.identifiers import table_expression
 from dinmo_pipeline.segments.sql.key_sets import among, negated
 from dinmo_pipeline.segments.sql.statements import RefusedSqlError, one_select
@@ -75,6 +75,11 @@ class SegmentCompiler:
                 message = f"Its rows have no column {column!r}."
                 known = rows.table.columns
                 self._catalog.note_unknown(place, self._subject, message, column, known)
+                return None
+            if found.type is AMBIGUOUS:
+                message = f"Its SELECT returns several columns named {column!r}."
+                hint = f"Give the others another name, such as `AS other_{column}`."
+                self._catalog.note(Problem(place, self._subject, message, hint=hint))
                 return None
             return rows, found
         finally:

@@ -16,7 +16,7 @@ from dinmo_pipeline.segments.sources.redaction import without_values
 from dinmo_pipeline.segments.sources.stopping import Made, Stoppable
 from dinmo_pipeline.segments.sources.stream import with_source_errors
 from dinmo_pipeline.segments.sources.table_cache import TableCache
-from dinmo_pipeline.segments.sql.columns import ColumnType, Table, column_type_of_sql
+from dinmo_pipeline.segments.sql.columns import ColumnType, Table, by_name, column_type_of_sql
 from dinmo_pipeline.segments.sql.identifiers import (
     look_up,
     split_table_name,
@@ -76,8 +76,10 @@ class DuckDBSource(TableCache):
 
     def query_columns(self, sql: str) -> Mapping[str, ColumnType]:
         """The columns of a SELECT, in order; DuckDB binds it and runs nothing."""
-        described = self._rows(f"DESCRIBE {select_from(sql)}")
-        return {name: column_type_of_sql(type_, DIALECT) for name, type_, *_ in described}
+        # DuckDB renames the second of two equal names in a subquery, and would read the first.
+        names = [name for name, *_ in self._rows(f"DESCRIBE {sql}")]
+        types = [column_type_of_sql(row[1], DIALECT) for row in self._rows(f"DESCRIBE {select_from(sql)}")]
+        return by_name(zip(names, types, strict=True))
 
     def batches(self, sql: str) -> pa.RecordBatchReader:
         """The rows of a SELECT, streamed; the reader has a cursor of its own until it is read."""

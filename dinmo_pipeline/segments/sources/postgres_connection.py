@@ -80,6 +80,7 @@ class PostgresConnection(AdbcConnection):
         self._close_cursor()
         cursor = self._connection.cursor()
         try:
+            cursor.execute("ROLLBACK")  # or the refusal of an earlier text would refuse this one
             cursor.adbc_execute_schema(select)
         except adbc_driver_manager.Error as error:
             raise self._refused(error) from None

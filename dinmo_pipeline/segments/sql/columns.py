@@ -1,7 +1,7 @@
 """The columns a source really has, by the few kinds that conditions distinguish."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
@@ -67,6 +67,17 @@ class Table:
     columns: Mapping[str, ColumnType]
 
 
+AMBIGUOUS = ColumnType("other", "the name of several columns")
+
+
+def by_name(columns: Iterable[tuple[str, ColumnType]]) -> dict[str, ColumnType]:
+    """Columns in order; a name that a SELECT gives to several of them is `AMBIGUOUS`."""
+    named: dict[str, ColumnType] = {}
+    for name, type_ in columns:
+        named[name] = AMBIGUOUS if name in named else type_
+    return named
+
+
 _Type = exp.DataType.Type
 _TEXTS_AFTER_CAST = {_Type.UUID, _Type.ENUM}
 # The first match counts: sqlglot's REAL_TYPES include the floating-point ones.
@@ -127,7 +138,7 @@ _POSTGRES_TEXTS = ("", "text", "varchar")
 
 def columns_of_arrow(schema: pa.Schema) -> dict[str, ColumnType]:
     """The columns of a remote source's Arrow result, in order."""
-    return {field.name: _column_type_of_arrow(field) for field in schema}
+    return by_name((field.name, _column_type_of_arrow(field)) for field in schema)
 
 
 def _column_type_of_arrow(field: pa.Field) -> ColumnType:
