@@ -11,19 +11,24 @@ class Ticks:
 
     definitions: dg.Definitions
     instance: dg.DagsterInstance
-    _cursors: dict[str, str | None] = field(default_factory=dict)
+    cursors: dict[str, str | None] = field(default_factory=dict)
 
     def tick(self, name: str = "tag_changes_sensor") -> tuple[list[str | None], str | None]:
         """Evaluate a sensor; the activations it requests runs for, and its skip message."""
+        requests, skip_message = self.requests(name)
+        return [request.partition_key for request in requests], skip_message
+
+    def requests(self, name: str) -> tuple[list[dg.RunRequest], str | None]:
+        """Evaluate a sensor; the runs it requests, and its skip message."""
         sensor = self.definitions.resolve_sensor_def(name)
         resources = self.definitions.resources or {}
         with dg.build_sensor_context(
             instance=self.instance,
-            cursor=self._cursors.get(name),
+            cursor=self.cursors.get(name),
             definitions=self.definitions,
             resources={key: resources[key] for key in sensor.required_resource_keys},
         ) as context:
             result = sensor.evaluate_tick(context)
-        self._cursors[name] = result.cursor
+        self.cursors[name] = result.cursor
         assert result.cursor
-        return [request.partition_key for request in result.run_requests or ()], result.skip_message
+        return list(result.run_requests or ()), result.skip_message

@@ -205,7 +205,12 @@ def _intercom_tags(project: Project, partitions: dg.PartitionsDefinition[str]) -
         carried_out = checks.changes_carried_out(result, stuck)
         if result.status != "ok":
             yield carried_out
-            raise failure_of(context.partition_key, summary(context.partition_key, result), metadata)
+            raise failure_of(
+                context.partition_key,
+                summary(context.partition_key, result),
+                metadata,
+                is_transient=result.is_transient,
+            )
         yield dg.MaterializeResult(
             metadata={**metadata, **description_metadata(resource.declared())},
             check_results=[carried_out, checks.match_rate(result)],

@@ -26,10 +26,8 @@ from dinmo_pipeline.orchestration.resources import (
 )
 from dinmo_pipeline.orchestration.runs.console import console
 from dinmo_pipeline.orchestration.schedules import build_schedules
-from dinmo_pipeline.orchestration.sensors.staleness import (
-    build_staleness_check,
-    build_staleness_sensor,
-)
+from dinmo_pipeline.orchestration.sensors.retries import build_retries_sensors
+from dinmo_pipeline.orchestration.sensors.staleness import build_staleness_check, build_staleness_sensor
 from dinmo_pipeline.orchestration.sensors.tag_changes import build_sensor
 from dinmo_pipeline.orchestration.sensors.upstream import build_upstream_sensors
 
@@ -44,12 +42,13 @@ def build_definitions(project: Project, environment: Mapping[str, str]) -> dg.De
         schedules=list(build_schedules(project.activations.values())),
         sensors=[
             build_sensor(enabled, StateResource(database=project.state.database)),
-            build_staleness_sensor(project.activations.values()),
+            *build_retries_sensors(project.activations),
+            build_staleness_sensor(project),
             *build_upstream_sensors(project),
-            *([build_alerts_sensor(project.activations)] if project.alerts else []),
+            *([build_alerts_sensor(project)] if project.alerts else []),
         ],
         asset_checks=[
-            build_staleness_check(project.activations, partitions),
+            build_staleness_check(project, partitions),
             build_drift_check(project, partitions),
         ],
         resources=_resources(project, environment),

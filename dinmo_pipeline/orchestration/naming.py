@@ -47,3 +47,8 @@ def schedule_name(activation: str) -> str:
 def reconciliation_name(activation: str) -> str:
     """`vip_customers_reconciliation`: no `schedule_name` of another activation."""
     return f"{activation}_reconciliation"
+
+
+def retries_name(job: str) -> str:
+    """`sync_membership_retries`."""
+    return f"{job}_retries"

@@ -135,14 +135,18 @@ def _reconciled(context: dg.OpExecutionContext, project: Project, config: Reconc
         )
     hand_over(found)
     if found.status == "failed":
-        raise failure_of(activation.key, found.reason or "failed", _metadata(found))
+        raise failure_of(
+            activation.key, found.reason or "failed", _metadata(found), is_transient=found.is_transient
+        )
     return found
 
 
 def _metadata(found: Reconciled) -> dict[str, Any]:
     """The numbers that `dinmo reconcile --json` prints."""
     return {
-        name: value for name, value in asdict(found).items() if name != "activation" and value is not None
+        name: value
+        for name, value in asdict(found).items()
+        if name not in ("activation", "is_transient") and value is not None
     }
 
 

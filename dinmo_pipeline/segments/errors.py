@@ -2,6 +2,7 @@
 
 Exception
 ├── SourceError           the source cannot be opened, or refuses a statement
+│   ├── SourceUnavailableError  it does not answer at present
 │   ├── MissingTableError the source has no such table
 │   └── TimeLimitError    the source did not answer in time, and was stopped
 └── SegmentError          a declared segment does not fit the source; all its problems at once
@@ -18,6 +19,10 @@ _MAX_NAMES_SUGGESTED = 3
 
 class SourceError(Exception):
     """The source cannot be opened or refuses a statement; the text never holds its URI."""
+
+
+class SourceUnavailableError(SourceError):
+    """The source does not answer at present: the same may succeed later."""
 
 
 class MissingTableError(SourceError):

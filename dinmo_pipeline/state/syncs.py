@@ -52,13 +52,15 @@ _NUMBERS = tuple(field.name for field in fields(SyncNumbers))
 class SyncResult:
     """How a sync ended: a row of `dinmo.syncs`.
 
-    `reason` is a sentence for a person, unless the sync is ok; `hold_reason` is set when it is held.
+    `reason` is a sentence for a person, unless the sync is ok; `hold_reason` is set when it is held. A failed
+    sync `is_transient` if the same may succeed later; that is not stored.
     """
 
     status: SyncStatus
     reason: str | None = None
     hold_reason: HoldReason | None = None
     numbers: SyncNumbers = SyncNumbers()
+    is_transient: bool = False
 
 
 def start_sync(

@@ -78,9 +78,8 @@ def reconcile(
 
 def as_object(result: Any) -> dict[str, Any]:
     """A result as `--json` prints it: without its activation, and without an empty reason."""
-    values = asdict(result)
-    del values["activation"]
-    return {key: value for key, value in values.items() if key != "reason" or value}
+    left_out = {"activation", "is_transient", *(() if result.reason else ("reason",))}
+    return {key: value for key, value in asdict(result).items() if key not in left_out}
 
 
 def _print(found: "dict[str, Reconciled]") -> None:

@@ -140,6 +140,11 @@ class Activation:
         return self.enabled and self.schedule not in (MANUAL, AFTER_UPSTREAM)
 
     @property
+    def is_automatic(self) -> bool:
+        """Whether it is launched without a person: by a cron schedule, or after its upstream assets."""
+        return self.is_scheduled or self.follows_upstream
+
+    @property
     def is_reconciled(self) -> bool:
         """Whether a cron schedule reconciles it."""
         return self.enabled and self.reconciliation.schedule != MANUAL

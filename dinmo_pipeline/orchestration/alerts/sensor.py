@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 from dagster import DagsterEventType as Event
 
-from dinmo_pipeline.config.declarations import Activation
+from dinmo_pipeline.config.declarations import Activation, Project
 from dinmo_pipeline.orchestration import naming
 from dinmo_pipeline.orchestration.alerts.troubles import Trouble, as_message, news
 from dinmo_pipeline.orchestration.alerts.verdict import (
@@ -27,8 +27,8 @@ from dinmo_pipeline.orchestration.alerts.verdict import (
 from dinmo_pipeline.orchestration.metadata import CHANGES_TO_APPLY, number_in
 from dinmo_pipeline.orchestration.resources import AlertsResource
 from dinmo_pipeline.orchestration.runs.errors import failure_metadata, summary_of, was_interrupted
-from dinmo_pipeline.orchestration.runs.lifecycle import PARTITION_TAG
-from dinmo_pipeline.orchestration.sensors.staleness import staleness_of
+from dinmo_pipeline.orchestration.runs.lifecycle import finished_runs
+from dinmo_pipeline.orchestration.sensors.staleness import Observer
 
 INTERVAL_SECONDS = 60
 # Each tick looks at these runs again, since clocks differ; none is judged twice.
@@ -51,8 +51,9 @@ class Standing:
     kinds: Sequence[str] = ()
 
 
-def build_alerts_sensor(activations: Mapping[str, Activation]) -> dg.SensorDefinition:
+def build_alerts_sensor(project: Project) -> dg.SensorDefinition:
     """The sensor; it needs the `alerts` resource."""
+    activations = project.activations
 
     @dg.sensor(
         name=naming.ALERTS_SENSOR,
@@ -65,13 +66,16 @@ def build_alerts_sensor(activations: Mapping[str, Activation]) -> dg.SensorDefin
     def alerts_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         now = datetime.now(UTC)
         since, before = _read_cursor(context.cursor, now)
-        runs = _finished_runs(context.instance, activations, since)
+        runs = finished_runs(context.instance, activations, since, _FINISHED)
+        observer = Observer(project, context.instance)
         lines, after = [], {}
         for activation in activations.values():
             standing = before.get(activation.key, Standing())
-            troubles, as_of = _judged(context.instance, standing, runs.get(activation.key, ()))
+            troubles, as_of = _judged(
+                context.instance, standing, runs.get(activation.key, [])[-MAX_RUNS_PER_TICK:]
+            )
             if Trouble.BEHIND in standing.kinds or not troubles:
-                troubles |= _behind(context.instance, activation, now)
+                troubles |= _behind(observer, activation, now)
             line = news(f"{activation.key} (tag {activation.name!r})", standing.kinds, troubles)
             lines += [line] if line else []
             after[activation.key] = Standing(as_of, tuple(troubles))
@@ -120,23 +124,10 @@ def _finding(event: dg.DagsterEvent) -> Finding | None:
     return TagsApplied() if asset == naming.INTERCOM_TAGS else None
 
 
-def _finished_runs(
-    instance: dg.DagsterInstance, activations: Iterable[str], since: datetime
-) -> dict[str, list[dg.RunRecord]]:
-    """The newest runs that finished since then, by activation, oldest first."""
-    records = instance.get_run_records(
-        dg.RunsFilter(statuses=_FINISHED, tags={PARTITION_TAG: list(activations)}, updated_after=since)
-    )
-    runs: dict[str, list[dg.RunRecord]] = {}
-    for record in sorted(records, key=lambda record: record.end_time or 0.0):
-        runs.setdefault(record.dagster_run.tags[PARTITION_TAG], []).append(record)
-    return {activation: finished[-MAX_RUNS_PER_TICK:] for activation, finished in runs.items()}
-
-
-def _behind(instance: dg.DagsterInstance, activation: Activation, now: datetime) -> dict[str, str]:
-    if not activation.is_scheduled:
+def _behind(observer: Observer, activation: Activation, now: datetime) -> dict[str, str]:
+    if not activation.is_automatic:
         return {}
-    found = staleness_of(instance, activation, now)
+    found = observer.staleness_of(activation, now)
     return {Trouble.BEHIND: found.description} if found.stale else {}
 
 

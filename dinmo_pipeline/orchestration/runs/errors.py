@@ -6,14 +6,26 @@ from typing import Any
 
 import dagster as dg
 
+from dinmo_pipeline.intercom.errors import UnavailableError
+from dinmo_pipeline.segments.errors import SourceUnavailableError
+from dinmo_pipeline.state.errors import StateBusyError
+
+TRANSIENT_ERRORS = (SourceUnavailableError, StateBusyError, UnavailableError)
+"""Errors, with those derived from them, after which the same run may succeed later."""
+
 _INTERRUPTED = dg.DagsterExecutionInterruptedError.__name__
 _SUMMARY = "summary"
+_IS_TRANSIENT = "is_transient"
 
 
-def failure_of(activation: str, summary: str, metadata: Mapping[str, Any]) -> dg.Failure:
+def failure_of(
+    activation: str, summary: str, metadata: Mapping[str, Any], *, is_transient: bool
+) -> dg.Failure:
     """The error that ends a run of an activation; its metadata holds the `summary` by itself, too."""
     return dg.Failure(
-        f"{activation}: {summary}", metadata={_SUMMARY: summary, **metadata}, allow_retries=False
+        f"{activation}: {summary}",
+        metadata={_SUMMARY: summary, _IS_TRANSIENT: is_transient, **metadata},
+        allow_retries=False,
     )
 
 
@@ -26,6 +38,31 @@ def failure_metadata(events: Iterable[dg.DagsterEvent]) -> dict[str, Any]:
 def was_interrupted(events: Iterable[dg.DagsterEvent]) -> bool:
     """Whether a person, or SIGTERM, ended the run."""
     return any(error.cls_name == _INTERRUPTED for error in _errors_of(events))
+
+
+def is_transient(events: Sequence[dg.DagsterEvent]) -> bool:
+    """Whether a failed run may succeed when it is repeated: it was killed, or its error is transient."""
+    errors = list(_errors_of(events))
+    if not errors:
+        return True
+    found = failure_metadata(events).get(_IS_TRANSIENT)
+    return bool(found) if found is not None else any(map(_is_transient, errors))
+
+
+def _is_transient(error: Any) -> bool:
+    names = {name for kind in TRANSIENT_ERRORS for name in _names(kind)}
+    while error:
+        if error.cls_name in names:
+            return True
+        error = error.cause
+    return False
+
+
+def _names(kind: type[Exception]) -> Iterator[str]:
+    """The names of a class and of those derived from it: Dagster keeps only names."""
+    yield kind.__name__
+    for derived in kind.__subclasses__():
+        yield from _names(derived)
 
 
 def error_of(events: Iterable[dg.DagsterEvent]) -> str:

@@ -21,7 +21,7 @@ from dinmo_pipeline.segments.compiler.comparisons import field_test
 from dinmo_pipeline.segments.compiler.measures import MeasureCompiler
 from dinmo_pipeline.segments.compiler.mismatches import MismatchError
 from dinmo_pipeline.segments.compiler.related_rows import RelatedRows, follow
-from dinmo_pipeline.segments.errors import SourceError
+from dinmo_pipeline.segments.errors import SourceError, SourceUnavailableError
 from dinmo_pipeline.segments.sources.opening import OpenSource
 from dinmo_pipeline.segments.sql.clock import Clock
 from dinmo_pipeline.segments.sql.columns import AMBIGUOUS, Table
@@ -112,6 +112,8 @@ class SegmentCompiler:
         except RefusedSqlError as error:
             self._note(segment.place, f"Its SQL {error}")
             return None
+        except SourceUnavailableError:
+            raise
         except SourceError as error:
             self._note(segment.place, f"Its SQL does not run. {error}")
             return None

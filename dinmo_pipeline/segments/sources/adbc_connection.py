@@ -11,6 +11,7 @@ import pyarrow as pa
 from dinmo_pipeline.segments.errors import SourceError
 from dinmo_pipeline.segments.sources.redaction import without_values
 from dinmo_pipeline.segments.sources.stream import with_source_errors
+from dinmo_pipeline.segments.sources.unavailable import source_error
 from dinmo_pipeline.segments.sql.columns import ColumnType, columns_of_arrow
 from dinmo_pipeline.segments.sql.statements import refuse_outreach
 
@@ -80,7 +81,9 @@ class AdbcConnection:
     def _refused(self, error: adbc_driver_manager.Error) -> SourceError:
         text = str(error).partition("Query was:")[0].strip()
         state = f" (SQLSTATE {error.sqlstate})" if error.sqlstate else ""
-        return SourceError(f"{self._title} refused the statement: {without_values(text)}{state}")
+        return source_error(
+            f"{self._title} refused the statement: {without_values(text)}{state}", error.sqlstate
+        )
 
 
 def connect_snowflake(uri: str) -> AdbcConnection:

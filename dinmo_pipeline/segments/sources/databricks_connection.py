@@ -10,6 +10,7 @@ from databricks import sql as databricks_sql
 from dinmo_pipeline.segments.errors import SourceError
 from dinmo_pipeline.segments.sources.redaction import without_values
 from dinmo_pipeline.segments.sources.stream import with_source_errors
+from dinmo_pipeline.segments.sources.unavailable import source_error
 from dinmo_pipeline.segments.sql.columns import ColumnType, columns_of_arrow
 from dinmo_pipeline.segments.sql.statements import refuse_outreach
 
@@ -67,7 +68,7 @@ class DatabricksConnection:
             self._cursor.execute(sql)
         except databricks_sql.Error as error:
             reason = without_values(str(error))
-            raise SourceError(f"Databricks refused the statement: {reason}") from None
+            raise source_error(f"Databricks refused the statement: {reason}") from None
         return self._cursor
 
 

@@ -10,7 +10,7 @@ import duckdb
 import pyarrow as pa
 from sqlglot import exp
 
-from dinmo_pipeline.segments.errors import MissingTableError, SourceError
+from dinmo_pipeline.segments.errors import MissingTableError, SourceError, SourceUnavailableError
 from dinmo_pipeline.segments.sources.duckdb_judge import judge_select
 from dinmo_pipeline.segments.sources.redaction import without_values
 from dinmo_pipeline.segments.sources.stopping import Made, Stoppable
@@ -163,7 +163,7 @@ def open_duckdb_file(
         SourceError: the file does not exist, is not a DuckDB file, or stayed busy.
     """
     if not path.is_file():
-        raise SourceError(f"The source's DuckDB file {path} does not exist.")
+        raise SourceUnavailableError(f"The source's DuckDB file {path} does not exist.")
     connection = _connect_when_free(path, wait_seconds, on_wait)
     seal(connection)
     with closing(DuckDBSource(connection, timeout_seconds)) as source:
@@ -182,7 +182,7 @@ def _connect_when_free(
             if not _is_busy(error):
                 raise SourceError(f"DuckDB cannot open the source {path}: {error}") from error
             if time.monotonic() >= deadline:
-                raise SourceError(
+                raise SourceUnavailableError(
                     f"Another program (dbt, a DuckDB shell) is still writing the source {path} after"
                     f" {wait_seconds:g} s. Nothing was changed. Run this again when it has finished, or let"
                     f" it write another file: {error}"

@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterator
 
 import pyarrow as pa
 
-from dinmo_pipeline.segments.errors import SourceError
 from dinmo_pipeline.segments.sources.redaction import without_values
+from dinmo_pipeline.segments.sources.unavailable import source_error
 
 
 def with_source_errors(
@@ -21,7 +21,7 @@ def with_source_errors(
             yield from reader
         except (pa.ArrowException, OSError) as error:
             # Not chained: the driver's text may quote a member's value, and so would its traceback.
-            raise SourceError(f"{title} failed while sending rows: {without_values(str(error))}") from None
+            raise source_error(f"{title} failed while sending rows: {without_values(str(error))}") from None
         finally:
             # DuckDB 1.5 hangs when a file is opened again while a reader whose query failed is still open.
             reader.close()

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 
-from dinmo_pipeline.segments.errors import SourceError, TimeLimitError
+from dinmo_pipeline.segments.errors import SourceError, SourceUnavailableError, TimeLimitError
 from dinmo_pipeline.segments.sources.remote_source import Connection, RemoteSource, RemoteType
 from dinmo_pipeline.segments.sources.stopping import Stoppable
 
@@ -57,37 +57,43 @@ def open_remote(type_: RemoteType, uri: str, timeout_seconds: float) -> Iterator
         # A server that does not answer is waited for in a thread, where it can be given up.
         connection = Stoppable(lambda: None, timeout_seconds).run(lambda: connect(uri))
     except TimeLimitError as error:
-        raise SourceError(f"{warehouse.title} did not answer within {error.limit}.") from None
+        message = f"{warehouse.title} did not answer within {error.limit}."
+        raise SourceUnavailableError(message) from None
     except SourceError:
         raise
     except Exception as error:  # noqa: BLE001  # each driver has errors of its own
         # Neither the driver's text nor its traceback is passed on: both may quote the URI.
-        raise SourceError(f"{warehouse.title} cannot be reached: {_reason(str(error))}") from None
+        raise _unreachable(warehouse.title, str(error)) from None
     with closing(RemoteSource(type_, connection, timeout_seconds)) as source:
         yield source
 
 
-_REASONS = (
+_REJECTIONS = (
     (
         r"password authentication failed|incorrect username or password|invalid.*token|401",
         "it rejects the credentials",
     ),
-    (
-        r"could not translate host name|no such host|name or service",
-        "the host of the URI is unknown",
-    ),
-    (r"connection refused", "no server listens on the host and port of the URI"),
-    (r"timeout|timed out", "it does not answer in time"),
     (r"no pg_hba.conf entry", "it does not accept this user from this machine"),
     (r"(role|database) .* does not exist", "it has no such user or database"),
-    (r"ssl|tls|certificate", "the encrypted connection fails"),
+    (r"certificate", "the encrypted connection fails"),
+)
+_TRANSIENT_REASONS = (
+    (r"could not translate host name|no such host|name or service", "the host of the URI is unknown"),
+    (r"connection refused", "no server listens on the host and port of the URI"),
+    (r"timeout|timed out", "it does not answer in time"),
+    (r"starting up|shutting down|recovery", "it is starting or shutting down"),
+    (r"too many (clients|connections)|connection slots", "it has no free connection"),
+    (r"closed the connection|connection reset", "it closed the connection"),
+    (r"ssl|tls", "the encrypted connection fails"),
     (r"no such file", "no server listens on the socket of the URI"),
 )
+_NOT_VALID = "the URI is not valid, or the server is of another kind (see docs/reference/sources.md)"
 
 
-def _reason(text: str) -> str:
+def _unreachable(title: str, text: str) -> SourceError:
     """Why a connection failed, in our own words: the driver's may quote part of the URI."""
-    for pattern, reason in _REASONS:
-        if re.search(pattern, text, re.IGNORECASE | re.DOTALL):
-            return reason
-    return "the URI is not valid, or the server is of another kind (see docs/reference/sources.md)"
+    for kind, reasons in ((SourceError, _REJECTIONS), (SourceUnavailableError, _TRANSIENT_REASONS)):
+        for pattern, reason in reasons:
+            if re.search(pattern, text, re.IGNORECASE | re.DOTALL):
+                return kind(f"{title} cannot be reached: {reason}")
+    return SourceError(f"{title} cannot be reached: {_NOT_VALID}")

@@ -123,12 +123,12 @@ def _attempt(session: Session, *, allow_large_removal: bool, expected_changes: s
     try:
         tag = current_tag(session)
     except IntercomError as error:
-        return _Attempt(_compare(session), Failed(str(error)))
+        return _Attempt(_compare(session), Failed.by(error))
     unresolved = _compare(session)
     try:
         comparison = _look_up_unknown(session, tag, unresolved)
     except IntercomError as error:
-        return _Attempt(unresolved, Failed(str(error)))
+        return _Attempt(unresolved, Failed.by(error))
     hold = reason_to_hold(comparison.changes, comparison.readings, session.activation.guards, looked=True)
     if hold and not allow_large_removal:
         return _Attempt(comparison, hold)
@@ -178,9 +178,10 @@ def _change_tags(session: Session, tag: Tag | None, changes: ChangeSet) -> Faile
         if tag is not None:
             _tag_and_untag(session, tag, changes)
     except TagVanishedError:
-        return Failed("The tag was deleted in Intercom during the sync. The next sync will create it again.")
+        reason = "The tag was deleted in Intercom during the sync. The next sync will create it again."
+        return Failed(reason, is_transient=True)
     except IntercomError as error:
-        return Failed(str(error))
+        return Failed.by(error)
     return None
 
 

@@ -60,6 +60,7 @@ class Reconciled:
         repaired: were missing or unexpected, and are right now.
         api_calls: calls to Intercom.
         seconds: how long it took.
+        is_transient: it failed, and the same may succeed later.
     """
 
     activation: str
@@ -73,6 +74,7 @@ class Reconciled:
     repaired: int = 0
     api_calls: int = 0
     seconds: float = 0.0
+    is_transient: bool = False
 
 
 def reconcile(
@@ -100,9 +102,11 @@ def reconcile(
         try:
             found = _reconcile(session, stage, repair=repair, recent=recent)
         except TagVanishedError:
-            found = Reconciled(key, "failed", "The tag was deleted in Intercom during the run.")
+            reason = "The tag was deleted in Intercom during the run."
+            found = Reconciled(key, "failed", reason, is_transient=True)
         except IntercomError as error:
-            found = Reconciled(key, "failed", str(error))
+            is_transient = isinstance(error, UnavailableError)
+            found = Reconciled(key, "failed", str(error), is_transient=is_transient)
         return replace(
             found,
             api_calls=session.intercom.calls - calls_before,

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from dinmo_pipeline.intercom.errors import IntercomError, UnavailableError
 from dinmo_pipeline.state.changes import ChangeSet
 from dinmo_pipeline.state.syncs import LoggedOutcomes, SyncNumbers, SyncResult
 from dinmo_pipeline.sync.guards.holds import Hold, remedy
@@ -10,9 +11,18 @@ from dinmo_pipeline.text.wording import counted
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """A sync that could not be carried through, and why, in a sentence."""
+    """A sync that could not be carried through, and why, in a sentence.
+
+    The same sync may succeed later if it is transient.
+    """
 
     reason: str
+    is_transient: bool = False
+
+    @classmethod
+    def by(cls, error: IntercomError) -> "Failed":
+        """The failure that an error of Intercom causes."""
+        return cls(str(error), isinstance(error, UnavailableError))
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +76,7 @@ def sync_result(numbers: SyncNumbers, stopped: Hold | Failed | None, max_failed_
     if isinstance(stopped, Hold):
         return SyncResult("held", stopped.sentence, stopped.reason, numbers)
     if stopped:
-        return SyncResult("failed", stopped.reason, numbers=numbers)
+        return SyncResult("failed", stopped.reason, numbers=numbers, is_transient=stopped.is_transient)
     unsuccessful, wanted = numbers.failed + numbers.pending, numbers.entered + numbers.left
     if unsuccessful <= wanted * max_failed_share:
         return SyncResult("ok", numbers=numbers)
@@ -74,7 +84,7 @@ def sync_result(numbers: SyncNumbers, stopped: Hold | Failed | None, max_failed_
         f"{unsuccessful:,} of {counted(wanted, 'change')} failed or had no definite answer;"
         f" max_failed_share allows {max_failed_share:.0%}. `dinmo.change_log` has the reason for each."
     )
-    return SyncResult("failed", reason, numbers=numbers)
+    return SyncResult("failed", reason, numbers=numbers, is_transient=numbers.pending > 0)
 
 
 def summary(activation: str, result: SyncResult) -> str:

@@ -1,11 +1,15 @@
 """Lineage: dbt-like assets upstream of the membership, and activations that follow them."""
 
+from datetime import UTC, datetime, timedelta
+
 import dagster as dg
 import duckdb
 import pytest
 
+from dinmo_pipeline.config import load_project
 from dinmo_pipeline.config.models import OWN_ASSETS
 from dinmo_pipeline.orchestration import naming
+from dinmo_pipeline.orchestration.sensors.staleness import Observer
 from dinmo_pipeline.orchestration.sensors.upstream import Newest, decide
 from dinmo_pipeline_tests.ticking import Ticks
 
@@ -72,6 +76,7 @@ class Dagster:
         self.company = company
         self.upstream = upstream
         self.definitions = company.definitions()
+        self.project = load_project(company.declarations)
         self.instance = company.instance
         self.ticks = Ticks(self.definitions, self.instance)
 
@@ -201,6 +206,38 @@ def test_who_follows_upstream_has_no_schedule_and_without_them_there_is_no_senso
     sensors = {sensor.name for sensor in shop.company.definitions().sensors}
     assert "tag_changes_sensor" in sensors
     assert "upstream_sensor" not in sensors
+
+
+def test_an_activation_is_behind_its_upstream_an_hour_after_a_table_was_built(shop):
+    """Until a sync that began afterwards has applied its changes; a failed one does not count."""
+    activations = {key: shop.project.activations[key] for key in ("buyers", "french")}
+
+    def behind(hours):
+        now = datetime.now(UTC) + timedelta(hours=hours)
+        observer = Observer(shop.project, shop.instance)
+        found = {key: observer.staleness_of(each, now) for key, each in activations.items()}
+        return {key: each.description for key, each in found.items() if each.stale}
+
+    shop.build(CUSTOMERS, ORDERS)
+    assert behind(9) == {}, "never launched, so nobody knows whether it should have been"
+    shop.run("sync_membership", "french")
+    assert behind(0.9) == {}
+    (sentence,) = behind(1.1).values()
+    assert sentence.startswith("Behind its upstream assets since ")
+    assert sentence.endswith("runs of french, and check that the sensors are running.")
+    shop.run("apply_tag_changes", "french")
+    assert behind(9) == {}
+    shop.run("sync_membership", "french")
+    assert behind(9) == {}, "nothing was left to apply"
+    shop.build(ORDERS)
+    assert behind(9) == {}, "it does not read that table"
+    shop.build(CUSTOMERS)
+    assert list(behind(1.1)) == ["french"]
+    definitions = shop.definitions
+    sensor = definitions.resolve_sensor_def("staleness_sensor")
+    with dg.build_sensor_context(instance=shop.instance, definitions=definitions) as context:
+        evaluated = [event.partition for event in sensor.evaluate_tick(context).asset_events]
+    assert evaluated == ["buyers", "french", "belgians"]
 
 
 def test_segments_without_upstream_have_none(company):

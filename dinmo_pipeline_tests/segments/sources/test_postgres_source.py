@@ -4,9 +4,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
-from dinmo_pipeline.segments import MissingTableError, SourceError, open_source
+from dinmo_pipeline.segments import MissingTableError, OpenSource, SourceError, open_source
+from dinmo_pipeline.segments.errors import SourceUnavailableError
 from dinmo_pipeline_tests.segments.declaring import field, listed, model, postgres, project, segment
 from dinmo_pipeline_tests.segments.engines import PostgresEngine
 from dinmo_pipeline_tests.segments.reading import members
@@ -90,6 +92,34 @@ def test_a_failed_connection_says_why_and_keeps_the_uri_to_itself(uri: str, reas
     assert error.__suppress_context__
     assert "s3" not in str(error)
     assert "cret" not in str(error)
+
+
+def test_a_connection_that_the_server_ends_is_a_transient_error(postgres_engine: PostgresEngine) -> None:
+    """While rows stream, before a statement, and while a segment is compiled."""
+    end_all = (
+        "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
+        " WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'"
+    )
+    postgres_engine.run("CREATE TABLE people (id INT)")
+
+    def half_read(source: OpenSource) -> pa.RecordBatchReader:
+        rows = source.batches("SELECT CAST(n AS TEXT) AS id FROM generate_series(1, 10000000) AS g(n)")
+        rows.read_next_batch()
+        return rows
+
+    with postgres_engine.open() as source:
+        rows = half_read(source)
+        postgres_engine.run(end_all)
+        with pytest.raises(SourceUnavailableError):
+            rows.read_all()
+    with postgres_engine.open() as source:
+        postgres_engine.run(end_all)
+        with pytest.raises(SourceUnavailableError):
+            source.count("SELECT 1")
+    with postgres_engine.open() as source:
+        postgres_engine.run(end_all)
+        with pytest.raises(SourceUnavailableError):
+            members(source, project(segment("s", "SELECT id FROM people")), "s")
 
 
 def test_an_unknown_user_is_named_as_the_reason(postgres_uri: str) -> None:

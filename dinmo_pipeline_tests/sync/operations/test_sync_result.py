@@ -1,5 +1,7 @@
 """How a sync ended is decided once, from what stopped it and from the outcomes of its changes."""
 
+from dataclasses import replace
+
 import pytest
 
 from dinmo_pipeline.state.changes import ChangeSet
@@ -90,7 +92,10 @@ def test_a_larger_share_of_failed_changes_fails_the_sync():
         "2 of 20 changes failed or had no definite answer; max_failed_share allows 5%. `dinmo.change_log`"
         " has the reason for each.",
         numbers=NUMBERS,
+        is_transient=True,
     )
+    refused = replace(NUMBERS, failed=NUMBERS.failed + NUMBERS.pending, pending=0)
+    assert not sync_result(refused, None, 0.05).is_transient, "Intercom refuses the same again"
 
 
 @pytest.mark.parametrize(
