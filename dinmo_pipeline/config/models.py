@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from dinmo_pipeline.config.declarations import Join, Model, Relation
+from dinmo_pipeline.config.field_formats import FIELDS, read_fields
 from dinmo_pipeline.config.strict_yaml.keys import KEY_PATTERN, check_key, named
 from dinmo_pipeline.config.strict_yaml.kinds import LINE, InvalidValueError, Kind, any_node, list_of
 from dinmo_pipeline.config.strict_yaml.nodes import MapNode, Node, kind_of
@@ -90,7 +91,7 @@ RELATIONS = Setting(
     "Named ways to the rows of other models.",
 )
 UPSTREAM = Setting("upstream", list_of(UPSTREAM_KEY), "Dagster assets that fill the table, as raw/orders.")
-MODEL_SETTINGS: tuple[Setting[Any], ...] = (TABLE_SETTING, PRIMARY_KEY, RELATIONS, UPSTREAM)
+MODEL_SETTINGS: tuple[Setting[Any], ...] = (TABLE_SETTING, PRIMARY_KEY, RELATIONS, UPSTREAM, FIELDS)
 
 
 def read_model(key: str, node: Node, subject: Subject) -> Model | None:
@@ -99,7 +100,8 @@ def read_model(key: str, node: Node, subject: Subject) -> Model | None:
     if found is None:
         return None
     relations = _read_relations(found.node(RELATIONS), subject)
-    if not found.is_whole or relations is None:
+    fields = read_fields(found.node(FIELDS), subject)
+    if not found.is_whole or relations is None or fields is None:
         return None
     return Model(
         key=key,
@@ -108,6 +110,7 @@ def read_model(key: str, node: Node, subject: Subject) -> Model | None:
         relations=relations,
         upstream=found.get(UPSTREAM) or (),
         place=node.place,
+        fields=fields,
     )
 
 

@@ -21,6 +21,7 @@ from dinmo_pipeline.config.declarations import (
     State,
 )
 from dinmo_pipeline.config.destinations import read_destination
+from dinmo_pipeline.config.field_formats import check_fields
 from dinmo_pipeline.config.models import check_relations, read_model
 from dinmo_pipeline.config.segments import check_segment_references, read_segment
 from dinmo_pipeline.config.sources import read_source, read_state, refuse_one_database
@@ -122,6 +123,7 @@ def _read_project(merged: _Merged, path: Path, report: Report) -> Project | None
         for key, node in merged.sections["destinations"].items()
     }
     models = _read_models(merged.sections["models"], report)
+    check_fields(models, merged.sections["models"], source, report)
     segments = {
         key: read_segment(key, node, named("segment", key, report), models)
         for key, node in merged.sections["segments"].items()

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
@@ -43,6 +43,9 @@ from dinmo_pipeline.sync.operations.apply import apply_changes
 from dinmo_pipeline.sync.operations.compute_changes import refresh_changes
 from dinmo_pipeline.sync.operations.sync_result import summary
 from dinmo_pipeline.sync.session import Session
+
+if TYPE_CHECKING:
+    from dinmo_pipeline.segments import ActivatedSelect
 
 GROUP = "intercom_segments"
 OWNERS = ["team:analytics_engineering"]
@@ -112,13 +115,15 @@ def _segment_membership(project: Project, partitions: dg.PartitionsDefinition[st
         source: SourceResource = context.resources.source
         state = _state(context).opened_by(context.log)
         started = time.monotonic()
-        selects: list[str] = []
+        selects: list[ActivatedSelect] = []
         stage = staging(project, activation, partial(source.opened_by, context.log), selects.append)
         with _locked(context):
             found = refresh_membership(state, activation.key, activation.match_by, stage)
         with state.reading() as connection:
             sizes = earlier_sizes(connection, activation.key, limit=checks.SIZES_COMPARED + 1)
             applied = applied_reading(connection, activation)
+        for remark in selects[0].remarks:
+            context.log.warning("%s: %s", activation.key, remark)
         context.log.info(
             "%s: %s members (%s added, %s removed).",
             *(activation.key, found.members, found.added, found.removed),
@@ -127,7 +132,7 @@ def _segment_membership(project: Project, partitions: dg.PartitionsDefinition[st
             context.log.warning("%s: %s", activation.key, change)
         yield dg.MaterializeResult(
             metadata={
-                **membership_metadata(found, selects[0], time.monotonic() - started),
+                **membership_metadata(found, selects[0].sql, time.monotonic() - started),
                 **upstream_metadata(upstream[activation.key]),
                 **description_metadata(activation),
             },

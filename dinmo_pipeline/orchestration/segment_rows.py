@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 import duckdb
 
 from dinmo_pipeline.config.declarations import Activation, Project
-from dinmo_pipeline.segments import OpenSource, refuse_unfit_numbers, select_activated
+from dinmo_pipeline.segments import ActivatedSelect, OpenSource, refuse_unfit_numbers, select_activated
 from dinmo_pipeline.state.membership import StagedMembers, stage_members
 from dinmo_pipeline.state.readings import count_not_whole
 
@@ -21,7 +21,7 @@ def staging(
     project: Project,
     activation: Activation,
     opening: Opening,
-    on_select: Callable[[str], None] = lambda _sql: None,
+    on_select: Callable[[ActivatedSelect], None] = lambda _select: None,
 ) -> Callable[[duckdb.DuckDBPyConnection], StagedMembers]:
     """A function that reads an activation's members from the source into `incoming` (see `stage_members`).
 
@@ -37,7 +37,7 @@ def staging(
             # The moment of the reading, not the moment at which a wait began.
             now = datetime.now(UTC)
             select = select_activated(project, activation, source, now=now)
-            on_select(select.sql)
+            on_select(select)
             source.stoppable(
                 lambda: stage_members(connection, source.batches(select.sql), activation.match_by),
                 connection.interrupt,

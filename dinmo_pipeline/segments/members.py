@@ -66,10 +66,14 @@ def members_query(
 
 @dataclass(frozen=True, slots=True)
 class ActivatedSelect:
-    """The SELECT of an activation's members, and the type of their identifiers in the source."""
+    """The SELECT of an activation's members, and the type of their identifiers in the source.
+
+    `remarks` are sentences about values that do not fit, too few to fail the segment.
+    """
 
     sql: str
     identifier: ColumnType
+    remarks: tuple[str, ...]
 
 
 def select_activated(
@@ -82,22 +86,22 @@ def select_activated(
     """
     segment = project.segments[activation.segment]
     clock = Clock.at(now, activation.timezone)
-    query, type_ = _select(project, segment, activation.column, source, clock)
+    query, type_, remarks = _select(project, segment, activation.column, source, clock)
     if type_.kind not in _IDENTIFYING_KINDS:
         raise SegmentError([_not_identifying(segment, activation.column, type_.type)])
-    return ActivatedSelect(write(query, source.dialect), type_)
+    return ActivatedSelect(write(query, source.dialect), type_, remarks)
 
 
 def _select(
     project: Project, segment: Segment, column: str, source: OpenSource, clock: Clock
-) -> tuple[exp.Select, ColumnType]:
+) -> tuple[exp.Select, ColumnType, tuple[str, ...]]:
     compiler = SegmentCompiler(project, source, clock)
     found = compiler.column_of(segment, column, segment.place)
     if found is None or compiler.problems:
         raise SegmentError(compiler.problems)
     rows, chosen = found
     query = rows.select(exp.alias_(identifier_text(chosen, source.dialect), identifier(IDENTIFIER)))
-    return query, chosen.type
+    return query, chosen.type, compiler.remarks
 
 
 def refuse_unfit_numbers(

@@ -15,6 +15,7 @@ from dinmo_pipeline_tests.bench import (
     pacing,
     peer,
     segments,
+    source,
 )
 
 # Each benchmark is called with a console, its own folder, and the options.
@@ -23,6 +24,7 @@ BENCHES: dict[str, Callable[[Console, Path, argparse.Namespace], None]] = {
         console, folder, chosen.members, chosen.memory_limit
     ),
     "alternatives": lambda console, folder, chosen: alternatives.bench(console, folder, chosen.members),
+    "source": lambda console, folder, chosen: source.bench(console, folder, chosen.members),
     "segments": lambda console, folder, _: segments.bench(console, folder),
     "api_calls": lambda console, folder, _: api_calls.bench(console, folder),
     "pacing": lambda console, folder, _: pacing.bench(console, folder),

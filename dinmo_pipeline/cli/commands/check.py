@@ -84,6 +84,7 @@ def _count_segments(project: Project) -> tuple[dict[str, int], list[str], list[s
             else:
                 source.explain(select.sql)
                 sizes[activation.key] = source.count(select.sql)
+                notes += [f"{activation.key}: {remark}" for remark in select.remarks]
                 if select.identifier.is_foreign:
                     named = f"{activation.key}: the column {activation.column!r}"
                     notes.append(f"{named} is {select.identifier.type}, which is read as text.")

@@ -24,6 +24,8 @@ from dinmo_pipeline.config.declarations.segments import (
 )
 from dinmo_pipeline.config.declarations.warehouse import (
     EnvironmentVariable,
+    FieldFormat,
+    FieldType,
     Join,
     Model,
     Relation,
@@ -39,6 +41,8 @@ __all__ = [
     "Alerts",
     "Destination",
     "EnvironmentVariable",
+    "FieldFormat",
+    "FieldType",
     "Given",
     "GivenRow",
     "GivenTable",

@@ -55,9 +55,28 @@ class Relation:
     join: Join
 
 
+FieldType: TypeAlias = Literal["text", "number", "boolean", "date", "timestamp"]
+
+
+@dataclass(frozen=True, slots=True)
+class FieldFormat:
+    """How to read the text of a column of a CSV file.
+
+    `format` is a strptime format of a date or timestamp, None for ISO 8601. `separators` are those of the
+    thousands (may be empty) and of the decimals of a number.
+    """
+
+    type: FieldType
+    format: str | None = None
+    separators: tuple[str, str] = ("", ".")
+
+
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A table of the source (`table`, may be `schema.table`), its key column, and its relations."""
+    """A table of the source (`table`, may be `schema.table`), its key column, and its relations.
+
+    `fields` says how to read columns of CSV files.
+    """
 
     key: str
     table: str
@@ -65,3 +84,4 @@ class Model:
     relations: Mapping[str, Relation]
     upstream: tuple[str, ...]
     place: Place = dataclass_field(compare=False, repr=False)
+    fields: Mapping[str, FieldFormat] = dataclass_field(default_factory=dict)

@@ -7,6 +7,7 @@ from sqlglot import exp
 from dinmo_pipeline.config.declarations.conditions import RelatedCondition, Test
 from dinmo_pipeline.segments.compiler import aggregates
 from dinmo_pipeline.segments.compiler.catalog import Catalog, TypedColumn
+from dinmo_pipeline.segments.compiler.conversions import Wanted, wanted_by
 from dinmo_pipeline.segments.compiler.mismatches import MismatchError
 from dinmo_pipeline.segments.compiler.related_rows import RelatedRows
 from dinmo_pipeline.segments.sql.clock import Clock
@@ -43,7 +44,7 @@ class MeasureCompiler:
     def _measured(self, condition: RelatedCondition, rows: RelatedRows) -> TypedColumn | None:
         if condition.field is None:
             raise MismatchError("A column is missing after the relations.", hint="For example orders.amount.")
-        found = self._column(condition, rows, condition.field)
+        found = self._value(condition, rows, condition.field, _wanted(condition))
         if found is not None and found.type.kind == "other":
             raise MismatchError(f"`{condition.measure}` does not apply to {found.type.type}.")
         return found
@@ -51,8 +52,11 @@ class MeasureCompiler:
     def _first_or_last(
         self, condition: RelatedCondition, test: Test, rows: RelatedRows, measured: TypedColumn
     ) -> exp.Expr | None:
-        names = (condition.order_by, rows.steps[-1].scope.model.primary_key)
-        looked_up = [self._column(condition, rows, name) for name in names if name is not None]
+        looked_up = []
+        if condition.order_by is not None:
+            looked_up.append(self._value(condition, rows, condition.order_by, "order"))
+        if (key := rows.steps[-1].scope.model.primary_key) is not None:
+            looked_up.append(self._value(condition, rows, key, "as it is"))
         order = [column.expression for column in looked_up if column is not None]
         if len(order) < len(looked_up):
             return None
@@ -66,5 +70,16 @@ class MeasureCompiler:
             alias=self.catalog.alias(),
         )
 
-    def _column(self, condition: RelatedCondition, rows: RelatedRows, name: str) -> TypedColumn | None:
-        return self.catalog.column(rows.steps[-1].scope, name, condition.place, self.subject)
+    def _value(
+        self, condition: RelatedCondition, rows: RelatedRows, name: str, wanted: Wanted
+    ) -> TypedColumn | None:
+        return self.catalog.value(rows.steps[-1].scope, name, wanted, condition.place, self.subject)
+
+
+def _wanted(condition: RelatedCondition) -> Wanted:
+    """What an untyped column has to become for a measure."""
+    if condition.measure in ("sum", "avg"):
+        return "number"
+    if condition.measure == "count_distinct" or condition.test is None:
+        return "text"
+    return wanted_by(condition.test)

@@ -18,6 +18,7 @@ from dinmo_pipeline.config.strict_yaml.problems import Place, Problem
 from dinmo_pipeline.segments.compiler.aggregates import exists
 from dinmo_pipeline.segments.compiler.catalog import Catalog, Scope, TypedColumn
 from dinmo_pipeline.segments.compiler.comparisons import field_test
+from dinmo_pipeline.segments.compiler.conversions import wanted_by
 from dinmo_pipeline.segments.compiler.measures import MeasureCompiler
 from dinmo_pipeline.segments.compiler.mismatches import MismatchError
 from dinmo_pipeline.segments.compiler.related_rows import RelatedRows, follow
@@ -53,13 +54,18 @@ class SegmentCompiler:
         self._project = project
         self._source = source
         self._clock = clock
-        self._catalog = Catalog(project, source)
+        self._catalog = Catalog(project, source, clock.zone.key)
         self._open: list[str] = []  # the keys of the segments being compiled, the innermost last
 
     @property
     def problems(self) -> tuple[Problem, ...]:
         """The problems noted so far."""
         return self._catalog.problems
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What is odd about the source and does not matter much."""
+        return self._catalog.remarks
 
     def column_of(
         self, segment: Segment, column: str, place: Place
@@ -151,7 +157,8 @@ class SegmentCompiler:
     ) -> exp.Expr | None:
         match condition:
             case FieldCondition(field, test, place):
-                found = self._catalog.column(scope, field, place, self._subject)
+                wanted = wanted_by(test)
+                found = self._catalog.value(scope, field, wanted, place, self._subject)
                 if found is None:
                     return None
                 return field_test(found.expression, found.type, test, self._clock)

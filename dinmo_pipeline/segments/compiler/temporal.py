@@ -76,7 +76,7 @@ class TemporalColumn:
     def _moment(self, value: Value) -> date | datetime:
         """The day or instant of a value, which may be ISO text."""
         if isinstance(value, str):
-            value = _parse(value) or value
+            value = parse_moment(value) or value
         if not isinstance(value, date | datetime | Relative):
             raise wrong_value(self.type, value, "a day", allowed=("2026-03-01",))
         moment = self.clock.resolve(value)
@@ -176,7 +176,7 @@ def _next_day(day: date) -> date:
         raise OutsideCalendarError from error
 
 
-def _parse(value: str) -> date | datetime | None:
+def parse_moment(value: str) -> date | datetime | None:
     """An ISO day or time, None for other text."""
     try:
         return date.fromisoformat(value)

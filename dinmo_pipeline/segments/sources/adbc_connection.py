@@ -1,6 +1,7 @@
 """Connections through ADBC drivers, which deliver rows as Arrow batches while the server sends them."""
 
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -10,7 +11,7 @@ import pyarrow as pa
 
 from dinmo_pipeline.segments.errors import SourceError
 from dinmo_pipeline.segments.sources.redaction import without_values
-from dinmo_pipeline.segments.sources.stream import with_source_errors
+from dinmo_pipeline.segments.sources.stream import failed_while_sending, with_source_errors
 from dinmo_pipeline.segments.sources.unavailable import source_error
 from dinmo_pipeline.segments.sql.columns import ColumnType, columns_of_arrow
 from dinmo_pipeline.segments.sql.statements import refuse_outreach
@@ -32,7 +33,9 @@ class AdbcConnection:
 
     def read(self, sql: str) -> pa.RecordBatchReader:
         """The rows of a SELECT, streamed; closes the previous statement."""
-        return with_source_errors(self._execute(sql).fetch_record_batch(), self._title)
+        return with_source_errors(
+            self._execute(sql).fetch_record_batch(), partial(failed_while_sending, title=self._title)
+        )
 
     def columns(self, sql: str) -> dict[str, ColumnType]:
         """The columns of a SELECT, in order."""

@@ -1,6 +1,7 @@
 """Databricks SQL, through the vendor's connector, which fetches results as Arrow."""
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -9,7 +10,7 @@ from databricks import sql as databricks_sql
 
 from dinmo_pipeline.segments.errors import SourceError
 from dinmo_pipeline.segments.sources.redaction import without_values
-from dinmo_pipeline.segments.sources.stream import with_source_errors
+from dinmo_pipeline.segments.sources.stream import failed_while_sending, with_source_errors
 from dinmo_pipeline.segments.sources.unavailable import source_error
 from dinmo_pipeline.segments.sql.columns import ColumnType, columns_of_arrow
 from dinmo_pipeline.segments.sql.statements import refuse_outreach
@@ -39,7 +40,10 @@ class DatabricksConnection:
                 yield from piece.to_batches()
                 piece = cursor.fetchmany_arrow(_ROWS_PER_FETCH)
 
-        return with_source_errors(pa.RecordBatchReader.from_batches(first.schema, batches()), "Databricks")
+        return with_source_errors(
+            pa.RecordBatchReader.from_batches(first.schema, batches()),
+            partial(failed_while_sending, title="Databricks"),
+        )
 
     def columns(self, sql: str) -> dict[str, ColumnType]:
         """The columns of a SELECT, in order."""

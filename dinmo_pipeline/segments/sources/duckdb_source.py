@@ -14,7 +14,7 @@ from dinmo_pipeline.segments.errors import MissingTableError, SourceError, Sourc
 from dinmo_pipeline.segments.sources.duckdb_judge import judge_select
 from dinmo_pipeline.segments.sources.redaction import without_values
 from dinmo_pipeline.segments.sources.stopping import Made, Stoppable
-from dinmo_pipeline.segments.sources.stream import with_source_errors
+from dinmo_pipeline.segments.sources.stream import failed_while_sending, with_source_errors
 from dinmo_pipeline.segments.sources.table_cache import TableCache
 from dinmo_pipeline.segments.sql.columns import ColumnType, Table, by_name, column_type_of_sql
 from dinmo_pipeline.segments.sql.identifiers import (
@@ -69,6 +69,7 @@ class DuckDBSource(TableCache):
 
     def judge(self, select: str) -> None:
         """Refuse a `sql` segment that does more than read."""
+        self._before(select)
         try:
             judge_select(self._connection, select)
         except duckdb.Error as error:
@@ -76,6 +77,7 @@ class DuckDBSource(TableCache):
 
     def query_columns(self, sql: str) -> Mapping[str, ColumnType]:
         """The columns of a SELECT, in order; DuckDB binds it and runs nothing."""
+        self._before(sql)
         # DuckDB renames the second of two equal names in a subquery, and would read the first.
         names = [name for name, *_ in self._rows(f"DESCRIBE {sql}")]
         types = [column_type_of_sql(row[1], DIALECT) for row in self._rows(f"DESCRIBE {select_from(sql)}")]
@@ -87,8 +89,8 @@ class DuckDBSource(TableCache):
             cursor = self._cursor()
             reader = cursor.sql(self._one_select(sql)).to_arrow_reader(ROWS_PER_BATCH)
         except duckdb.Error as error:
-            raise _refused(error) from None
-        return with_source_errors(reader, "DuckDB", cursor.close)
+            raise self._refused(error) from None
+        return with_source_errors(reader, self._failed_while_sending, cursor.close)
 
     def count(self, sql: str) -> int:
         """The number of rows of a SELECT."""
@@ -122,13 +124,24 @@ class DuckDBSource(TableCache):
 
     def _one_select(self, sql: str) -> str:
         """The statement's text, if DuckDB's own parser finds exactly one SELECT in it."""
+        self._before(sql)
         try:
             statements = self._connection.extract_statements(sql)
         except duckdb.Error as error:
-            raise _refused(error) from None
+            raise self._refused(error) from None
         if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
             raise SourceError("A source accepts single SELECT statements only.")
         return statements[0].query
+
+    def _before(self, sql: str) -> None:
+        """Called with each statement before DuckDB sees it."""
+
+    def _refused(self, error: Exception) -> SourceError:
+        """To be raised without its cause: DuckDB's text may quote a member's value."""
+        return SourceError(f"DuckDB refused the statement: {without_values(str(error))}")
+
+    def _failed_while_sending(self, error: Exception) -> SourceError:
+        return failed_while_sending(error, "DuckDB")
 
     def _cursor(self) -> duckdb.DuckDBPyConnection:
         self._running = self._connection.cursor()
@@ -138,7 +151,7 @@ class DuckDBSource(TableCache):
         try:
             return self._stoppable.run(lambda: self._cursor().execute(sql).fetchall())
         except duckdb.Error as error:
-            raise _refused(error) from None
+            raise self._refused(error) from None
 
 
 def seal(connection: duckdb.DuckDBPyConnection) -> None:
@@ -198,8 +211,3 @@ def _is_busy(error: duckdb.Error) -> bool:
     """Whether another process holds the lock, or this process has the file open for writing."""
     text = str(error)
     return "Could not set lock on file" in text or "different configuration" in text
-
-
-def _refused(error: duckdb.Error) -> SourceError:
-    # To be raised without its cause: DuckDB's text may quote a member's value.
-    return SourceError(f"DuckDB refused the statement: {without_values(str(error))}")

@@ -10,7 +10,7 @@ import pyarrow as pa
 from dinmo_pipeline.config.declarations import Source
 from dinmo_pipeline.segments.errors import SourceError
 from dinmo_pipeline.segments.sources.duckdb_source import open_duckdb_file
-from dinmo_pipeline.segments.sources.folder_source import open_folder
+from dinmo_pipeline.segments.sources.files.folder import open_folder
 from dinmo_pipeline.segments.sources.stopping import Made
 from dinmo_pipeline.segments.sources.warehouses import open_remote
 from dinmo_pipeline.segments.sql.columns import ColumnType, Table

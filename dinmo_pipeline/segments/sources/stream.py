@@ -4,14 +4,22 @@ from collections.abc import Callable, Iterator
 
 import pyarrow as pa
 
+from dinmo_pipeline.segments.errors import SourceError
 from dinmo_pipeline.segments.sources.redaction import without_values
 from dinmo_pipeline.segments.sources.unavailable import source_error
 
 
+def failed_while_sending(error: Exception, title: str) -> SourceError:
+    """The error of a driver that ended a stream, without the values that its text may quote."""
+    return source_error(f"{title} failed while sending rows: {without_values(str(error))}")
+
+
 def with_source_errors(
-    reader: pa.RecordBatchReader, title: str, release: Callable[[], object] | None = None
+    reader: pa.RecordBatchReader,
+    failed: Callable[[Exception], SourceError],
+    release: Callable[[], object] | None = None,
 ) -> pa.RecordBatchReader:
-    """The same stream, with the driver's errors turned into SourceError.
+    """The same stream, with the driver's errors turned into SourceError by `failed`.
 
     `release` is called when the stream ends: after the last batch, after an error, or when it is dropped.
     """
@@ -21,7 +29,7 @@ def with_source_errors(
             yield from reader
         except (pa.ArrowException, OSError) as error:
             # Not chained: the driver's text may quote a member's value, and so would its traceback.
-            raise source_error(f"{title} failed while sending rows: {without_values(str(error))}") from None
+            raise failed(error) from None
         finally:
             # DuckDB 1.5 hangs when a file is opened again while a reader whose query failed is still open.
             reader.close()

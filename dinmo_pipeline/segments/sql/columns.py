@@ -9,6 +9,8 @@ import pyarrow as pa
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
+from dinmo_pipeline.segments.sql.untyped import UntypedSource
+
 ColumnKind: TypeAlias = Literal[
     "text",
     "integer",
@@ -31,12 +33,14 @@ class ColumnType:
 
     `as_text` marks types whose values become text only by a cast: UUID, ENUM, and PostgreSQL's
     blank-padded `char(n)`. `is_foreign` marks those of them that the driver does not know, such as `citext`.
+    `is_untyped` marks text in a file, which becomes a number, a day or a moment where a condition needs one.
     """
 
     kind: ColumnKind
     type: str
     as_text: bool = False
     is_foreign: bool = False
+    is_untyped: bool = False
 
     @property
     def is_number(self) -> bool:
@@ -61,10 +65,14 @@ class ColumnType:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table as the source spells it: the parts of its name, and its columns in order."""
+    """A table as the source spells it: the parts of its name, and its columns in order.
+
+    `untyped` is the source if some of the columns are untyped.
+    """
 
     parts: tuple[str, ...]
     columns: Mapping[str, ColumnType]
+    untyped: UntypedSource | None = None
 
 
 AMBIGUOUS = ColumnType("other", "the name of several columns")

@@ -19,7 +19,7 @@ from dinmo_pipeline.segments.sql.identifiers import (
     split_table_name,
     table_expression,
 )
-from dinmo_pipeline.segments.unit_tests.source_columns import Columns
+from dinmo_pipeline.segments.unit_tests.inferred_columns import Columns
 from dinmo_pipeline.segments.unit_tests.tables_read import TableId, table_id, tables_read
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
+from typing import TypeAlias
 
 from dinmo_pipeline.config.declarations import Given, Model, Project
 from dinmo_pipeline.config.declarations.conditions import (
@@ -19,8 +20,12 @@ from dinmo_pipeline.config.declarations.conditions import (
     RelatedCondition,
     Test,
 )
-from dinmo_pipeline.segments.unit_tests.source_columns import EXACT, Columns
 from dinmo_pipeline.segments.unit_tests.tables_read import TableId, table_id
+
+Columns: TypeAlias = Mapping[str, str]
+"""DuckDB's type of each column, in order."""
+
+EXACT = "DECIMAL(38, 10)"
 
 
 def inferred_columns(project: Project) -> dict[TableId, Columns]:

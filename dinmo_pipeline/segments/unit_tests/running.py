@@ -16,8 +16,7 @@ from dinmo_pipeline.segments.members import select_members
 from dinmo_pipeline.segments.sql.statements import RefusedSqlError
 from dinmo_pipeline.segments.unit_tests.frozen_now import on_duckdb
 from dinmo_pipeline.segments.unit_tests.given_tables import tables_of, warehouse_of
-from dinmo_pipeline.segments.unit_tests.inferred_columns import inferred_columns
-from dinmo_pipeline.segments.unit_tests.source_columns import Columns
+from dinmo_pipeline.segments.unit_tests.inferred_columns import Columns, inferred_columns
 from dinmo_pipeline.segments.unit_tests.tables_read import TableId, declared_dialect
 
 

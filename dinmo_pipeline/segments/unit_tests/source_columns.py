@@ -2,18 +2,15 @@
 
 import re
 from collections.abc import Mapping
-from typing import TypeAlias
 
 from dinmo_pipeline.config.declarations import Project
 from dinmo_pipeline.segments.errors import MissingTableError
 from dinmo_pipeline.segments.sources.opening import OpenSource
 from dinmo_pipeline.segments.sql.columns import ColumnKind, ColumnType
+from dinmo_pipeline.segments.sql.identifiers import look_up
+from dinmo_pipeline.segments.unit_tests.inferred_columns import EXACT, Columns, inferred_columns
 from dinmo_pipeline.segments.unit_tests.tables_read import TableId, table_id, tables_read
 
-Columns: TypeAlias = Mapping[str, str]
-"""DuckDB's type of each column, in order."""
-
-EXACT = "DECIMAL(38, 10)"
 _TYPES: Mapping[ColumnKind, str] = {
     "text": "VARCHAR",
     "integer": "BIGINT",
@@ -35,16 +32,23 @@ def columns_in_source(project: Project, source: OpenSource) -> dict[TableId, Col
         SourceError: the source does not answer.
     """
     found: dict[TableId, Columns] = {}
+    inferred = inferred_columns(project) if project.source.type == "csv" else {}
     for name in _tables_of_tests(project):
         try:
             columns = source.columns(name)
         except MissingTableError:
             continue
+        known = inferred.get(table_id(name), {})
         found[table_id(name)] = {
-            column: type_.type if source.dialect == "duckdb" else _duckdb_type(type_)
-            for column, type_ in columns.items()
+            column: _type_in_test(column, type_, known, source.dialect) for column, type_ in columns.items()
         }
     return found
+
+
+def _type_in_test(column: str, type_: ColumnType, inferred: Columns, dialect: str) -> str:
+    if type_.is_untyped and (found := look_up(column, inferred)):
+        return found[1]
+    return type_.type if dialect == "duckdb" else _duckdb_type(type_)
 
 
 def _tables_of_tests(project: Project) -> list[str]:

@@ -70,10 +70,10 @@ BROKEN = {
         _files("parquet", "vip.parquet", _parquet(until=300)),
     ),
     "an empty Parquet file": (1, "cannot read", _files("parquet", "vip.parquet", b"")),
-    "a CSV file of zeros": (2, "no column 'email'", _files("csv", "vip.csv", bytes(5_000))),
+    "a CSV file of zeros": (1, "NUL characters", _files("csv", "vip.csv", bytes(5_000))),
     "a CSV file in Latin-1": (
         1,
-        "utf-8",
+        "line 2: the text is not UTF-8",
         _files("csv", "vip.csv", "email\nélo@x.org\n".encode("latin-1") * 9),
     ),
 }

@@ -11,7 +11,7 @@ import pytest
 
 from dinmo_pipeline.config.declarations import Source
 from dinmo_pipeline.segments import MissingTableError, OpenSource, SourceError, open_source
-from dinmo_pipeline.segments.sources.folder_source import FileType
+from dinmo_pipeline.segments.sources.files.folder import FileType
 from dinmo_pipeline_tests.segments.declaring import (
     HERE,
     field,
@@ -64,21 +64,12 @@ def test_a_folder_of_parquet_files_is_a_warehouse(tmp_path: Path) -> None:
 
 
 def test_a_folder_of_csv_files_is_a_warehouse(tmp_path: Path) -> None:
-    """Compressed files work too, and a column is a number only if all of its values are."""
-    (tmp_path / "customers.csv").write_text(
-        "id,code\n" + "".join(f"{n},{n}\n" for n in range(30_000)) + "7,x\n"
-    )
+    """Compressed files work too. All columns are text, and a condition reads numbers where it needs them."""
+    (tmp_path / "customers.csv").write_text("id,code\n1,x\n2,y\n")
     with gzip.open(tmp_path / "orders.csv.gz", "wt") as file:
         file.write("customer,amount,day,zip\n1,5.50,2026-03-01,01234\n2,1.00,,75001\n")
     with opened(tmp_path, "csv") as source:
-        kinds = {name: type_.kind for name, type_ in source.columns("customers").items()}
-        assert kinds == {"id": "integer", "code": "text"}
-        assert [type_.kind for type_ in source.columns("orders").values()] == [
-            "integer",
-            "float",
-            "date",
-            "text",
-        ]
+        assert {type_.kind for type_ in source.columns("orders").values()} == {"text"}
         assert members(source, SHOP, "buyers") == ["1"]
 
 
@@ -128,7 +119,7 @@ def test_a_folder_that_cannot_be_used_is_an_error(tmp_path: Path) -> None:
         pass
     (tmp_path / "broken.parquet").write_text("no parquet")
     with (
+        opened(tmp_path, "parquet") as source,
         pytest.raises(SourceError, match="cannot read the files of the table 'broken'"),
-        opened(tmp_path, "parquet"),
     ):
-        pass
+        source.table("broken")

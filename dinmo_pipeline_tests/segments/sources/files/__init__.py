@@ -1,0 +1,1 @@
+"""Tests of CSV and Parquet files as source."""
