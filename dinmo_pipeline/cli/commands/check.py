@@ -70,7 +70,12 @@ def check(*, online: bool, as_json: bool) -> int:
 
 def _count_segments(project: Project) -> tuple[dict[str, int], list[str], list[str]]:
     """The rows of each activation's segment, the problems of those that cannot be counted, and notes."""
-    from dinmo_pipeline.segments import SegmentError, select_activated  # noqa: PLC0415  # 0.3 s to import
+    from dinmo_pipeline.segments import (  # noqa: PLC0415  # 0.3 s to import
+        SegmentError,
+        SourceError,
+        select_activated,
+    )
+    from dinmo_pipeline.segments.errors import SourceUnavailableError  # noqa: PLC0415
 
     sizes: dict[str, int] = {}
     problems: list[str] = []
@@ -79,11 +84,15 @@ def _count_segments(project: Project) -> tuple[dict[str, int], list[str], list[s
         for activation in project.activations.values():
             try:
                 select = select_activated(project, activation, source, now=datetime.now(UTC))
-            except SegmentError as error:
-                problems.append(render(error.problems))
-            else:
                 source.explain(select.sql)
                 sizes[activation.key] = source.count(select.sql)
+            except SegmentError as error:
+                problems.append(render(error.problems))
+            except SourceUnavailableError:
+                raise
+            except SourceError as error:  # a file that cannot be read concerns one table
+                problems.append(f"{activation.key}: {error}")
+            else:
                 notes += [f"{activation.key}: {remark}" for remark in select.remarks]
                 if select.identifier.is_foreign:
                     named = f"{activation.key}: the column {activation.column!r}"
