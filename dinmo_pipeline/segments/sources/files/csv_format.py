@@ -237,7 +237,7 @@ def is_regular(plain: Path, format_: CsvFormat) -> bool:
     """Whether DuckDB reads a file like Python's `csv` module.
 
     It does not if lines end in different ways or in a carriage return alone, if the file begins with a blank
-    line, or if spaces surround a quoted value: DuckDB drops them.
+    line, or if spaces surround a quoted value: DuckDB drops them, and joins `"a" "b"`.
     """
     with plain.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
         if content[:5].removeprefix(codecs.BOM_UTF8)[:1] in (b"\r", b"\n"):
@@ -249,7 +249,9 @@ def is_regular(plain: Path, format_: CsvFormat) -> bool:
             return True
         ends = re.escape(format_.delimiter.encode() + b"\r\n")
         before = content.find(b" " + quote) >= 0 and re.search(rb"(?:^|[" + ends + rb"]) +" + quote, content)
-        after = content.find(quote + b" ") >= 0 and re.search(quote + rb" +(?:[" + ends + rb"]|$)", content)
+        after = content.find(quote + b" ") >= 0 and re.search(
+            quote + rb" +(?:[" + ends + quote + rb"]|$)", content
+        )
         return not before and not after
 
 

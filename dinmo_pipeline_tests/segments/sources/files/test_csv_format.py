@@ -182,6 +182,8 @@ PIECES = st.sampled_from(
 @example('"a\r\nb",1\n')
 @example('"a\nb",1\r\n')
 @example("a\\,b\n")
+@example('a,"x" "y"\n')
+@example('a,"" ""\n')
 @example("'a',b\n")
 @example('a"b,"c"\n')
 def test_any_text_is_read_like_pythons_csv_module_or_refused(tmp_path: Path, text: str) -> None:
