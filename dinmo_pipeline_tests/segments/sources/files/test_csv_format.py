@@ -8,6 +8,7 @@ import itertools
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
@@ -151,7 +152,7 @@ def test_names_of_files_mean_themselves(tmp_path: Path, type_: str) -> None:
         if type_ == "csv":
             path.write_text(f"""name\n"{name.replace('"', "")}"\n""")
         else:
-            pa.parquet.write_table(pa.table({"name": [name.replace('"', "")]}), path)
+            pq.write_table(pa.table({"name": [name.replace('"', "")]}), path)
     with opened(tmp_path, type_) as source:
         for name in names:
             quoted = '"' + name.replace('"', '""') + '"'
