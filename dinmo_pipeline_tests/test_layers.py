@@ -16,9 +16,10 @@ MAX_CHAIN = 7
 ALLOWED = {
     "text": set(),
     "contact": set(),
+    "scratch": set(),
     "config": {"text"},
-    "segments": {"text", "config"},
-    "state": {"text", "contact", "config"},
+    "segments": {"text", "scratch", "config"},
+    "state": {"text", "contact", "scratch", "config"},
     "intercom": {"text", "contact", "config"},
     "sync": {"text", "contact", "config", "state", "intercom"},
     "orchestration": {"text", "config", "segments", "state", "intercom", "sync"},

@@ -6,41 +6,24 @@ with their connection.
 
 import atexit
 import os
-import shutil
-import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager, suppress
-from pathlib import Path
+from contextlib import ExitStack, closing, contextmanager
 
 import duckdb
 
-from dinmo_pipeline.state.file.marks import is_abandoned, mark
+from dinmo_pipeline.scratch.folders import scratch_folder
 from dinmo_pipeline.state.sql import literal
-
-_SPILL = "dinmo-spill-"
-_ALIVE = "alive"
 
 
 class _Engine:
     """A DuckDB instance, and its private folder for what does not fit into memory."""
 
     def __init__(self) -> None:
-        _remove_abandoned_spill()
         with ExitStack() as opened:
-            folder = tempfile.mkdtemp(prefix=_SPILL)
-            opened.callback(shutil.rmtree, folder, ignore_errors=True)
-            opened.enter_context(mark(Path(folder, _ALIVE)))
+            folder = opened.enter_context(scratch_folder())
             self.root = opened.enter_context(closing(duckdb.connect(":memory:")))
-            self.root.execute(f"SET temp_directory = {literal(folder)}")
+            self.root.execute(f"SET temp_directory = {literal(str(folder))}")
             self.close = opened.pop_all().close
-
-
-def _remove_abandoned_spill() -> None:
-    """Delete the folders of killed processes, which may be as large as a segment."""
-    for folder in Path(tempfile.gettempdir()).glob(f"{_SPILL}*"):
-        with suppress(OSError), is_abandoned(folder / _ALIVE) as abandoned:
-            if abandoned:
-                shutil.rmtree(folder, ignore_errors=True)
 
 
 # Popping from a list and appending to it are atomic, so each thread has an engine of its own.

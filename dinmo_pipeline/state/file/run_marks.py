@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from dinmo_pipeline.state.file.marks import is_abandoned, mark
+from dinmo_pipeline.scratch.marks import is_abandoned, mark
 from dinmo_pipeline.state.file.paths import make_lock_folder
 
 _SUFFIX = ".run"

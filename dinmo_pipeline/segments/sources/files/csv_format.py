@@ -10,8 +10,10 @@ import csv
 import gzip
 import io
 import mmap
+import os
 import re
 import shutil
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -101,7 +103,9 @@ def _decoded(source: Path, encoding: str, path: Path, scratch: Path) -> Path:
 
 
 def _new_file(scratch: Path) -> Path:
-    return scratch / f"{len(list(scratch.iterdir())):06}.csv"
+    descriptor, name = tempfile.mkstemp(suffix=".csv", dir=scratch)
+    os.close(descriptor)
+    return Path(name)
 
 
 def read_format(plain: Path) -> CsvFormat:

@@ -1,6 +1,5 @@
 """A folder of Parquet or CSV files as source: each file or sub-folder is a table."""
 
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -12,6 +11,7 @@ from urllib.parse import unquote
 import duckdb
 from sqlglot import exp
 
+from dinmo_pipeline.scratch.folders import scratch_folder
 from dinmo_pipeline.segments.errors import MissingTableError, SourceError, SourceUnavailableError
 from dinmo_pipeline.segments.sources.duckdb_judge import tables_in
 from dinmo_pipeline.segments.sources.duckdb_source import DIALECT, SEALED, DuckDBSource, seal
@@ -126,8 +126,8 @@ def open_folder(folder: Path, type_: FileType, timeout_seconds: float) -> Iterat
         SourceError: the folder is missing or empty, or two files are one table.
     """
     files = _tables(folder, type_)
-    with tempfile.TemporaryDirectory(prefix="dinmo-") as scratch:
-        config: dict[str, Any] = {**SEALED, "enable_external_access": True, "temp_directory": scratch}
+    with scratch_folder() as scratch:
+        config: dict[str, Any] = {**SEALED, "enable_external_access": True, "temp_directory": str(scratch)}
         connection = duckdb.connect(":memory:", config=config)
         try:
             folders = [f"{each}/" for each in (folder.resolve(), scratch)]
@@ -139,7 +139,7 @@ def open_folder(folder: Path, type_: FileType, timeout_seconds: float) -> Iterat
 
             def create(name: str, paths: Sequence[Path]) -> CsvTable | None:
                 if type_ == "csv":
-                    return CsvTable.create(connection, name, paths, partition, Path(scratch))
+                    return CsvTable.create(connection, name, paths, partition, scratch)
                 create_parquet_view(connection, name, paths, partition)
                 return None
 

@@ -1,6 +1,10 @@
 """A folder of Parquet or CSV files as source: each file or sub-folder is a table."""
 
 import gzip
+import os
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -123,3 +127,26 @@ def test_a_folder_that_cannot_be_used_is_an_error(tmp_path: Path) -> None:
         pytest.raises(SourceError, match="cannot read the files of the table 'broken'"),
     ):
         source.table("broken")
+
+
+def test_the_copies_of_a_killed_process_are_removed_by_the_next_one(tmp_path: Path) -> None:
+    """A compressed file is unpacked into a private folder."""
+    (tmp_path / "files").mkdir()
+    (tmp_path / "files" / "t.csv.gz").write_bytes(gzip.compress(b"id\n1\n"))
+    (tmp_path / "scratch").mkdir()
+    script = (
+        "import os, signal, sys; from pathlib import Path;"
+        " from dinmo_pipeline.segments.sources.files.folder import open_folder;"
+        " opened = open_folder(Path(sys.argv[1]), 'csv', 60); source = opened.__enter__();"
+        " print(source.count('SELECT * FROM t'), flush=True); os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    environment = {**os.environ, "TMPDIR": str(tmp_path / "scratch")}
+    for _ in range(2):
+        ended = subprocess.run(
+            [sys.executable, "-c", script, str(tmp_path / "files")],
+            capture_output=True,
+            env=environment,
+            check=False,
+        )
+        assert ended.stdout == b"1\n", ended.stderr
+        assert len(list((tmp_path / "scratch").iterdir())) == 1
