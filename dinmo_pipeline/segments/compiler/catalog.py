@@ -9,7 +9,7 @@ from sqlglot import exp
 from dinmo_pipeline.config.declarations import Model, Project
 from dinmo_pipeline.config.strict_yaml.problems import Place, Problem
 from dinmo_pipeline.segments.compiler.comparisons import as_text
-from dinmo_pipeline.segments.compiler.conversions import Conversion, Wanted, conversion
+from dinmo_pipeline.segments.compiler.conversions import NUMBER, Conversion, Wanted, conversion
 from dinmo_pipeline.segments.errors import MissingTableError, unknown_name
 from dinmo_pipeline.segments.sources.opening import OpenSource
 from dinmo_pipeline.segments.sql.columns import ColumnType, Table
@@ -132,7 +132,7 @@ class Catalog:
         )
         sentence = _sentence(name, read, misfits)
         if misfits.misfits > misfits.values * MAX_MISFIT_SHARE:
-            return Problem(scope.model.place, "", sentence, hint=_hint(name, declared))
+            return Problem(scope.model.place, "", sentence, hint=_hint(name, read, declared))
         if misfits.misfits:
             self._remarks[f"{sentence} They count as blank."] = None
         return TypedColumn(*read.typed(misfits.values - misfits.misfits, misfits.forms))
@@ -173,13 +173,13 @@ def _sentence(column: str, read: Conversion, found: Misfits) -> str:
     )
 
 
-def _hint(column: str, declared: object) -> str:
+def _hint(column: str, read: Conversion, declared: object) -> str:
     if declared:
         return "Change the `format` in the model's `fields`, or the file."
-    return (
-        "Declare in the model how to read it, for example"
-        f' fields: {{{column}: {{type: date, format: "%m/%d/%Y"}}}}.'
+    example = (
+        '{type: number, format: "1.234,56"}' if read.title == NUMBER else '{type: date, format: "%m/%d/%Y"}'
     )
+    return f"Declare in the model how to read it, for example fields: {{{column}: {example}}}."
 
 
 def _without_table(condition: exp.Expr) -> exp.Expr:

@@ -29,6 +29,7 @@ _Type = exp.DataType.Type
 _DECIMAL = exp.DataType.build("DECIMAL(38, 12)")
 
 DAYS, OFFSETS = "days", "offsets"
+NUMBER = "a number"
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +106,8 @@ def _number(value: exp.Expr, thousands: str, point: str) -> Conversion:
             plain = exp.func("replace", plain.copy(), literal(thousands), literal(""))
         plain = exp.func("replace", plain.copy(), literal(point), literal("."))
     number = exp.TryCast(this=_if(condition, plain), to=_DECIMAL)
-    type_ = ColumnType("decimal", "a number")
-    return Conversion("a number", _is_set(number), lambda _values, _forms: (number, type_))
+    type_ = ColumnType("decimal", NUMBER)
+    return Conversion(NUMBER, _is_set(number), lambda _values, _forms: (number, type_))
 
 
 def _boolean(value: exp.Expr) -> Conversion:

@@ -48,6 +48,7 @@ class FolderSource(DuckDBSource):
         self._create = create
         self._partition = partition
         self._created: dict[str, CsvTable | None] = {}
+        self._misfits: dict[str, Misfits] = {}
 
     def misfits(self, table: str, column: str, fits: exp.Expr, forms: Mapping[str, exp.Expr]) -> Misfits:
         """The values of an untyped column that do not fit; see `untyped.py`."""
@@ -64,11 +65,14 @@ class FolderSource(DuckDBSource):
             FROM (SELECT {name_of(column)} AS value_, {listed} FROM {name_of(table)})
             WHERE value_ IS NOT NULL
         """  # noqa: S608  # quoted names, and conditions that sqlglot wrote
+        if query in self._misfits:
+            return self._misfits[query]
         values, unfit, misfits, example, *found = self._rows(query)[0]
         csv_table = self._created.get(table)
         place = csv_table.place_of(column, example) if csv_table and example is not None else None
         counted = dict(zip(forms, found, strict=True))
-        return Misfits(values - unfit + misfits, misfits, counted, example, place)
+        self._misfits[query] = Misfits(values - unfit + misfits, misfits, counted, example, place)
+        return self._misfits[query]
 
     def _read_table(self, name: str) -> Table:
         parts = split_table_name(name)

@@ -184,8 +184,9 @@ def test_a_few_values_that_do_not_fit_count_as_blank(selected) -> None:
             " They count as blank."
         ),
     )
-    with pytest.raises(SegmentError, match=r"3 of 200 values are not a number"):
+    with pytest.raises(SegmentError, match=r"3 of 200 values are not a number") as caught:
         selected(file("x", *["5"] * 197, "n/a", "n/a", "n/a"), where("field: x, at_least: 1"))
+    assert '{type: number, format: "1.234,56"}' in str(caught.value.problems[0].hint)
 
 
 @pytest.mark.parametrize("value", ["ann@x.test", "123456", "b2f1a7c0-8d1e-4b7e-9f3a-1d2c3b4a5f6e"])
