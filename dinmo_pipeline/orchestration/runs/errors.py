@@ -13,6 +13,8 @@ from dinmo_pipeline.state.errors import StateBusyError
 TRANSIENT_ERRORS = (SourceUnavailableError, StateBusyError, UnavailableError)
 """Errors, with those derived from them, after which the same run may succeed later."""
 
+# Dagster could not reach the process that was to run it.
+_UNREACHABLE = "DagsterUserCodeUnreachableError"
 _INTERRUPTED = dg.DagsterExecutionInterruptedError.__name__
 _SUMMARY = "summary"
 _IS_TRANSIENT = "is_transient"
@@ -50,7 +52,7 @@ def is_transient(events: Sequence[dg.DagsterEvent]) -> bool:
 
 
 def _is_transient(error: Any) -> bool:
-    names = {name for kind in TRANSIENT_ERRORS for name in _names(kind)}
+    names = {_UNREACHABLE, *(name for kind in TRANSIENT_ERRORS for name in _names(kind))}
     while error:
         if error.cls_name in names:
             return True

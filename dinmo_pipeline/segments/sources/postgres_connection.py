@@ -26,6 +26,7 @@ _VOLATILE = """
 _HARMLESS = frozenset(
     {
         *("random", "random_normal", "gen_random_uuid", "uuidv4", "uuidv7", "uuid_generate_v1"),
+        *("array_sample", "array_shuffle", "gen_random_bytes", "gen_salt", "uuid_generate_v1mc"),
         *("uuid_generate_v4", "clock_timestamp", "timeofday", "current_query", "currval", "lastval"),
         *("bernoulli", "system", "pg_relation_size", "pg_table_size", "pg_total_relation_size"),
         *("pg_indexes_size", "pg_database_size", "pg_is_in_recovery", "pg_partition_tree"),
