@@ -49,7 +49,10 @@ _RETRIED_BY_DAGSTER = "dagster/will_retry"
 
 @dataclass(frozen=True, slots=True)
 class FailedRun:
-    """The newest run of a job for an activation, which failed; times are timestamps."""
+    """The newest run of a job for an activation, which failed; times are timestamps.
+
+    `why_not` says why it is not repeated; it is empty if it may be.
+    """
 
     activation: str
     job: str
@@ -57,7 +60,7 @@ class FailedRun:
     ended: float
     attempt: int
     first_failed: float
-    is_transient: bool
+    why_not: str
     summary: str
 
     @property
@@ -89,12 +92,12 @@ def decide(
         if activation is None or not activation.enabled:
             continue
         until = _until(activation, run)
-        if run.is_transient and run.due < until and run.due <= now and run.activation not in under_way:
+        if not run.why_not and run.due < until and run.due <= now and run.activation not in under_way:
             launch.append(run)
             continue
         kept.append(run)
-        if not run.is_transient:
-            then = "It is not repeated, since the reason will last."
+        if run.why_not:
+            then = f"It is not repeated: {run.why_not}."
         elif run.due >= until:
             then = f"It is not repeated again: {_given_up(run, until)}."
         elif run.due <= now:
@@ -221,16 +224,18 @@ def _failure(
         ended=ended,
         attempt=int(run.tags.get(ATTEMPT_TAG, 1)),
         first_failed=float(run.tags.get(FIRST_FAILED_TAG, ended)),
-        # A person who allowed a large removal had looked at the changes of that moment.
-        is_transient=(interrupted or is_transient(events))
-        and not _config_of_tags(run.run_config).get("allow_large_removal"),
+        why_not=_why_not(run, is_transient=interrupted or is_transient(events)),
         summary=summary_of(events),
     )
 
 
-def _config_of_tags(run_config: Any) -> Mapping[str, Any]:
-    config: Mapping[str, Any] = run_config.get("ops", {}).get(INTERCOM_TAGS, {}).get("config", {})
-    return config
+def _why_not(run: dg.DagsterRun, *, is_transient: bool) -> str:
+    if not is_transient:
+        return "the reason will last"
+    ops: Any = run.run_config.get("ops", {})
+    if ops.get(INTERCOM_TAGS, {}).get("config", {}).get("allow_large_removal"):
+        return "whoever allowed the large removal had looked at the changes of that moment"
+    return ""
 
 
 def _request(instance: dg.DagsterInstance, run: FailedRun) -> dg.RunRequest | None:

@@ -32,13 +32,18 @@ def warehouse(company, postgres_engine, monkeypatch):
 
 
 def running_queries(engine):
-    """The statements that the server is busy with."""
+    """The statements that the server is busy with two seconds later, or none as soon as there is none."""
     with engine.writer().cursor() as cursor:
-        cursor.execute(
-            "SELECT count(*) FROM pg_stat_activity"
-            " WHERE state = 'active' AND pid <> pg_backend_pid() AND query LIKE '%generate_series%'"
-        )
-        return cursor.fetchone()[0]
+        for _ in range(40):
+            cursor.execute(
+                "SELECT count(*) FROM pg_stat_activity"
+                " WHERE state = 'active' AND pid <> pg_backend_pid() AND query LIKE '%generate_series%'"
+            )
+            (count,) = cursor.fetchone()
+            if count == 0:
+                break
+            cursor.execute("SELECT pg_sleep(0.05)")
+        return count
 
 
 @pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGTERM])

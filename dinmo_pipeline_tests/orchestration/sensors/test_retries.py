@@ -126,13 +126,13 @@ def test_a_lasting_reason_is_shown_and_not_repeated(company, runs):
     for _ in range(2):
         requests, said = wrong.tick()
         assert requests == []
-        assert "The source has no table 'gone'. It is not repeated, since the reason will last." in said
+        assert "The source has no table 'gone'. It is not repeated: the reason will last." in said
         wrong.wait(60)
     assert runs.launch().success
     assert wrong.tick() == ([], "No failed run to repeat.")
     company.faults({"kind": "status", "status": 401})
     assert not runs.launch(APPLY).success
-    assert runs.tick(APPLY)[1].endswith("It is not repeated, since the reason will last.")
+    assert runs.tick(APPLY)[1].endswith("It is not repeated: the reason will last.")
 
 
 def test_a_run_is_not_repeated_while_another_one_is_under_way(company, runs):
@@ -165,21 +165,25 @@ def test_a_killed_run_is_repeated(company, runs):
 
 def test_a_released_removal_is_not_repeated(company, runs):
     """The person had looked at the changes of that moment."""
-    assert runs.launch().success
-    company.faults({"kind": "status", "status": 503})
-    released = {"ops": {"intercom_tags": {"config": {"allow_large_removal": True}}}}
-    assert not runs.launch(APPLY, config=released).success
-    company.faults()
-    assert runs.tick(APPLY)[1].endswith("It is not repeated, since the reason will last.")
+    released = dg.DagsterRun(
+        APPLY,
+        status=dg.DagsterRunStatus.STARTED,
+        run_config={"ops": {"intercom_tags": {"config": {"allow_large_removal": True}}}},
+        tags={"dagster/partition": "vip"},
+    )
+    company.instance.add_run(released)
+    company.instance.report_run_failed(released, "Its machine went down.")
+    assert runs.tick(APPLY)[1] == (
+        "vip: apply_tag_changes failed. Its machine went down. It is not repeated: whoever allowed the large"
+        " removal had looked at the changes of that moment."
+    )
 
 
 NOW = datetime(2026, 3, 2, 12, 30, tzinfo=UTC)
 
 
-def failed_run(*, attempt=1, first_failed=NOW, ended=NOW, job=SYNC, is_transient=True):
-    return FailedRun(
-        "vip", job, "r1", ended.timestamp(), attempt, first_failed.timestamp(), is_transient, "Away."
-    )
+def failed_run(*, attempt=1, first_failed=NOW, ended=NOW, job=SYNC, why_not=""):
+    return FailedRun("vip", job, "r1", ended.timestamp(), attempt, first_failed.timestamp(), why_not, "Away.")
 
 
 def launched(activation, run, now, under_way=()):
@@ -230,14 +234,14 @@ def test_a_reconciliation_has_a_schedule_of_its_own(activation_with):
     assert not launched(activation, failed_run(attempt=4), late)
 
 
-@given(st.integers(1, 8), st.integers(0, 3_000), st.booleans())
-def test_nothing_is_repeated_after_a_day_or_before_its_time(attempt, minutes, is_transient):
+@given(st.integers(1, 8), st.integers(0, 3_000), st.sampled_from(["", "the reason will last"]))
+def test_nothing_is_repeated_after_a_day_or_before_its_time(attempt, minutes, why_not):
     """Whatever the attempt, for an activation without a schedule."""
     ended = NOW + timedelta(minutes=minutes)
-    run = failed_run(attempt=attempt, ended=ended, is_transient=is_transient)
+    run = failed_run(attempt=attempt, ended=ended, why_not=why_not)
     decision = decide([run], activations={"vip": _MANUAL}, under_way=(), now=NOW + timedelta(days=9))
     in_time = run.due < NOW + timedelta(days=1)
-    assert bool(decision.launch) is (is_transient and in_time)
+    assert bool(decision.launch) is (not why_not and in_time)
     assert len(decision.launch) + len(decision.sentences) == 1
 
 

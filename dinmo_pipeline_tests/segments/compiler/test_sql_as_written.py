@@ -203,7 +203,7 @@ SELECTS = st.recursive(
 ENDINGS = st.sampled_from(["", ";", " ;\n", " -- the end", "; -- the end", "\n/* the end */", "\n"])
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(sql=SELECTS, beginning=COMMENTS, ending=ENDINGS)
 def test_generated_selects_give_the_engines_own_rows(
     engine: Engine, sql: str, beginning: str, ending: str
