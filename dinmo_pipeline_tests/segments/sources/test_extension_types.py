@@ -74,8 +74,13 @@ SEGMENTS = {
 }
 
 
-@pytest.mark.parametrize("segment", SEGMENTS)
-@pytest.mark.parametrize("type_", ["citext", "address", "private_address", "mood"])
+@pytest.mark.parametrize(
+    ("type_", "segment"),
+    [
+        *(("citext", segment) for segment in SEGMENTS),
+        *(("address", "sql"), ("private_address", "where"), ("mood", "table"), ("mood", "where equal")),
+    ],
+)
 def test_a_type_of_an_extension_is_text(company, warehouse, dinmo, type_, segment):
     """Also as a domain over it, with and without conditions; the check says so."""
     ann = "ann@x.org" if type_ == "mood" else "Ann@X.org"
