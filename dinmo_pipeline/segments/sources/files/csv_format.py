@@ -14,6 +14,7 @@ import os
 import re
 import shutil
 import tempfile
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from dinmo_pipeline.segments.errors import SourceError
+from dinmo_pipeline.segments.errors import SourceError, SourceUnavailableError
 from dinmo_pipeline.text.wording import counted
 
 DELIMITERS = (",", ";", "\t", "|")
@@ -59,10 +60,14 @@ def plain_text(path: Path, scratch: Path) -> Path:
     """
     try:
         copied = _decompressed(path, scratch)
-    except (EOFError, OSError, pa.ArrowException) as error:
+        with copied.open("rb") as file:
+            head = file.read(_HEAD_BYTES)
+    except FileNotFoundError:
+        raise SourceUnavailableError(f"{path}: the file does not exist any more.") from None
+    except (EOFError, OSError, zlib.error, pa.ArrowException) as error:
+        if isinstance(error, OSError) and error.errno:  # of the file system, not of the archive
+            raise SourceError(f"{path}: {error.strerror} ({error.filename or scratch}).") from None
         raise SourceError(f"{path}: the file is damaged: {error}") from None
-    with copied.open("rb") as file:
-        head = file.read(_HEAD_BYTES)
     if not head.strip():
         raise SourceError(f"{path}: the file is empty. Its first line must be a header.")
     if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):

@@ -8,7 +8,7 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-from dinmo_pipeline.segments.errors import SourceError
+from dinmo_pipeline.segments.errors import SourceError, SourceUnavailableError
 from dinmo_pipeline.segments.sources.files.csv_format import (
     BadRecordError,
     CsvFormat,
@@ -48,6 +48,8 @@ class _Part:
             yield from islice(records(self.plain, self.format), 1, None)
         except BadRecordError as error:
             raise _at(self.path, error) from None
+        except FileNotFoundError:
+            raise SourceUnavailableError(f"{self.path}: the file does not exist any more.") from None
 
 
 class CsvTable:

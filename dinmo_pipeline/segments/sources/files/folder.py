@@ -1,5 +1,6 @@
 """A folder of Parquet or CSV files as source: each file or sub-folder is a table."""
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -107,10 +108,15 @@ class FolderSource(DuckDBSource):
             self._created[name] = self._stoppable.run(lambda: self._create(name, self._files[name]))
 
     def _refused(self, error: Exception) -> SourceError:
-        return self._bad_record(error) or super()._refused(error)
+        return self._bad_record(error) or self._missing_file(error) or super()._refused(error)
 
     def _failed_while_sending(self, error: Exception) -> SourceError:
-        return self._bad_record(error) or super()._failed_while_sending(error)
+        return self._bad_record(error) or self._missing_file(error) or super()._failed_while_sending(error)
+
+    def _missing_file(self, error: Exception) -> SourceError | None:
+        """A file that was there when its table was looked up, and is not any more."""
+        is_missing = re.search(r"IO Error.*(No files found|No such file)", str(error), re.DOTALL)
+        return SourceUnavailableError(f"A file of the source vanished: {error}") if is_missing else None
 
     def _bad_record(self, error: Exception) -> SourceError | None:
         """The first row that cannot be read, with its file and line."""

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import duckdb
 
-from dinmo_pipeline.segments.errors import SourceError
+from dinmo_pipeline.segments.errors import SourceError, SourceUnavailableError
 from dinmo_pipeline.segments.sources.files.csv_table import Partition
 from dinmo_pipeline.segments.sources.files.scans import glob_of, literal, name_of
 from dinmo_pipeline.segments.sources.redaction import without_values
@@ -56,9 +56,10 @@ def create_parquet_view(
         rows = f"SELECT {selected} FROM read_parquet([{files}], {options})"  # noqa: S608  # quoted names
         connection.execute(f"CREATE VIEW {name_of(name)} AS {rows}")
     except duckdb.Error as error:
-        raise SourceError(
-            f"DuckDB cannot read the files of the table {name!r}: {without_values(str(error))}"
-        ) from None
+        # DuckDB's IO errors are about a file that is not there; a damaged one is an invalid input.
+        kind = SourceUnavailableError if isinstance(error, duckdb.IOException) else SourceError
+        message = f"DuckDB cannot read the files of the table {name!r}: {without_values(str(error))}"
+        raise kind(message) from None
 
 
 def _top_level(schema: Iterable[tuple[str, str, int, str | None, bool | None]]) -> Iterator[_Column]:

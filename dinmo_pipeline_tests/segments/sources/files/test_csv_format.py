@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from dinmo_pipeline.segments import SourceError
+from dinmo_pipeline.segments.errors import SourceUnavailableError
 from dinmo_pipeline_tests.segments.sources.files.reading import opened, rows_by_python, rows_of
 
 _numbers = itertools.count()
@@ -95,13 +96,28 @@ def test_compressed_files(tmp_path: Path) -> None:
         ["id", "note"],
         [("1", "x")],
     )
+    noise = bytearray(gzip.compress(b"".join(b"%d,%d\n" % (n, n * n) for n in range(5000))))
+    noise[2000:2100] = bytes(100)
     for content, name in (
         (gzip.compress(text * 1000)[:-20], "t.csv.gz"),
+        (bytes(noise), "t.csv.gz"),
         (b"no gzip", "t.csv.gz"),
         (b"no zstd", "t.csv.zst"),
     ):
         with pytest.raises(SourceError, match=rf"{name}: the file is damaged"):
             read(tmp_path, content, name)
+
+
+@pytest.mark.parametrize("name", ["t.csv", "t.csv.gz"])
+def test_a_file_that_vanishes_is_a_transient_error(tmp_path: Path, name: str) -> None:
+    """A job may be replacing it."""
+    (tmp_path / "other.csv").write_bytes(b"id\n1\n")
+    (tmp_path / name).write_bytes(gzip.compress(b"id\n1\n"))
+    with opened(tmp_path) as source:
+        (tmp_path / name).unlink()
+        with pytest.raises(SourceUnavailableError, match=rf"{name}: the file does not exist any more"):
+            source.table("t")
+        assert source.count("SELECT * FROM other") == 1
 
 
 def test_parts_with_different_headers_are_one_table(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ import pytest
 
 from dinmo_pipeline.config.declarations import Source
 from dinmo_pipeline.segments import MissingTableError, OpenSource, SourceError, open_source
+from dinmo_pipeline.segments.errors import SourceUnavailableError
 from dinmo_pipeline.segments.sources.files.folder import FileType
 from dinmo_pipeline_tests.segments.declaring import (
     HERE,
@@ -149,3 +150,19 @@ def test_the_copies_of_a_killed_process_are_removed_by_the_next_one(tmp_path: Pa
         )
         assert ended.stdout == b"1\n", ended.stderr
         assert len(list((tmp_path / "scratch").iterdir())) == 1
+
+
+@pytest.mark.parametrize("type_", ["csv", "parquet"])
+def test_a_file_that_vanishes_after_its_table_was_looked_up_is_a_transient_error(
+    tmp_path: Path, type_: FileType
+) -> None:
+    """A job may be replacing it: the run is repeated."""
+    path = tmp_path / f"t.{type_}"
+    for looked_up in (True, False):
+        parquet(path, id=[1]) if type_ == "parquet" else path.write_text("id,x\n1,2\n")
+        with opened(tmp_path, type_) as source:
+            if looked_up:
+                source.table("t")
+            path.unlink()
+            with pytest.raises(SourceUnavailableError, match=r"vanished|any more|No files found"):
+                source.batches("SELECT * FROM t").read_all()
