@@ -157,7 +157,11 @@ def _iso(value: exp.Expr, zone: str, *, is_day: bool) -> Conversion:
     local = exp.TryCast(this=exp.Case(ifs=as_local), to=exp.DataType.build("TIMESTAMP"))
     looks_usual = exp.paren(exp.or_(looks_like_day.copy(), looks_local.copy()))
     has_offset = exp.and_(exp.Not(this=looks_usual), _matches(trimmed, _WALL + _OFFSET))
-    offset = _replaced(_replaced(clean, _WALL + _OFFSET, r"\1 \2\3"), r"(Z|UTC|GMT)$", "+00")
+    offset = _replaced(clean, _WALL + _OFFSET, r"\1 \2\3")
+    offset = _replaced(offset, r"(Z|UTC|GMT)$", "+00")
+    # DuckDB 1.5 needs seconds before an offset, and a colon in it.
+    offset = _replaced(offset, r"( [0-9]{2}:[0-9]{2})([+-])", r"\1:00\2")
+    offset = _replaced(offset, r"([+-][0-9]{2})([0-9]{2})$", r"\1:\2")
     instant = exp.TryCast(this=_if(has_offset, offset), to=exp.DataType.build("TIMESTAMPTZ"))
     moment = exp.Coalesce(this=_call("timezone", literal(zone), local), expressions=[instant])
 

@@ -106,7 +106,7 @@ REFUSED = [
     ("duckdb", "FROM '/etc/passwd'", "the file '/etc/passwd'"),
     ("duckdb", "SELECT hidden() AS id", "nextval"),
     ("duckdb", "SELECT * FROM hidden_table(1)", "query"),
-    ("duckdb", "WITH x AS (INSERT INTO people VALUES (1) RETURNING id) SELECT id FROM x", "INSERT"),
+    ("duckdb", "WITH x AS (INSERT INTO people VALUES (1) RETURNING id) SELECT id FROM x", "INSERT|parse"),
     ("duckdb", "SELECT id FROM people) AS a, (SELECT 1 AS id", "parse"),
     ("duckdb", "SELECT id FROM people /* ", "quotes or comments|parse"),
     ("postgres", "SELECT id FROM people) AS a, (SELECT 1 AS id", "syntax error"),
