@@ -1,5 +1,6 @@
 """Reads Intercom's answers: by status first, then by code, never by message."""
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -63,15 +64,15 @@ class Answer:
 
 
 def read_answer(
-    method: str, path: str, response: requests.Response, *, token: str = ""
+    method: str, path: str, response: requests.Response, content: bytes, *, token: str = ""
 ) -> Answer | IntercomError:
-    """Read any HTTP response, as an answer or as the error it stands for.
+    """Read any HTTP response and its content, as an answer or as the error it stands for.
 
     `token` never appears in the error, even if the answer repeats it.
     """
     call = f"{method} {path}"
     status = response.status_code
-    body = _json_object(response)
+    body = _json_object(content)
     if 200 <= status < 300:  # noqa: PLR2004
         if body is None:
             return _not_json(call, response)
@@ -165,12 +166,12 @@ def _wrong_version(call: str, response: requests.Response) -> ConfigurationError
     )
 
 
-def _json_object(response: requests.Response) -> Mapping[str, Any] | None:
+def _json_object(content: bytes) -> Mapping[str, Any] | None:
     """The body as a JSON object: empty for an empty body, None if it is anything else."""
-    if not response.content:
+    if not content:
         return {}
     try:
-        body = response.json()
+        body = json.loads(content)
     except (ValueError, RecursionError):  # not JSON, or nested too deep
         return None
     return body if isinstance(body, dict) else None

@@ -5,12 +5,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import chain
 from typing import Any, Literal
-from urllib.parse import quote
 
 from dinmo_pipeline.contact import Contact
 from dinmo_pipeline.intercom.answers import Answer
 from dinmo_pipeline.intercom.errors import RefusedError, UnavailableError, UnreadableError
 from dinmo_pipeline.intercom.halving import halves, narrow
+from dinmo_pipeline.intercom.ids import path_of
 from dinmo_pipeline.intercom.pages import ContactPage, read_contact, walk
 from dinmo_pipeline.intercom.transport import Transport
 
@@ -46,7 +46,7 @@ class Contacts:
             MergedError: it was merged into another one (from API 2.16 on).
             IntercomError: see errors.py.
         """
-        path = f"/contacts/{quote(contact_id, safe='')}"
+        path = path_of("contact", contact_id)
         answer = self.transport.call("GET", path)
         contact = read_contact(answer.body)
         if contact is None:
@@ -75,10 +75,10 @@ class Contacts:
     def users_created_since(
         self, moment: datetime, *, overlap: timedelta = timedelta(0)
     ) -> Iterator[list[Contact]]:
-        """Pages of users, newest first, until one reaches back to `moment`.
+        """Pages of users, newest first, until one reaches back to `overlap` before `moment`.
 
-        The pages include users created up to `overlap` before it, since Intercom's index may not have
-        shown those at the time. The overlap adds no page, so it is one call if nobody is new.
+        Intercom's index may not have shown the users of the overlap at the time, whoever was created
+        after them. It is one call unless more than 150 users were created since.
 
         Intercom compares dates by whole days, in a time zone on which documentation and measurement
         disagree. So the search starts two days early, and reading stops at the moment itself.
@@ -86,7 +86,6 @@ class Contacts:
         Raises:
             IntercomError: see errors.py.
         """
-        since = moment.timestamp()
         earliest = (moment - overlap).timestamp()
         query = {
             "operator": "AND",
@@ -101,7 +100,7 @@ class Contacts:
                 for contact in page
                 if contact.is_user and (contact.created_at is None or contact.created_at >= int(earliest))
             ]
-            reached = any(c.created_at is not None and c.created_at < since for c in page)
+            reached = any(c.created_at is not None and c.created_at < earliest for c in page)
             if reached and is_sorted:
                 return
 

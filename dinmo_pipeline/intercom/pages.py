@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
+from itertools import count
+from math import ceil
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -9,6 +11,11 @@ from dinmo_pipeline.contact import Contact
 from dinmo_pipeline.intercom.answers import Answer
 from dinmo_pipeline.intercom.errors import UnreadableError
 from dinmo_pipeline.intercom.json_values import read_id, read_text
+from dinmo_pipeline.text.wording import counted
+
+# 30 million contacts. People sign up while pages are read, but not as many again as there are.
+_MAX_PAGES = 200_000
+_SPARE_PAGES = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,18 +37,25 @@ def walk(call: str, ask: Callable[[str | None], Answer]) -> Generator[ContactPag
     """Read pages until there is no next one; `ask` gets the cursor of a page, None for the first.
 
     Raises:
-        UnreadableError: a page cannot be read, or a cursor comes again, so the walk would never end.
+        UnreadableError: a page cannot be read, or the walk would never end: a cursor comes again, or there
+            are far more pages than the first one announced.
     """
     cursor: str | None = None
     seen: set[str] = set()
-    while True:
+    most = _MAX_PAGES
+    for number in count(1):
         page = read_page(call, ask(cursor))
+        if number == 1 and page.total is not None and page.contacts:
+            announced = ceil(page.total / len(page.contacts))
+            most = min(most, 2 * announced + _SPARE_PAGES)
         yield page
         cursor = page.next_cursor
         if cursor is None:
             return
         if cursor in seen:
             raise UnreadableError(f"{call}: Intercom repeated a page cursor.")
+        if number >= most:
+            raise UnreadableError(f"{call}: Intercom announces more pages after {counted(number, 'page')}.")
         seen.add(cursor)
 
 

@@ -5,7 +5,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import requests
-from requests.adapters import HTTPAdapter
+
+from dinmo_pipeline.intercom.bounded import BoundedAdapter
 
 
 class _Bearer(requests.auth.AuthBase):
@@ -61,5 +62,5 @@ class Sessions:
         session.auth = _Bearer(self._token)
         session.headers.update(self._headers)
         for scheme in ("https://", "http://"):
-            session.mount(scheme, HTTPAdapter(pool_connections=1, pool_maxsize=1))
+            session.mount(scheme, BoundedAdapter(pool_connections=1, pool_maxsize=1))
         return session

@@ -4,10 +4,10 @@ import html
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote
 
 from dinmo_pipeline.intercom.answers import Answer
 from dinmo_pipeline.intercom.errors import NotFoundError, UnreadableError
+from dinmo_pipeline.intercom.ids import path_of
 from dinmo_pipeline.intercom.json_values import read_id
 from dinmo_pipeline.intercom.transport import Transport
 
@@ -42,7 +42,7 @@ class Tags:
 
     def get(self, tag_id: str) -> Tag | None:
         """Read a tag; None if it was deleted."""
-        path = f"/tags/{quote(tag_id, safe='')}"
+        path = path_of("tag", tag_id)
         try:
             return answered_tag(f"GET {path}", self.transport.call("GET", path))
         except NotFoundError:
@@ -106,7 +106,7 @@ class Tags:
         Raises:
             NotFoundError: Intercom does not have the contact.
         """
-        path = f"/contacts/{quote(contact_id, safe='')}/tags"
+        path = path_of("contact", contact_id, "tags")
         answer = self.transport.call("GET", path)
         items = answer.body.get("data")
         if not isinstance(items, list):
@@ -120,7 +120,7 @@ class Tags:
             NotFoundError: the contact or the tag is unknown.
             MergedError: the contact was merged into another one.
         """
-        path = f"/contacts/{quote(contact_id, safe='')}/tags"
+        path = path_of("contact", contact_id, "tags")
         answer = self.transport.call("POST", path, json={"id": tag_id})
         return _confirmed_for(f"POST {path}", answer, tag_id)
 
@@ -131,7 +131,7 @@ class Tags:
             NotFoundError: the contact or the tag is unknown.
             MergedError: the contact was merged into another one.
         """
-        path = f"/contacts/{quote(contact_id, safe='')}/tags/{quote(tag_id, safe='')}"
+        path = path_of("contact", contact_id) + path_of("tag", tag_id)
         return _confirmed_for(f"DELETE {path}", self.transport.call("DELETE", path), tag_id)
 
 

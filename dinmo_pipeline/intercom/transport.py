@@ -10,7 +10,19 @@ from urllib.parse import urlsplit
 import requests
 
 from dinmo_pipeline.intercom.answers import Answer, read_answer
-from dinmo_pipeline.intercom.errors import ConfigurationError, IntercomError, UnavailableError
+from dinmo_pipeline.intercom.bounded import (
+    DEADLINE_SECONDS,
+    MAX_BYTES,
+    TooLargeError,
+    TooSlowError,
+    bounded_request,
+)
+from dinmo_pipeline.intercom.errors import (
+    ConfigurationError,
+    IntercomError,
+    UnavailableError,
+    UnreadableError,
+)
 from dinmo_pipeline.intercom.pacing.pacer import Pacer
 from dinmo_pipeline.intercom.pacing.rate_headers import (
     WINDOW_SECONDS,
@@ -35,6 +47,7 @@ class Transport:
         token_name: the token's name in errors.
         version: sent as `Intercom-Version`; without it Intercom uses a setting of the app.
         timeout: seconds to connect, and between bytes of an answer.
+        deadline_seconds: the longest time from a request to the end of its answer.
         calls: the number of requests so far, including retries.
     """
 
@@ -46,6 +59,7 @@ class Transport:
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     sleep: Callable[[float], None] = time.sleep
     timeout: tuple[float, float] = TIMEOUT_SECONDS
+    deadline_seconds: float = DEADLINE_SECONDS
     calls: int = field(default=0, init=False)
     sessions: Sessions = field(init=False, repr=False)
     _count_lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
@@ -55,6 +69,7 @@ class Transport:
             self.token,
             {
                 "Accept": "application/json",
+                "Accept-Encoding": "gzip, deflate",
                 "Intercom-Version": self.version,
                 "User-Agent": USER_AGENT,
             },
@@ -114,9 +129,11 @@ class Transport:
             self.calls += 1
         try:
             with self.sessions.lend() as session:
-                response = session.request(
+                response, body = bounded_request(
+                    session,
                     method,
                     self.base_url + path,
+                    deadline_seconds=self.deadline_seconds,
                     json=json,
                     params=query,
                     timeout=self.timeout,
@@ -127,7 +144,7 @@ class Transport:
         rate = read_rate_headers(response.headers)
         if rate:
             self.pacer.learn(rate, turn)
-        result = read_answer(method, path, response, token=self.token)
+        result = read_answer(method, path, response, body, token=self.token)
         requested_wait = read_retry_after(response.headers)
         if isinstance(result, UnavailableError) and result.status == _TOO_MANY:
             # Without a usable reset: one whole window. Shorter back-offs were seen to fail (PostHog#68832).
@@ -137,6 +154,14 @@ class Transport:
 
     def _no_answer(self, call: str, error: requests.RequestException) -> IntercomError:
         """The error of a request without an answer. It quotes nothing, since that might show a header."""
+        if isinstance(error, TooSlowError):
+            return UnavailableError(
+                f"{call}: no complete answer within {self.deadline_seconds:g} seconds, even after retries."
+            )
+        if isinstance(error, TooLargeError):
+            return UnreadableError(
+                f"{call}: the answer is larger than {MAX_BYTES // 2**20} MB, or packed in an unknown way."
+            )
         reason = type(error).__name__
         # Requests raises ValueErrors for a malformed URL, proxy, or header.
         if isinstance(error, ValueError):

@@ -44,7 +44,8 @@ def response(status: int, body: Any = None, headers: dict[str, str] | None = Non
 
 def read(status, body=None, headers=None, call="POST /tags", **options):
     method, _, path = call.partition(" ")
-    return read_answer(method, path, response(status, body, headers), **options)
+    made = response(status, body, headers)
+    return read_answer(method, path, made, made.content, **options)
 
 
 # Status, code, call -> the error that stands for it. Codes and statuses as documented or recorded.

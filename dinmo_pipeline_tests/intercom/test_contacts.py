@@ -1,7 +1,7 @@
 """Finding contacts: the number of calls, what Intercom refuses, and pages of every kind."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -270,6 +270,19 @@ def test_no_new_users_take_one_call(workspace, clock):
     workspace.create(NewContact(external_id=str(n), created_at=now - 90_000 + n) for n in range(400))
     assert signups(workspace, clock.now - 3_600) == []
     assert workspace.calls == {SEARCH: 1}
+
+
+def test_a_user_whom_the_index_did_not_show_is_found_whoever_signed_up_after(workspace, clock):
+    """The overlap is read to its end, even if one page is full of later users."""
+    now = int(clock.now)
+    workspace.create([NewContact(external_id="late", created_at=now - 660)])
+    workspace.create(NewContact(external_id=f"seen{n}", created_at=now - 650 + n) for n in range(149))
+    workspace.create([NewContact(external_id="new", created_at=now - 10)])
+    since = datetime.fromtimestamp(now - 300, UTC)
+    pages = workspace.client.contacts.users_created_since(since, overlap=timedelta(minutes=15))
+    found = {contact.external_id for page in pages for contact in page}
+    assert {"late", "new"} <= found
+    assert len(found) == 151
 
 
 def test_new_users_are_found_unsorted_if_sorting_is_refused(script, client_of):

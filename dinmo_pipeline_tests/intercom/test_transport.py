@@ -11,6 +11,7 @@ from dinmo_pipeline.intercom.errors import (
     AccessError,
     ConfigurationError,
     IntercomError,
+    RefusedError,
     UnavailableError,
     UnreadableError,
 )
@@ -34,11 +35,24 @@ def test_each_call_names_its_client_version_and_accepted_type(script, client_of)
     assert request.headers["Content-Type"] == "application/json"
 
 
-def test_ids_are_escaped_in_paths(script, client_of):
-    """Nothing guarantees that they contain no slash."""
-    script.reply(Reply(body={"type": "tag", "id": "1 2", "name": "VIP"}))
-    client_of(script.base_url).tags.untag_contact("a/b?c", "1 2")
-    assert script.requests[0].path == "/contacts/a%2Fb%3Fc/tags/1%202"
+@pytest.mark.parametrize(
+    "odd", ["..", ".", "a/b", "a?b", "a#b", "a%2fb", "", "é", "a\n", "5ba6 82d2", "\u202e1"]
+)
+def test_an_id_that_is_not_plain_never_reaches_a_path(script, client_of, odd):
+    """`DELETE /contacts/../tags/7` is `DELETE /tags/7` to many servers, which deletes the tag."""
+    script.reply(TAG)
+    client = client_of(script.base_url)
+    for call in (
+        lambda: client.contacts.get(odd),
+        lambda: client.tags.get(odd),
+        lambda: client.tags.of_contact(odd),
+        lambda: client.tags.tag_contact(odd, "7"),
+        lambda: client.tags.untag_contact(odd, "7"),
+        lambda: client.tags.untag_contact("5ba682d2", odd),
+    ):
+        with pytest.raises(RefusedError, match="not one that Intercom gives"):
+            call()
+    assert script.requests == []
 
 
 @pytest.mark.parametrize("status", sorted(RETRIED_STATUSES))

@@ -50,12 +50,14 @@ def sync_numbers(
     *,
     stopped: bool,
 ) -> SyncNumbers:
-    """The numbers of a sync; if it was stopped, changes that it did not try are pending.
+    """The numbers of a sync; members whom Intercom gave no answer about are pending.
+
+    If it was stopped, all changes that it did not try are pending.
 
     `entered` includes those who turned out not to be in Intercom; `changes.entered` does not.
     """
     tried = outcomes.tagged + outcomes.untagged + outcomes.failed + outcomes.pending
-    untried = max(changes.entered + changes.left - tried, 0) if stopped else 0
+    untried = max(changes.entered + changes.left - tried, 0) if stopped else changes.unknown
     return SyncNumbers(
         members=changes.members,
         entered=entered,
