@@ -16,7 +16,8 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import HTTPError
 
-# Intercom's slowest recorded call took seconds, and its largest answer, 150 contacts, less than 2 MB.
+# 95 % of Intercom's recorded searches took less than a second. Its largest answers are pages of 150 contacts,
+# and 64 MB leave 400 KB for each.
 DEADLINE_SECONDS = 30.0
 MAX_BYTES = 64 * 1024 * 1024
 _CHUNK_BYTES = 64 * 1024
@@ -51,7 +52,10 @@ class _Watch:
         _current.watch = None
 
     def watch(self, connection: socket.socket | None) -> None:
+        """Take the socket of the call, which may come too late: connecting takes time as well."""
         self._socket = connection
+        if self.has_expired:
+            self._expire()
 
     def _expire(self) -> None:
         self.has_expired = True
@@ -111,7 +115,7 @@ def bounded_request(
 
     Raises:
         TooSlowError, TooLargeError: see above.
-        requests.RequestException: there is no answer.
+        requests.RequestException: no answer arrived, or it broke off.
     """
     with _Watch(deadline_seconds) as watch:
         try:

@@ -78,10 +78,10 @@ class Contacts:
         """Pages of users, newest first, until one reaches back to `overlap` before `moment`.
 
         Intercom's index may not have shown the users of the overlap at the time, whoever was created
-        after them. It is one call unless more than 150 users were created since.
+        after them. It takes a call per 150 users created since then, and at least one.
 
         Intercom compares dates by whole days, in a time zone on which documentation and measurement
-        disagree. So the search starts two days early, and reading stops at the moment itself.
+        disagree. So the search starts two days early, and reading stops where the overlap begins.
 
         Raises:
             IntercomError: see errors.py.
