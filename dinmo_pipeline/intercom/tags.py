@@ -86,6 +86,17 @@ class Tags:
         body = {"id": tag_id, "name": name}
         return answered_tag("POST /tags", self.transport.call("POST", "/tags", json=body))
 
+    def delete(self, tag_id: str) -> None:
+        """Delete a tag, which takes it off every contact; a deleted one stays deleted.
+
+        Raises:
+            RefusedError: a segment of Intercom uses it (400 `tag_has_dependent_objects`).
+        """
+        try:
+            self.transport.call("DELETE", path_of("tag", tag_id))
+        except NotFoundError:
+            return
+
     def tag_users(self, name: str, contact_ids: Sequence[str]) -> BulkTagging:
         """Tag up to 50 users with the tag of that name; tagging again is harmless.
 

@@ -161,7 +161,13 @@ def _membership_changes(project: Project, partitions: dg.PartitionsDefinition[st
         started = time.monotonic()
         with _locked(context), resource.destination.client(_state(context).budgets) as client:
             computed = refresh_changes(
-                Session(resource.declared(), _state(context).opened_by(context.log), client, context.log)
+                Session(
+                    resource.declared(),
+                    _state(context).opened_by(context.log),
+                    client,
+                    context.log,
+                    declared=project.activations,
+                )
             )
         hand_over(computed)
         if computed.hold:
@@ -198,7 +204,14 @@ def _intercom_tags(project: Project, partitions: dg.PartitionsDefinition[str]) -
         database = state.opened_by(context.log)
         with _locked(context), resource.destination.client(_state(context).budgets) as client:
             result = apply_changes(
-                Session(resource.declared(), database, client, context.log, sync_id=context.run.run_id),
+                Session(
+                    resource.declared(),
+                    database,
+                    client,
+                    context.log,
+                    sync_id=context.run.run_id,
+                    declared=project.activations,
+                ),
                 state.locks,
                 allow_large_removal=config.allow_large_removal,
                 expected_changes=config.expected_changes or None,

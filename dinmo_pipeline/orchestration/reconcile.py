@@ -127,6 +127,7 @@ def _reconciled(context: dg.OpExecutionContext, project: Project, config: Reconc
                 client,
                 context.log,
                 sync_id=context.run_id,
+                declared=project.activations,
             ),
             state.locks,
             staging(project, activation, partial(source.opened_by, context.log)),

@@ -1,7 +1,6 @@
-"""The ledger of tagged contacts, the tags of activations, and the log of changes."""
+"""The ledger of tagged contacts, and the log of changes."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, NamedTuple
 
@@ -41,14 +40,6 @@ class AppliedChange(NamedTuple):
     reason: str | None = None
     request_id: str | None = None
     merged_into: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ActivationTag:
-    """The tag of an activation: Intercom's id, decimal digits as text, and its name in Intercom."""
-
-    tag_id: str
-    name: str
 
 
 def planned_changes(
@@ -175,39 +166,6 @@ def _record_confirmed(
         WHERE change = 'entered' AND outcome = 'applied' GROUP BY contact_id
         """,
         {**where, "now": now},
-    )
-
-
-def activation_tag(
-    connection: duckdb.DuckDBPyConnection, activation: str, destination: str
-) -> ActivationTag | None:
-    """The tag of an activation at a destination; None before the first sync."""
-    found = first_row(
-        connection,
-        "SELECT tag_id, name FROM dinmo.activation_tags WHERE activation = ? AND destination = ?",
-        [activation, destination],
-    )
-    return ActivationTag(*found) if found else None
-
-
-def record_tag(
-    connection: duckdb.DuckDBPyConnection, activation: str, destination: str, tag: ActivationTag
-) -> None:
-    """Record an activation's tag at a destination.
-
-    If it is another tag than before, the ledger at that destination is emptied, since nobody carries it.
-    Other destinations are not affected. Call it inside a transaction.
-    """
-    where = {"activation": activation, "destination": destination}
-    known = activation_tag(connection, activation, destination)
-    if known is None or known.tag_id != tag.tag_id:
-        connection.execute(
-            "DELETE FROM dinmo.tagged_contacts WHERE activation = $activation AND destination = $destination",
-            where,
-        )
-    connection.execute(
-        "INSERT OR REPLACE INTO dinmo.activation_tags VALUES ($activation, $destination, $tag_id, $name)",
-        {**where, "tag_id": tag.tag_id, "name": tag.name},
     )
 
 

@@ -19,15 +19,6 @@ class RetiredTag:
     contacts: int
 
 
-# Contacts of another activation with the same tag, for example after its key was changed. It keeps them.
-_SHARED = """
-    SELECT others.contact_id FROM dinmo.tagged_contacts AS others
-    JOIN dinmo.activation_tags AS tags USING (activation, destination)
-    WHERE others.activation <> $activation AND others.destination = $destination
-      AND tags.tag_id = $tag_id
-"""
-
-
 def retired_tags(connection: duckdb.DuckDBPyConnection, activation: str) -> list[RetiredTag]:
     """The tags of an activation at every destination that it was ever sent to."""
     found = connection.execute(
@@ -62,18 +53,16 @@ def is_known(connection: duckdb.DuckDBPyConnection, activation: str) -> bool:
     return first_row(connection, query, {"activation": activation}) is not None
 
 
-def stage_removals(connection: duckdb.DuckDBPyConnection, activation: str, tag: RetiredTag) -> int:
+def stage_removals(connection: duckdb.DuckDBPyConnection, activation: str, destination: str) -> int:
     """Put the contacts to untag into the temporary table `removals`; returns their number."""
-    values = {"activation": activation, "destination": tag.destination}
     connection.execute(
-        f"""
+        """
         CREATE OR REPLACE TEMP TABLE removals AS
         SELECT row_number() OVER () AS position, identifier, contact_id
         FROM dinmo.tagged_contacts
         WHERE activation = $activation AND destination = $destination
-          AND contact_id NOT IN ({_SHARED})
         """,
-        {**values, "tag_id": tag.tag_id},
+        {"activation": activation, "destination": destination},
     )
     return int(one_row(connection, "SELECT count(*) FROM removals")[0])
 
@@ -86,19 +75,6 @@ def removals_page(connection: duckdb.DuckDBPyConnection, *, after: int, limit: i
         [after, limit],
     ).fetchall()
     return [PlannedChange(*row) for row in found]
-
-
-def hand_over(connection: duckdb.DuckDBPyConnection, activation: str, tag: RetiredTag) -> int:
-    """Leave contacts to other activations with the same tag; returns their number."""
-    rows = connection.execute(
-        f"""
-        DELETE FROM dinmo.tagged_contacts
-        WHERE activation = $activation AND destination = $destination AND contact_id IN ({_SHARED})
-        RETURNING contact_id
-        """,
-        {"activation": activation, "destination": tag.destination, "tag_id": tag.tag_id},
-    ).fetchall()
-    return len(rows)
 
 
 def drop_ledger(connection: duckdb.DuckDBPyConnection, activation: str, destination: str) -> None:

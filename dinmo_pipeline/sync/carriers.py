@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from dinmo_pipeline.contact import Contact
 from dinmo_pipeline.intercom.errors import NotFoundError
 from dinmo_pipeline.intercom.tags import Tag
-from dinmo_pipeline.state.ledger import activation_tag
+from dinmo_pipeline.state.tags.owners import activation_tag, other_owner
 from dinmo_pipeline.sync.session import Session
-from dinmo_pipeline.sync.tag import existing_tag
+from dinmo_pipeline.sync.tag import claimable_tag, existing_tag, tag_is_owned
 
 
 def tag_as_it_is(session: Session) -> Tag | None:
@@ -17,12 +17,16 @@ def tag_as_it_is(session: Session) -> Tag | None:
     A new name in the declarations does not rename it: the next sync does. None if Intercom has no such tag.
 
     Raises:
+        ConfigurationError: another activation owns it.
         IntercomError: see the intercom layer.
     """
     activation = session.activation
     with session.state.reading() as connection:
         known = activation_tag(connection, activation.key, activation.destination)
-    found = existing_tag(session, known.tag_id) if known else session.intercom.tags.find(activation.name)
+        owner = known and other_owner(connection, activation.key, activation.destination, known.tag_id)
+    if known and owner:
+        raise tag_is_owned(session, known.name, owner)
+    found = existing_tag(session, known.tag_id) if known else claimable_tag(session, activation.name)
     # Bulk tagging goes by name, so it must be the name in Intercom; some answers escape `&`.
     return Tag(found.id, html.unescape(found.name)) if found else None
 

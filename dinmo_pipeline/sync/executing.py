@@ -58,7 +58,7 @@ def _make_calls(
 
     Raises:
         IntercomError: see the intercom layer; earlier outcomes are recorded.
-        TagVanishedError: the tag was deleted meanwhile; earlier outcomes are recorded.
+        TagChangedError: the tag was deleted or renamed meanwhile; earlier outcomes are recorded.
     """
     recorder = _Recorder(session)
     counted: Counter[Outcome] = Counter()

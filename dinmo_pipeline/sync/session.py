@@ -2,7 +2,7 @@
 
 import logging
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -39,6 +39,7 @@ class Session:
         log: takes sentences without personal data.
         clock: the current time.
         sync_id: the id of the Dagster run, if there is one.
+        declared: all declared activations, of which one may be about to give up the name of its tag.
         records_workspace: whether a newly seen workspace is recorded in the state.
         intercom: the destination's workspace, verified on first use: no command can forget to.
     """
@@ -49,6 +50,7 @@ class Session:
     log: logging.Logger
     clock: Callable[[], datetime] = utc_now
     sync_id: str = field(default_factory=lambda: uuid.uuid4().hex)
+    declared: Mapping[str, Activation] = field(default_factory=dict)
     records_workspace: bool = True
     intercom: OpenedWorkspace = field(init=False)
 

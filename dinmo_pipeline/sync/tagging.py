@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 from dinmo_pipeline.intercom.contacts import Contacts
 from dinmo_pipeline.intercom.errors import (
-    ConfigurationError,
     IntercomError,
     MergedError,
     NotFoundError,
@@ -20,10 +19,11 @@ from dinmo_pipeline.state.ledger import AppliedChange, Outcome, PlannedChange
 _HALVED_STATUSES = frozenset({400, 404, 413, 422})
 # Intercom follows at most 3 merges in a row, as documented; so do we.
 _MAX_MERGES = 3
+_DELETED = "The tag was deleted in Intercom meanwhile. The next sync will create it again."
 
 
-class TagVanishedError(Exception):
-    """The tag was deleted in Intercom during the sync."""
+class TagChangedError(Exception):
+    """The tag was deleted or renamed in Intercom meanwhile, in a sentence; the next sync copes with it."""
 
 
 @dataclass(frozen=True)
@@ -33,15 +33,17 @@ class Tagger:
     Attributes:
         is_tagged: whether the ledger says that a contact carries the tag. If given, a contact that another
             one was merged into is untagged for it, unless the ledger has it; otherwise it is left alone.
+        on_stray: gets a second tag that Intercom created because ours was renamed, and its contacts.
 
     Raises:
-        AccessError, ConfigurationError: nothing will work until a person acts.
-        TagVanishedError: the tag was deleted meanwhile.
+        AccessError: nothing will work until a person acts.
+        TagChangedError: the tag was deleted or renamed meanwhile.
     """
 
     tags: Tags
     tag: Tag
     is_tagged: Callable[[str], bool] | None = None
+    on_stray: Callable[[Tag, Sequence[str]], None] = lambda _tag, _contacts: None
 
     def tag_users(self, changes: Sequence[PlannedChange]) -> list[AppliedChange]:
         """Tag up to 50 contacts in one call, and in more if the answer does not confirm all of them."""
@@ -75,7 +77,7 @@ class Tagger:
     def _tag_together(self, changes: Sequence[PlannedChange]) -> list[AppliedChange]:
         answer = self.tags.tag_users(self.tag.name, [change.contact_id for change in changes])
         if answer.tag.id != self.tag.id:
-            self._report_other_tag(answer.tag)
+            self._report_other_tag(answer.tag, changes)
         confirmed = answer.confirmed
         return [
             _applied(change, answer.request_id)
@@ -135,14 +137,14 @@ class Tagger:
         A write gets the same answer for an unknown contact and for an unknown tag, so both are read.
 
         Raises:
-            TagVanishedError: it is the tag that is missing.
+            TagChangedError: it is the tag that is missing.
         """
         try:
             self._contacts.get(contact_id)
         except NotFoundError as missing:
             return missing
         if self.tags.get(self.tag.id) is None:
-            raise TagVanishedError
+            raise TagChangedError(_DELETED)
         return None
 
     def _untag_survivor(self, merged: MergedError) -> None:
@@ -162,15 +164,16 @@ class Tagger:
                 self.tags.untag_contact(survivor, self.tag.id)
                 return
 
-    def _report_other_tag(self, other: Tag) -> None:
+    def _report_other_tag(self, other: Tag, changes: Sequence[PlannedChange]) -> None:
         """Report that our tag was deleted or renamed, so that bulk tagging, by name, created another."""
         ours = self.tags.get(self.tag.id)
         if ours is None:
-            raise TagVanishedError
-        raise ConfigurationError(
+            raise TagChangedError(_DELETED)
+        self.on_stray(other, [change.contact_id for change in changes])
+        raise TagChangedError(
             f"The tag {self.tag.name!r} was renamed in Intercom to {ours.name!r} during the sync, so"
-            f" Intercom created a second tag {other.name!r} (id {other.id}). Delete that one in Intercom."
-            " The next sync will use the renamed one."
+            f" Intercom created a second tag {other.name!r} (id {other.id}). The next sync will take that"
+            " one off again, and use the renamed one."
         )
 
     @property

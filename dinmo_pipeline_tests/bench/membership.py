@@ -26,8 +26,8 @@ from dinmo_pipeline.state.changes import (
     store_changes,
 )
 from dinmo_pipeline.state.file.database import StateDatabase
-from dinmo_pipeline.state.ledger import ActivationTag, record_tag
 from dinmo_pipeline.state.membership import refresh_membership
+from dinmo_pipeline.state.tags.owners import ActivationTag, record_tag
 from dinmo_pipeline_tests.bench.child import Phase, Stopwatch, in_child
 from dinmo_pipeline_tests.state.declaring import staged
 

@@ -17,14 +17,10 @@ from dinmo_pipeline.intercom.client import IntercomClient
 from dinmo_pipeline.state.changes import compute_changes, store_changes
 from dinmo_pipeline.state.directory import record_contacts
 from dinmo_pipeline.state.file.database import StateDatabase
-from dinmo_pipeline.state.ledger import (
-    ActivationTag,
-    AppliedChange,
-    record_outcomes,
-    record_tag,
-)
+from dinmo_pipeline.state.ledger import AppliedChange, record_outcomes
 from dinmo_pipeline.state.membership import refresh_membership
 from dinmo_pipeline.state.syncs import SyncNumbers
+from dinmo_pipeline.state.tags.owners import ActivationTag, record_tag
 from dinmo_pipeline.sync.operations.apply import apply_changes
 from dinmo_pipeline.sync.operations.compute_changes import refresh_changes
 from dinmo_pipeline.sync.session import Session, utc_now

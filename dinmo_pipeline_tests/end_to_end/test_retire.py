@@ -95,17 +95,43 @@ def test_running_it_again_completes_what_failed(company, dinmo):
     assert company.tagged() == {EVE}
 
 
-def test_another_activation_of_the_same_tag_keeps_its_contacts(company, dinmo):
-    """As after the key of an activation was changed in the declarations."""
+def test_an_activation_under_a_new_key_takes_over_the_tag(company, dinmo):
+    """Refused until a person says that the new key replaces the old one; then without a call."""
     company.people(ANA, BEN)
     company.members([ANA, BEN])
     company.synced()
-    company.declared["activations"] = {"important": {"segment": "vip", "name": "VIP"}}
+    company.declared["activations"] = {"important": {"segment": "vip", "name": "Important"}}
     company.members([ANA])
-    company.synced("important")
-    done = json.loads(dinmo("retire", "vip", "--yes", "--json").out)["vip"]
-    assert (done["untagged"], done["kept"]) == (1, 1)
+    company.declared["activations"]["important"]["name"] = "vip"
+    refused = company.sync("important")
+    assert refused.reason == (
+        "The tag 'VIP' belongs to activation 'vip', so activation 'important' cannot use it. If 'important'"
+        " replaces it, run `dinmo retire vip --hand-over-to important`. If 'vip' is declared by another"
+        " project, give 'important' another `name`."
+    )
+    company.calls()
+    assert dinmo("retire", "vip", "--hand-over-to", "important").code == 2
+    printed = dinmo("retire", "vip", "--hand-over-to", "important", "--yes")
+    assert (printed.code, company.calls()) == (0, {})
+    assert "the tag 'VIP' on 2 contacts belongs to 'important' now." in printed.out
+    assert company.synced("important").numbers.untagged == 1
     assert company.tagged() == {ANA}
+    assert set(json.loads(dinmo("status", "--json").out)) == {"important"}
+
+
+def test_a_tag_is_not_handed_over_to_one_that_has_its_own(company, dinmo):
+    """Nor to an activation that is not declared, nor together with --keep-tags."""
+    company.people(ANA, BEN)
+    company.members([ANA, BEN])
+    company.synced()
+    company.declared["activations"] = {"important": {"segment": "vip", "name": "Important"}}
+    company.synced("important")
+    printed = dinmo("retire", "vip", "--hand-over-to", "important", "--yes")
+    assert printed.code == 1
+    assert "'important' has a tag of its own by now, so it cannot take another." in printed.err
+    assert "There is no activation 'nobody'" in dinmo("retire", "vip", "--hand-over-to", "nobody").err
+    assert dinmo("retire", "vip", "--hand-over-to", "important", "--keep-tags").code == 2
+    assert company.tagged() == {ANA, BEN}
 
 
 @pytest.mark.usefixtures("orphan")

@@ -13,16 +13,10 @@ from dinmo_pipeline.state.changes import (
 )
 from dinmo_pipeline.state.directory import record_contacts, record_missing
 from dinmo_pipeline.state.file.database import StateDatabase
-from dinmo_pipeline.state.ledger import (
-    ActivationTag,
-    AppliedChange,
-    count_tagged,
-    planned_changes,
-    record_outcomes,
-    record_tag,
-)
+from dinmo_pipeline.state.ledger import AppliedChange, count_tagged, planned_changes, record_outcomes
 from dinmo_pipeline.state.membership import stage_members, write_membership
 from dinmo_pipeline.state.overview import overview
+from dinmo_pipeline.state.tags.owners import ActivationTag, record_tag
 from dinmo_pipeline_tests.state.declaring import NOW, activation, rows_of
 
 VIP = activation()

@@ -107,3 +107,30 @@ def test_a_sync_that_was_held_before_has_its_sentence_and_no_reason_as_a_value(o
             "The segment became empty.",
             numbers=SyncNumbers(9, 8, 7, 6, 5, 4, 3, 2, 1, 20, 1.5),
         )
+
+
+def test_of_two_owners_of_one_tag_the_one_that_is_synced_stays(old):
+    """The other's contacts move to it, each once; its next sync untags those who are not members."""
+    with duckdb.connect(str(old)) as connection:
+        connection.execute("DELETE FROM dinmo.change_sets")
+        connection.executemany(
+            "INSERT INTO dinmo.change_sets VALUES (?, 'main', 'email', 'all', 1, 1)", [("vip",), ("new",)]
+        )
+        connection.executemany(
+            "INSERT INTO dinmo.activation_tags VALUES (?, 'main', ?, ?)",
+            [("vip", "7", "Platinum"), ("new", "7", "VIP"), ("third", "8", "Other")],
+        )
+        connection.executemany(
+            "INSERT INTO dinmo.tagged_contacts VALUES (?, 'main', ?, ?, now())",
+            [
+                *[("vip", contact, f"{contact}@x.org") for contact in ("c1", "c2")],
+                *[("new", contact, f"{contact}@x.org") for contact in ("c2", "c3")],
+                ("third", "c1", "c1@x.org"),
+            ],
+        )
+    _synced(old, (NOW, "ok"))
+    with StateDatabase(str(old)).transaction() as connection:
+        owners = connection.execute("SELECT activation, tag_id FROM dinmo.activation_tags ORDER BY ALL")
+        assert owners.fetchall() == [("third", "8"), ("vip", "7")]
+        ledger = connection.execute("SELECT activation, contact_id FROM dinmo.tagged_contacts ORDER BY ALL")
+        assert ledger.fetchall() == [("third", "c1"), ("vip", "c1"), ("vip", "c2"), ("vip", "c3")]

@@ -1,13 +1,14 @@
 """The outcome of each change, for every answer that Intercom can give to tagging and untagging."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
 
-from dinmo_pipeline.intercom.errors import AccessError, ConfigurationError
+from dinmo_pipeline.intercom.errors import AccessError
 from dinmo_pipeline.intercom.tags import Tag
 from dinmo_pipeline.state.ledger import PlannedChange
-from dinmo_pipeline.sync.tagging import Tagger, TagVanishedError
+from dinmo_pipeline.sync.tagging import TagChangedError, Tagger
 
 VERSIONS = ["2.13", "2.14", "2.15", "2.16", "2.17"]
 NOBODY = "f" * 24
@@ -107,21 +108,25 @@ def test_a_tag_deleted_during_the_sync_stops_it(workspace, version):
     (user,) = workspace.users(1)
     workspace.speak(version)
     tagger = tagger_of(workspace, "424242")
-    with pytest.raises(TagVanishedError):
+    with pytest.raises(TagChangedError):
         tagger.tag_users(entered(user))
-    with pytest.raises(TagVanishedError):
+    with pytest.raises(TagChangedError):
         tagger._tag_alone(entered(user)[0])
-    with pytest.raises(TagVanishedError):
+    with pytest.raises(TagChangedError):
         tagger.untag(left(user))
 
 
-def test_a_tag_renamed_during_the_sync_stops_it_with_an_error(workspace):
-    """The bulk call has already created a second tag, which a person should delete."""
+def test_a_tag_renamed_during_the_sync_stops_it(workspace):
+    """The bulk call has already created a second tag; whoever carries it is reported."""
     (user,) = workspace.users(1)
     tag = workspace.tag("VIP")
     workspace.client.tags.rename(tag, "Important")
-    with pytest.raises(ConfigurationError, match="renamed in Intercom to 'Important'"):
-        tagger_of(workspace, tag).tag_users(entered(user))
+    strays = []
+    tagger = replace(tagger_of(workspace, tag), on_stray=lambda *stray: strays.append(stray))
+    with pytest.raises(TagChangedError, match="renamed in Intercom to 'Important'"):
+        tagger.tag_users(entered(user))
+    ((second, contacts),) = strays
+    assert (second.name, contacts) == ("VIP", [user])
 
 
 @pytest.mark.parametrize("version", VERSIONS)

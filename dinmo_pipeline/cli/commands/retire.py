@@ -10,6 +10,7 @@ from dinmo_pipeline.cli.destinations import open_client
 from dinmo_pipeline.cli.exit_codes import DONE, FAILED
 from dinmo_pipeline.cli.messages import confirm, message_log, report
 from dinmo_pipeline.cli.project import (
+    declared_by_name,
     declared_project,
     declared_state,
     json_option,
@@ -19,7 +20,7 @@ from dinmo_pipeline.state.file.paths import lock_folder
 from dinmo_pipeline.text.wording import counted
 
 if TYPE_CHECKING:
-    from dinmo_pipeline.config.declarations import Project
+    from dinmo_pipeline.config.declarations import Activation, Project
     from dinmo_pipeline.state.retire import RetiredTag
     from dinmo_pipeline.sync.operations.retire import Retired
 
@@ -27,16 +28,30 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("activation", metavar="ACTIVATION")
 @click.option("--destination", metavar="KEY", help="Only at this destination, which it was moved from.")
+@click.option("--hand-over-to", metavar="ACTIVATION", help="Give the tag and its contacts to this one.")
 @click.option("--keep-tags", is_flag=True, help="Leave the tag on the contacts permanently.")
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @json_option
-def retire(activation: str, *, destination: str | None, keep_tags: bool, yes: bool, as_json: bool) -> int:
+def retire(
+    activation: str,
+    *,
+    destination: str | None,
+    hand_over_to: str | None,
+    keep_tags: bool,
+    yes: bool,
+    as_json: bool,
+) -> int:
     """Untag all contacts we tagged, even if the activation is no longer declared.
 
     The tag itself stays, and so does a tag that somebody else put on a contact.
     """
+    if hand_over_to and keep_tags:
+        raise click.UsageError("--hand-over-to cannot be used with --keep-tags.")
     project = declared_project()
     tags = _tags_to_retire(project, activation, destination)
+    if hand_over_to:
+        (new,) = declared_by_name("activation", [hand_over_to], project.activations)
+        return _hand_over(project, activation, new, tags, yes=yes, as_json=as_json)
     if not keep_tags:
         _require_declared(project, tags)
     contacts = sum(tag.contacts for tag in tags)
@@ -51,13 +66,61 @@ def retire(activation: str, *, destination: str | None, keep_tags: bool, yes: bo
     if as_json:
         print_json({activation: as_object(done)})
     else:
-        why = "" if keep_tags else " for another activation"
-        kept = f", {done.kept:,} kept the tag{why}" if done.kept else ""
+        kept = f", {done.kept:,} kept the tag" if done.kept else ""
         gone = f", {done.gone:,} no longer exist" if done.gone else ""
         click.echo(f"{activation}: {counted(done.untagged, 'contact')} untagged{gone}{kept}.")
     if done.status == "ok":
         return DONE
     report(f"{activation}: not retired. {done.reason} Then run this again to finish the rest.")
+    return FAILED
+
+
+def _hand_over(
+    project: "Project",
+    activation: str,
+    new: "Activation",
+    tags: "list[RetiredTag]",
+    *,
+    yes: bool,
+    as_json: bool,
+) -> int:
+    """Give the tag of an activation to another, which then owns it.
+
+    Raises:
+        click.UsageError: the activation has no tag in the workspace of the new one.
+    """
+    from dinmo_pipeline.state.tags.owners import tag_owners  # noqa: PLC0415  # 0.1 s to import
+    from dinmo_pipeline.sync.operations.retire import hand_over  # noqa: PLC0415
+
+    state = declared_state(project)
+    with state.reading() as connection:
+        there = [
+            tag
+            for tag in tags
+            if (activation, tag.destination) in tag_owners(connection, new.destination, tag.tag_id)
+        ]
+    if not there:
+        raise click.UsageError(
+            f"Activation {activation!r} has no tag in the workspace of {new.destination!r}, to which"
+            f" {new.key!r} is sent."
+        )
+    tag = there[0]
+    question = (
+        f"Hand over the tag {tag.name!r} on {counted(tag.contacts, 'contact')} from {activation!r} to"
+        f" {new.key!r}?"
+    )
+    confirm(question, yes=yes)
+    done = hand_over(state, activation, tag, new, lock_folder(project.state.database), log=message_log())
+    if as_json:
+        print_json({activation: as_object(done)})
+    elif done.status == "ok":
+        click.echo(
+            f"{activation}: the tag {tag.name!r} on {counted(tag.contacts, 'contact')} belongs to {new.key!r}"
+            f" now. `dinmo plan {new.key}` shows what its next sync will change."
+        )
+    if done.status == "ok":
+        return DONE
+    report(f"{activation}: not handed over. {done.reason}")
     return FAILED
 
 

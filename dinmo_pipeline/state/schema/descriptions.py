@@ -96,12 +96,23 @@ DESCRIPTIONS: Mapping[str, Description] = {
         },
     ),
     "activation_tags": Description(
-        "The tag of each activation at every destination that it was ever sent to.",
+        "The tag of each activation at every destination that it was ever sent to. In one workspace, a tag"
+        " belongs to one activation.",
         {
             "activation": _ACTIVATION,
             "destination": _DESTINATION,
             "tag_id": "Intercom's id of the tag",
             "name": "The tag's name",
+        },
+    ),
+    "stray_tags": Description(
+        "Contacts that carry a second tag, created because the first was renamed by hand during a sync; the"
+        " next sync takes it off.",
+        {
+            "activation": _ACTIVATION,
+            "destination": _DESTINATION,
+            "tag_id": "Intercom's id of the second tag",
+            "contact_id": _CONTACT,
         },
     ),
     "contacts": Description(

@@ -158,4 +158,55 @@ MIGRATIONS: Sequence[str] = (
     SET merged_into = split_part(reason, ' into ', 2), reason = split_part(reason, ' into ', 1)
     WHERE contains(reason, ' into ');
     """,
+    # 6: a tag belongs to one activation
+    """
+    CREATE TABLE dinmo.stray_tags (
+        activation VARCHAR NOT NULL,
+        destination VARCHAR NOT NULL,
+        tag_id VARCHAR NOT NULL,
+        contact_id VARCHAR NOT NULL
+    );
+    -- Of several owners of one tag, the one stays that is still sent there, was synced last, and has more
+    -- contacts. It takes over the others' contacts: its next sync untags those who are not its members.
+    CREATE TEMP TABLE owners AS
+    WITH ranked AS (
+        SELECT tags.activation, tags.destination, tag_id,
+               coalesce(workspace_id, 'destination ' || tags.destination) AS workspace,
+               change_sets.destination = tags.destination IS TRUE AS is_sent_there,
+               (SELECT max(syncs.rowid) FROM dinmo.syncs WHERE syncs.activation = tags.activation) AS synced,
+               (SELECT count(*) FROM dinmo.tagged_contacts AS ledger
+                WHERE ledger.activation = tags.activation
+                  AND ledger.destination = tags.destination) AS contacts
+        FROM dinmo.activation_tags AS tags
+        LEFT JOIN dinmo.workspaces USING (destination)
+        LEFT JOIN dinmo.change_sets USING (activation)
+    )
+    SELECT activation, destination, tag_id,
+           first_value(activation) OVER best AS owner, first_value(destination) OVER best AS owner_at
+    FROM ranked
+    WINDOW best AS (
+        PARTITION BY workspace, tag_id
+        ORDER BY is_sent_there DESC, synced DESC NULLS LAST, contacts DESC, activation
+        ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING
+    );
+    CREATE TEMP TABLE losers AS
+    FROM owners WHERE (activation, destination) <> (owner, owner_at);
+    CREATE TEMP TABLE given AS
+    SELECT losers.owner, losers.owner_at, ledger.contact_id, min(ledger.identifier) AS identifier,
+           max(ledger.tagged_at) AS tagged_at
+    FROM dinmo.tagged_contacts AS ledger JOIN losers USING (activation, destination)
+    GROUP BY ALL;
+    DELETE FROM dinmo.tagged_contacts AS ledger USING losers
+    WHERE ledger.activation = losers.activation AND ledger.destination = losers.destination;
+    INSERT INTO dinmo.tagged_contacts
+    SELECT owner, owner_at, contact_id, identifier, tagged_at FROM given
+    WHERE (owner, owner_at, contact_id) NOT IN (
+        SELECT (activation, destination, contact_id) FROM dinmo.tagged_contacts
+    );
+    DELETE FROM dinmo.activation_tags AS tags USING losers
+    WHERE tags.activation = losers.activation AND tags.destination = losers.destination;
+    DROP TABLE owners;
+    DROP TABLE losers;
+    DROP TABLE given;
+    """,
 )

@@ -4,7 +4,7 @@ Everything starts from what is stored, so the next sync completes one that ended
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -38,6 +38,7 @@ from dinmo_pipeline.state.readings import (
 )
 from dinmo_pipeline.state.sql import members_of
 from dinmo_pipeline.state.syncs import SyncResult, count_outcomes, finish_sync, start_sync
+from dinmo_pipeline.state.tags.strays import record_strays
 from dinmo_pipeline.sync.executing import pages_of, tag_all, untag_all
 from dinmo_pipeline.sync.guards.holds import Hold
 from dinmo_pipeline.sync.guards.limits import reason_to_hold
@@ -51,8 +52,9 @@ from dinmo_pipeline.sync.operations.sync_result import (
 )
 from dinmo_pipeline.sync.reviewed_plan import difference_from_reviewed
 from dinmo_pipeline.sync.session import Session
+from dinmo_pipeline.sync.strays import clean_up_strays
 from dinmo_pipeline.sync.tag import current_tag, make_tag
-from dinmo_pipeline.sync.tagging import Tagger, TagVanishedError
+from dinmo_pipeline.sync.tagging import TagChangedError, Tagger
 
 # Each change is marked in the ledger before its call; if its rows lie scattered, DuckDB needs 20 KB for each.
 _CHANGES_PER_PAGE = 2_000
@@ -108,20 +110,23 @@ def apply_changes(
         with session.state.transaction() as connection:
             start_sync(connection, session.sync_id, session.activation.key, now=session.clock())
         attempt = _attempt(
-            session, allow_large_removal=allow_large_removal, expected_changes=expected_changes
+            session, locks, allow_large_removal=allow_large_removal, expected_changes=expected_changes
         )
         spent = Spent(session.intercom.calls - calls_before, time.monotonic() - started)
         return session.state.transact(partial(_finish, session=session, attempt=attempt, spent=spent))
 
 
-def _attempt(session: Session, *, allow_large_removal: bool, expected_changes: str | None) -> _Attempt:
+def _attempt(
+    session: Session, locks: Path, *, allow_large_removal: bool, expected_changes: str | None
+) -> _Attempt:
     if expected_changes:
         # Before anything is written to Intercom: a new tag name is part of what was reviewed, too.
         other = difference_from_reviewed(session.state, session.activation, expected_changes)
         if other:
             return _Attempt(_compare(session), other)
     try:
-        tag = current_tag(session)
+        tag = current_tag(session, locks)
+        clean_up_strays(session)
     except IntercomError as error:
         return _Attempt(_compare(session), Failed.by(error))
     unresolved = _compare(session)
@@ -132,7 +137,7 @@ def _attempt(session: Session, *, allow_large_removal: bool, expected_changes: s
     hold = reason_to_hold(comparison.changes, comparison.readings, session.activation.guards, looked=True)
     if hold and not allow_large_removal:
         return _Attempt(comparison, hold)
-    return _Attempt(comparison, _change_tags(session, tag, comparison.changes))
+    return _Attempt(comparison, _change_tags(session, locks, tag, comparison.changes))
 
 
 def _compare(session: Session) -> _Comparison:
@@ -170,23 +175,27 @@ def _look_up_unknown(session: Session, tag: Tag | None, before: _Comparison) -> 
     return replace(after, entered=after.changes.entered + absent)
 
 
-def _change_tags(session: Session, tag: Tag | None, changes: ChangeSet) -> Failed | None:
+def _change_tags(session: Session, locks: Path, tag: Tag | None, changes: ChangeSet) -> Failed | None:
     """Tag and untag; why that was not carried through, or None when it was."""
     try:
         if tag is None and changes.entered > changes.unknown:
-            tag = make_tag(session)
+            tag = make_tag(session, locks)
         if tag is not None:
             _tag_and_untag(session, tag, changes)
-    except TagVanishedError:
-        reason = "The tag was deleted in Intercom during the sync. The next sync will create it again."
-        return Failed(reason, is_transient=True)
+    except TagChangedError as error:
+        return Failed(str(error), is_transient=True)
     except IntercomError as error:
         return Failed.by(error)
     return None
 
 
 def _tag_and_untag(session: Session, tag: Tag, changes: ChangeSet) -> None:
-    tagger = Tagger(session.intercom.tags, tag, is_tagged=partial(_is_tagged, session))
+    tagger = Tagger(
+        session.intercom.tags,
+        tag,
+        is_tagged=partial(_is_tagged, session),
+        on_stray=partial(_record_stray, session),
+    )
 
     if entered := changes.entered - changes.unknown:
         tag_all(session, tagger, "tagging", entered, _planned(session, "entered"))
@@ -197,6 +206,12 @@ def _tag_and_untag(session: Session, tag: Tag, changes: ChangeSet) -> None:
 def _is_tagged(session: Session, contact_id: str) -> bool:
     with session.state.reading() as connection:
         return is_tagged(connection, session.activation.key, session.activation.destination, contact_id)
+
+
+def _record_stray(session: Session, tag: Tag, contact_ids: Sequence[str]) -> None:
+    activation = session.activation
+    with session.state.transaction() as connection:
+        record_strays(connection, activation.key, activation.destination, tag.id, contact_ids)
 
 
 def _planned(session: Session, change: Change) -> Iterator[PlannedChange]:

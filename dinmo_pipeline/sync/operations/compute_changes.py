@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from dinmo_pipeline.intercom.errors import IntercomError
 from dinmo_pipeline.state.changes import ChangeSet, compute_changes, store_changes
 from dinmo_pipeline.state.directory import count_missing
-from dinmo_pipeline.state.ledger import activation_tag
 from dinmo_pipeline.state.readings import (
     Readings,
     applied_reading,
@@ -13,6 +12,7 @@ from dinmo_pipeline.state.readings import (
     newest_reading,
 )
 from dinmo_pipeline.state.sql import members_of
+from dinmo_pipeline.state.tags.owners import activation_tag
 from dinmo_pipeline.sync.guards.holds import Hold
 from dinmo_pipeline.sync.guards.limits import reason_to_hold
 from dinmo_pipeline.sync.lookup import look_again

@@ -9,9 +9,9 @@ from dinmo_pipeline.state.changes import ChangeSet, compute_changes
 from dinmo_pipeline.state.directory import count_ambiguous
 from dinmo_pipeline.state.file.database import StateDatabase
 from dinmo_pipeline.state.fingerprint import fingerprint_changes
-from dinmo_pipeline.state.ledger import activation_tag
 from dinmo_pipeline.state.membership import USABLE_INCOMING, Stage
 from dinmo_pipeline.state.readings import Readings, applied_reading, count_incoming
+from dinmo_pipeline.state.tags.owners import activation_tag
 from dinmo_pipeline.state.workspaces import recorded_workspace
 from dinmo_pipeline.sync.guards.holds import Hold
 from dinmo_pipeline.sync.guards.limits import reason_to_hold

@@ -12,12 +12,7 @@ import duckdb
 from dinmo_pipeline.intercom.errors import IntercomError, RefusedError, UnavailableError
 from dinmo_pipeline.intercom.tags import Tag
 from dinmo_pipeline.state.file.locks import activation_lock
-from dinmo_pipeline.state.ledger import (
-    ActivationTag,
-    PlannedChange,
-    activation_tag,
-    record_tag,
-)
+from dinmo_pipeline.state.ledger import PlannedChange
 from dinmo_pipeline.state.membership import Stage
 from dinmo_pipeline.state.reconcile import (
     Drift,
@@ -28,12 +23,13 @@ from dinmo_pipeline.state.reconcile import (
     not_missing,
     stage_carriers,
 )
+from dinmo_pipeline.state.tags.owners import ActivationTag, activation_tag, record_tag
 from dinmo_pipeline.sync.carriers import carriers_of, carries, tag_as_it_is
 from dinmo_pipeline.sync.executing import pages_of, tag_all, untag_all
 from dinmo_pipeline.sync.parallel import in_parallel
 from dinmo_pipeline.sync.session import Session
-from dinmo_pipeline.sync.tag import current_tag
-from dinmo_pipeline.sync.tagging import Tagger, TagVanishedError
+from dinmo_pipeline.sync.tag import current_tag, tag_is_owned
+from dinmo_pipeline.sync.tagging import TagChangedError, Tagger
 
 RECENT_MINUTES = 10.0
 # To verify a contact takes a call, while tagging 50 contacts again takes one and is harmless.
@@ -100,10 +96,9 @@ def reconcile(
         started, calls_before = time.monotonic(), session.intercom.calls
         session = replace(session, records_workspace=repair)
         try:
-            found = _reconcile(session, stage, repair=repair, recent=recent)
-        except TagVanishedError:
-            reason = "The tag was deleted in Intercom during the run."
-            found = Reconciled(key, "failed", reason, is_transient=True)
+            found = _reconcile(session, locks, stage, repair=repair, recent=recent)
+        except TagChangedError as error:
+            found = Reconciled(key, "failed", str(error), is_transient=True)
         except IntercomError as error:
             is_transient = isinstance(error, UnavailableError)
             found = Reconciled(key, "failed", str(error), is_transient=is_transient)
@@ -114,7 +109,7 @@ def reconcile(
         )
 
 
-def _reconcile(session: Session, stage: Stage, *, repair: bool, recent: timedelta) -> Reconciled:
+def _reconcile(session: Session, locks: Path, stage: Stage, *, repair: bool, recent: timedelta) -> Reconciled:
     since = session.clock() - recent
     with session.state.scratch() as connection:
         stage(connection)
@@ -124,7 +119,7 @@ def _reconcile(session: Session, stage: Stage, *, repair: bool, recent: timedelt
             drift = compare_carriers(connection, session.activation, recent_since=since)
         if tag:
             drift = _verified(session, connection, tag, drift)
-        repaired = _repair(session, connection, tag, drift) if repair else 0
+        repaired = _repair(session, locks, connection, tag, drift) if repair else 0
     return _summary(session.activation.key, drift, repaired, tag_exists=tag is not None)
 
 
@@ -162,12 +157,14 @@ def _verified(session: Session, connection: duckdb.DuckDBPyConnection, tag: Tag,
     return replace(drift, missing=drift.missing - len(present), found=drift.found + len(present))
 
 
-def _repair(session: Session, connection: duckdb.DuckDBPyConnection, tag: Tag | None, drift: Drift) -> int:
+def _repair(
+    session: Session, locks: Path, connection: duckdb.DuckDBPyConnection, tag: Tag | None, drift: Drift
+) -> int:
     """Repair differences; returns the number of contacts that are right now."""
     if not (drift.missing or drift.adoptable or drift.removable):
         return 0
     # Without a tag all expected contacts are missing; it is created again as in a sync.
-    tag = tag or current_tag(session)
+    tag = tag or current_tag(session, locks)
     if tag is None:
         return 0
     repaired = _adopted(session, connection, tag, drift)
@@ -196,6 +193,8 @@ def _adopted(session: Session, connection: duckdb.DuckDBPyConnection, tag: Tag, 
     with session.state.transaction(connection):
         if activation_tag(connection, activation.key, activation.destination) is None:
             ours = ActivationTag(tag.id, activation.name)
-            record_tag(connection, activation.key, activation.destination, ours)
+            owner = record_tag(connection, activation.key, activation.destination, ours)
+            if owner:
+                raise tag_is_owned(session, tag.name, owner)
         adopt(connection, activation, session.sync_id, now=session.clock())
     return drift.adoptable

@@ -4,6 +4,7 @@ import logging
 import time
 import uuid
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -22,7 +23,6 @@ from dinmo_pipeline.state.retire import (
     close_activation,
     close_destination,
     drop_ledger,
-    hand_over,
     removals_page,
     retired_tags,
     stage_removals,
@@ -34,10 +34,11 @@ from dinmo_pipeline.state.syncs import (
     finish_sync,
     start_sync,
 )
+from dinmo_pipeline.state.tags.owners import TagOwner, activation_tag, move_tag
 from dinmo_pipeline.sync.executing import pages_of, untag_all
 from dinmo_pipeline.sync.session import Session, utc_now
 from dinmo_pipeline.sync.tag import existing_tag
-from dinmo_pipeline.sync.tagging import Tagger, TagVanishedError
+from dinmo_pipeline.sync.tagging import TagChangedError, Tagger
 
 _CHANGES_PER_PAGE = 10_000
 
@@ -46,7 +47,7 @@ _CHANGES_PER_PAGE = 10_000
 class Retired:
     """How a retirement ended, in contacts.
 
-    `kept` still carry the tag, for another activation or as requested; `gone` are not in Intercom any more.
+    `kept` still carry the tag, as requested; `gone` are not in Intercom any more.
     """
 
     activation: str
@@ -104,9 +105,8 @@ def retire(
         try:
             for session in sessions:
                 done = _untag_all(replace(session, sync_id=sync_id), done)
-        except (IntercomError, TagVanishedError) as error:
-            reason = str(error) or "The tag was deleted in Intercom during the run."
-            done = replace(done, status="failed", reason=reason)
+        except (IntercomError, TagChangedError) as error:
+            done = replace(done, status="failed", reason=str(error))
         done = replace(
             done,
             api_calls=sum(session.intercom.calls for session in sessions),
@@ -118,28 +118,59 @@ def retire(
             return _finish(connection, sync_id, done, only=only, now=clock())
 
 
+def hand_over(
+    state: StateDatabase,
+    key: str,
+    tag: RetiredTag,
+    new: Activation,
+    locks: Path,
+    *,
+    log: logging.Logger,
+    clock: Callable[[], datetime] = utc_now,
+) -> Retired:
+    """Give the tag of an activation and its contacts to a new one, without a call, and close the old one.
+
+    The next sync of the new one renames the tag, and untags contacts who are not its members. What the old
+    one has at other destinations stays, and so does the old one until that is retired.
+
+    Raises:
+        StateError: the state cannot be used, or a sync of either activation does not end.
+    """
+    started = time.monotonic()
+    with ExitStack() as held:
+        # In one order, so that two of these never wait for each other.
+        for each in sorted((key, new.key)):
+            held.enter_context(activation_lock(locks, each, on_wait=log.info))
+        with state.transaction() as connection:
+            if activation_tag(connection, new.key, new.destination):
+                reason = f"{new.key!r} has a tag of its own by now, so it cannot take another."
+                return Retired(key, "failed", reason)
+            move_tag(connection, TagOwner(key, tag.destination), TagOwner(new.key, new.destination))
+            close_activation(connection, key, now=clock())
+    return Retired(key, kept=tag.contacts, seconds=round(time.monotonic() - started, 3))
+
+
 def _untag_all(session: Session, done: Retired) -> Retired:
     activation = session.activation
     with session.state.reading() as connection:
         tags = retired_tags(connection, activation.key)
     (ours,) = (tag for tag in tags if tag.destination == activation.destination)
     tag = existing_tag(session, ours.tag_id)
-    with session.state.transaction() as connection:
-        if tag is None:
-            # The tag was deleted in Intercom: nobody carries it.
+    if tag is None:
+        # The tag was deleted in Intercom: nobody carries it.
+        with session.state.transaction() as connection:
             drop_ledger(connection, activation.key, activation.destination)
-            return replace(done, gone=done.gone + ours.contacts)
-        kept = hand_over(connection, activation.key, ours)
-    return _untag_rest(session, tag, ours, replace(done, kept=done.kept + kept))
+        return replace(done, gone=done.gone + ours.contacts)
+    return _untag_rest(session, tag, done)
 
 
-def _untag_rest(session: Session, tag: Tag, ours: RetiredTag, done: Retired) -> Retired:
+def _untag_rest(session: Session, tag: Tag, done: Retired) -> Retired:
     # No contact of this activation keeps the tag, not even one that another was merged into.
     tagger = Tagger(session.intercom.tags, tag, lambda _contact: False)
 
     with session.state.scratch() as connection:
         with session.state.attached(connection, read_only=True):
-            total = stage_removals(connection, session.activation.key, ours)
+            total = stage_removals(connection, session.activation.key, session.activation.destination)
         changes = pages_of(
             lambda after, limit: removals_page(connection, after=after, limit=limit),
             _CHANGES_PER_PAGE,

@@ -1,0 +1,1 @@
+"""One tag, one owner: renamed, swapped, adopted and handed over, over HTTP."""
