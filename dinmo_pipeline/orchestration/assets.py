@@ -38,6 +38,7 @@ from dinmo_pipeline.state.ledger import count_tagged
 from dinmo_pipeline.state.membership import earlier_sizes, refresh_membership
 from dinmo_pipeline.state.readings import applied_reading
 from dinmo_pipeline.state.stuck import count_stuck
+from dinmo_pipeline.sync.guards.limits import Released
 from dinmo_pipeline.sync.guards.lost_identifiers import what_changed
 from dinmo_pipeline.sync.operations.apply import apply_changes
 from dinmo_pipeline.sync.operations.compute_changes import refresh_changes
@@ -55,6 +56,7 @@ class ApplyConfig(dg.Config):
     """What a person may decide for one run of `intercom_tags`."""
 
     allow_large_removal: bool = False
+    allow_large_growth: bool = False
     # The fingerprint of a reviewed plan; any other changes are held.
     expected_changes: str = ""
 
@@ -213,7 +215,7 @@ def _intercom_tags(project: Project, partitions: dg.PartitionsDefinition[str]) -
                     declared=project.activations,
                 ),
                 state.locks,
-                allow_large_removal=config.allow_large_removal,
+                released=Released(config.allow_large_removal, config.allow_large_growth),
                 expected_changes=config.expected_changes or None,
             )
         with database.reading() as connection:

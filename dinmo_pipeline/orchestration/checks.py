@@ -56,9 +56,10 @@ _CHECKS = {
     },
     MEMBERSHIP_CHANGES: {
         REMOVAL_GUARD: (
-            "Whether a guard holds the changes: the segment became empty, more than max_removed_share of"
-            " the tagged contacts would lose the tag, or more than max_unidentified_share of them while"
-            " rows lost their identifier or its type changed."
+            "Whether a guard holds the changes: nobody would keep the tag; more than max_removed_share of the"
+            " tagged contacts or members would lose it, at once or over a week; more than"
+            " max_unidentified_share, while rows lost their identifier or its type changed; or the segment"
+            " would grow to more than max_growth times its size."
         ),
     },
     INTERCOM_TAGS: {

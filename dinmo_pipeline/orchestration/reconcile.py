@@ -25,6 +25,7 @@ from dinmo_pipeline.orchestration.naming import (
 from dinmo_pipeline.orchestration.resources import ActivationResource, SourceResource, StateResource
 from dinmo_pipeline.orchestration.runs.errors import failure_of
 from dinmo_pipeline.orchestration.runs.handover import hand_over
+from dinmo_pipeline.sync.guards.limits import Released
 from dinmo_pipeline.sync.operations.reconcile import Reconciled, reconcile
 from dinmo_pipeline.sync.session import Session
 from dinmo_pipeline.text.wording import counted
@@ -36,6 +37,7 @@ class ReconcileConfig(dg.Config):
     """What a person can choose for one reconciliation."""
 
     repair: bool = False
+    allow_large_removal: bool = False
     recent_minutes: float = 10.0
 
 
@@ -55,7 +57,7 @@ def build_drift_check(project: Project, partitions: dg.PartitionsDefinition[str]
         def drift(context: dg.AssetCheckExecutionContext, config: ReconcileConfig) -> dg.AssetCheckResult:
             found = _reconciled(context.op_execution_context, project, config)
             return dg.AssetCheckResult(
-                passed=found.status != "drift",
+                passed=found.status in ("ok", "repaired"),
                 severity=dg.AssetCheckSeverity.WARN,
                 description=_description(found),
                 metadata=_metadata(found),
@@ -95,7 +97,7 @@ def _evaluation(found: Reconciled) -> dg.AssetCheckEvaluation:
         asset_key=DRIFT_CHECK.asset_key,
         check_name=DRIFT_CHECK.name,
         partition=found.activation,
-        passed=found.status != "drift",
+        passed=found.status in ("ok", "repaired"),
         severity=dg.AssetCheckSeverity.WARN,
         description=_description(found),
         metadata=_metadata(found),
@@ -132,6 +134,7 @@ def _reconciled(context: dg.OpExecutionContext, project: Project, config: Reconc
             state.locks,
             staging(project, activation, partial(source.opened_by, context.log)),
             repair=config.repair,
+            released=Released(removal=config.allow_large_removal),
             recent=timedelta(minutes=config.recent_minutes),
         )
     hand_over(found)
@@ -152,6 +155,8 @@ def _metadata(found: Reconciled) -> dict[str, Any]:
 
 
 def _description(found: Reconciled) -> str | None:
+    if found.status == "held":
+        return found.reason
     if found.status != "drift":
         return None
     return found.reason or (

@@ -38,6 +38,7 @@ class ChangeSet:
         unknown: members among `entered` that were never looked up in Intercom.
         not_in_intercom: members among the candidates that are not in Intercom.
         tagged_contacts: contacts in the ledger.
+        tagged_members: their members; 0 while no contact would lose the tag.
         leaving_contacts: contacts among them that would lose the tag.
     """
 
@@ -48,6 +49,7 @@ class ChangeSet:
     not_in_intercom: int
     tagged_contacts: int
     leaving_contacts: int
+    tagged_members: int
 
 
 def compute_changes(
@@ -305,6 +307,7 @@ def _measure(connection: duckdb.DuckDBPyConnection, scope: _Scope) -> ChangeSet:
         "(SELECT identifier FROM changes WHERE change = 'entered' AND contact_id IS NOT NULL"
         " GROUP BY identifier)"
     )
+    leaving = count("changes WHERE change = 'left'")
     return ChangeSet(
         members=count(scope.members),
         entered=entered + unknown,
@@ -314,5 +317,6 @@ def _measure(connection: duckdb.DuckDBPyConnection, scope: _Scope) -> ChangeSet:
             f"candidates SEMI JOIN {scope.missing} AS missing USING (identifier) WHERE member"
         ),
         tagged_contacts=count(scope.ledger),
-        leaving_contacts=count("changes WHERE change = 'left'"),
+        leaving_contacts=leaving,
+        tagged_members=count(f"(SELECT DISTINCT identifier FROM {scope.ledger})") if leaving else 0,
     )

@@ -149,7 +149,7 @@ def earlier_sizes(
     """The times and sizes of the latest materializations, newest first."""
     return connection.execute(
         "SELECT materialized_at, members FROM dinmo.membership_sizes WHERE activation = ?"
-        " ORDER BY materialized_at DESC LIMIT ?",
+        " ORDER BY rowid DESC LIMIT ?",
         [activation, limit],
     ).fetchall()
 
@@ -171,15 +171,11 @@ def _count(connection: duckdb.DuckDBPyConnection) -> tuple[int, int, int]:
 def _record_reading(
     connection: duckdb.DuckDBPyConnection, activation: str, counted: Membership, *, now: datetime
 ) -> None:
-    # Readings are identified and ordered by their time, so the newest must have the latest time, even if
-    # the clock was set back.
     connection.execute(
         """
         INSERT INTO dinmo.membership_sizes BY NAME
         SELECT $activation AS activation, $members AS members, $added AS added, $removed AS removed,
-               greatest($now, (SELECT max(materialized_at) + INTERVAL 1 MICROSECOND
-                               FROM dinmo.membership_sizes WHERE activation = $activation)
-               ) AS materialized_at,
+               $now AS materialized_at, false AS released,
                $match_by AS match_by, $rows_read AS rows_read,
                $null_identifiers AS null_identifiers, $blank_identifiers AS blank_identifiers,
                $malformed_identifiers AS malformed_identifiers, $duplicate_rows AS duplicate_rows,

@@ -5,13 +5,16 @@ compared with those of the reading last applied, distinguish the two: see `sync/
 """
 
 from dataclasses import dataclass, fields
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Any
 
 import duckdb
 
 from dinmo_pipeline.config.declarations import Activation, MatchBy
 from dinmo_pipeline.state.sql import first_row, one_row
 
+# Members come and go within a week; only the net loss counts over it.
+_NET_SIZE_AGE = timedelta(days=7)
 # An address has one @, something before it, a dot somewhere after it, and no space. LIKE costs a third of a
 # regular expression.
 _MALFORMED_EMAIL = "(identifier NOT LIKE '%_@_%._%' OR identifier LIKE '%@%@%' OR contains(identifier, ' '))"
@@ -36,18 +39,26 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class StoredReading:
-    """A reading, and when it was made."""
+    """A reading, when it was made, and how many members it found."""
 
     at: datetime
     rows: Reading
+    members: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Readings:
-    """The reading behind a change set, and the one last applied to its destination; None if there is none."""
+    """What the guards compare; each is None if there is none.
+
+    Attributes:
+        now: the reading behind a change set.
+        applied: the one last applied to its destination.
+        earlier: the one whose size is compared with what would be left; see `compared_readings`.
+    """
 
     now: Reading | None
     applied: StoredReading | None
+    earlier: StoredReading | None = None
 
 
 def count_incoming(
@@ -95,26 +106,65 @@ def applied_reading(connection: duckdb.DuckDBPyConnection, activation: Activatio
     return _stored(connection, "activation = ? AND applied_to = ?", [activation.key, activation.destination])
 
 
-def _stored(connection: duckdb.DuckDBPyConnection, which: str, values: list[str]) -> StoredReading | None:
+def compared_readings(
+    connection: duckdb.DuckDBPyConnection,
+    activation: Activation,
+    now: Reading | None,
+    *,
+    leaving: int,
+    at: datetime,
+) -> Readings:
+    """The readings that the guards compare `now` with, at a time when so many contacts would lose the tag.
+
+    `earlier` is read only if some would: the newest applied reading that is a week old or that a person
+    released, else the first one.
+    """
+    earlier = None
+    if leaving:
+        earlier = _stored(
+            connection,
+            "activation = ? AND applied_to = ?",
+            [activation.key, activation.destination, at - _NET_SIZE_AGE],
+            order="CASE WHEN released OR materialized_at <= ? THEN rowid ELSE -1 - rowid END DESC",
+        )
+    return Readings(now, applied_reading(connection, activation), earlier)
+
+
+def _stored(
+    connection: duckdb.DuckDBPyConnection,
+    which: str,
+    values: list[Any],
+    *,
+    order: str = "rowid DESC",
+) -> StoredReading | None:
+    # In the order of writing, not by time: a clock may have been wrong.
     found = first_row(
         connection,
-        f"SELECT materialized_at, {_COLUMNS} FROM dinmo.membership_sizes"
-        f" WHERE {which} ORDER BY materialized_at DESC LIMIT 1",
+        f"SELECT materialized_at, members, {_COLUMNS} FROM dinmo.membership_sizes"
+        f" WHERE {which} ORDER BY {order} LIMIT 1",
         values,
     )
-    return StoredReading(found[0], Reading(*found[1:])) if found else None
+    return StoredReading(found[0], Reading(*found[2:]), found[1]) if found else None
 
 
 def mark_applied(
-    connection: duckdb.DuckDBPyConnection, activation: Activation, reading: StoredReading
+    connection: duckdb.DuckDBPyConnection,
+    activation: Activation,
+    reading: StoredReading,
+    *,
+    released: bool = False,
 ) -> None:
-    """Record that the destination is now as a reading wants it to be. Call it inside a transaction."""
+    """Record that the destination is now as a reading wants it to be. Call it inside a transaction.
+
+    `released` if a guard held the changes, and a person released them.
+    """
     connection.execute(
-        "UPDATE dinmo.membership_sizes SET applied_to = $destination"
+        "UPDATE dinmo.membership_sizes SET applied_to = $destination, released = released OR $released"
         " WHERE activation = $activation AND materialized_at = $at",
         {
             "activation": activation.key,
             "destination": activation.destination,
             "at": reading.at,
+            "released": released,
         },
     )

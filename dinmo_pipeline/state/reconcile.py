@@ -32,8 +32,12 @@ DriftTable: TypeAlias = Literal["drift_missing", "drift_removable"]
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """The differences, in contacts. `found` is the number of carriers; see the module for the others."""
+    """The differences, in contacts. `found` is the number of carriers; see the module for the others.
 
+    `members` are the segment's, and the only number that does not count contacts.
+    """
+
+    members: int
     expected: int
     found: int
     missing: int
@@ -71,7 +75,7 @@ def compare_carriers(
     Changes since `recent_since` are left out, since search may not show them yet. The differences are in the
     temporary tables `drift_missing`, `drift_removable`, and `drift_adoptable`; see `drift_page`.
     """
-    compute_changes(connection, activation, members=USABLE_INCOMING)
+    changes = compute_changes(connection, activation, members=USABLE_INCOMING)
     _stage_missing(connection, activation, recent_since)
     _stage_unclaimed(connection, activation, recent_since)
     _stage_adoptable(connection, activation)
@@ -83,6 +87,7 @@ def compare_carriers(
         """
     )
     return Drift(
+        changes.members,
         *one_row(
             connection,
             """
@@ -94,7 +99,7 @@ def compare_carriers(
                    (SELECT count(*) FROM unclaimed ANTI JOIN drift_adoptable USING (contact_id)
                     WHERE logged_for IS NULL)
             """,
-        )
+        ),
     )
 
 

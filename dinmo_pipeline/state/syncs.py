@@ -18,8 +18,11 @@ class HoldReason(StrEnum):
     INCONSISTENT_COUNTS = "inconsistent_counts"
     EMPTY_SEGMENT = "empty_segment"
     UNANSWERED_MEMBERS = "unanswered_members"
+    NOBODY_STAYS = "nobody_stays"
     REMOVED_SHARE = "max_removed_share"
+    SHRUNK = "shrunk"
     UNIDENTIFIED_SHARE = "max_unidentified_share"
+    GROWTH = "max_growth"
     NOT_AS_REVIEWED = "not_as_reviewed"
 
 

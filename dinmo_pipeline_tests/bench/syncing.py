@@ -21,6 +21,7 @@ from dinmo_pipeline.state.ledger import AppliedChange, record_outcomes
 from dinmo_pipeline.state.membership import refresh_membership
 from dinmo_pipeline.state.syncs import SyncNumbers
 from dinmo_pipeline.state.tags.owners import ActivationTag, record_tag
+from dinmo_pipeline.sync.guards.limits import Released
 from dinmo_pipeline.sync.operations.apply import apply_changes
 from dinmo_pipeline.sync.operations.compute_changes import refresh_changes
 from dinmo_pipeline.sync.session import Session, utc_now
@@ -117,7 +118,7 @@ def apply(session: Session, folder: Path, *, calls: int = 0) -> SyncNumbers:
     Raises:
         RuntimeError: the sync did not complete.
     """
-    result = apply_changes(session, folder / "locks", allow_large_removal=True)
+    result = apply_changes(session, folder / "locks", released=Released(removal=True))
     if result.status != "ok" or result.numbers.failed or result.numbers.pending:
         raise RuntimeError(f"the sync is {result.status}: {result.reason}; {result.numbers}")
     numbers: dict[str, Any] = {name: getattr(result.numbers, name) for name in SyncNumbers.__slots__}

@@ -6,6 +6,7 @@ from math import ceil
 import pytest
 
 from dinmo_pipeline.emulator import NewContact, running
+from dinmo_pipeline.sync.guards.limits import Released
 from dinmo_pipeline.sync.operations.apply import apply_changes
 from dinmo_pipeline.sync.operations.compute_changes import refresh_changes
 from dinmo_pipeline_tests.intercom.workspace import Clock, Workspace
@@ -46,7 +47,7 @@ def sync(workspace, tmp_path):
         session = session_on(workspace, tmp_path, **settings)
         declare_members(session, members)
         looked = refresh_changes(session)
-        result = apply_changes(session, tmp_path / "locks", allow_large_removal=True)
+        result = apply_changes(session, tmp_path / "locks", released=Released(removal=True))
         assert (result.status, looked.look_failed) == ("ok", None)
         made = workspace.calls - before
         assert looked.api_calls + result.numbers.api_calls == made.total()

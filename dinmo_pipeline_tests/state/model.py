@@ -125,5 +125,6 @@ class ModelChanges:
                 not_in_intercom=len(directory.missing[match_by] & set(members)),
                 tagged_contacts=len(ledger),
                 leaving_contacts=len(left),
+                tagged_members=len(set(ledger.values())) if left else 0,
             ),
         )

@@ -53,7 +53,7 @@ def _brought_forward(path):
 
 
 def _reading(at, nulls):
-    return StoredReading(at, Reading("email", 10, nulls, 0, 0, 0))
+    return StoredReading(at, Reading("email", 10, nulls, 0, 0, 0), members=9)
 
 
 def test_the_applied_reading_is_the_one_before_the_newest_successful_sync(old):

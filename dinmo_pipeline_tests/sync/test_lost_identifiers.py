@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from dinmo_pipeline.state.membership import refresh_membership
+from dinmo_pipeline.sync.guards.limits import Released
 from dinmo_pipeline.sync.operations.apply import apply_changes
 from dinmo_pipeline.sync.operations.compute_changes import refresh_changes
 from dinmo_pipeline_tests.end_to_end.faults.kept_state import KeptState
@@ -44,7 +45,7 @@ class Company:
         """Apply them, as the job `apply_tag_changes` does."""
         session = replace(self.session, sync_id=f"{self.session.sync_id}+")
         self.session = session
-        return apply_changes(session, self.locks, allow_large_removal=allow_large_removal)
+        return apply_changes(session, self.locks, released=Released(removal=allow_large_removal))
 
     def sync(self, rows, **options):
         """Run both jobs."""

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("activations", nargs=-1, required=True, metavar="ACTIVATION...")
 @click.option("--repair", is_flag=True, help="Repair the differences, except tags that others added.")
+@click.option("--allow-large-removal", is_flag=True, help="Repair, even if a guard would hold it.")
 @click.option(
     "--recent-minutes",
     type=click.FloatRange(min=0),
@@ -37,6 +38,7 @@ def reconcile(
     activations: tuple[str, ...],
     *,
     repair: bool,
+    allow_large_removal: bool,
     recent_minutes: float,
     verbose: bool,
     as_json: bool,
@@ -61,6 +63,7 @@ def reconcile(
                     instance,
                     key,
                     repair=repair,
+                    allow_large_removal=allow_large_removal,
                     recent_minutes=recent_minutes,
                     log_level="INFO" if verbose else "WARNING",
                     plain_log=not verbose,
@@ -73,7 +76,7 @@ def reconcile(
     statuses = {result.status for result in found.values()}
     if "failed" in statuses:
         return FAILED
-    return HELD if "drift" in statuses else DONE
+    return HELD if statuses & {"drift", "held"} else DONE
 
 
 def as_object(result: Any) -> dict[str, Any]:

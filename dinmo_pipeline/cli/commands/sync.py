@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 @click.command()
 @activation_arguments
 @click.option("--all", "every", is_flag=True, help="Sync every enabled activation.")
-@click.option("--allow-large-removal", is_flag=True, help="Apply even if a guard would hold the changes.")
+@click.option("--allow-large-removal", is_flag=True, help="Untag, even if a guard would hold the changes.")
+@click.option("--allow-large-growth", is_flag=True, help="Tag, even if a guard would hold the changes.")
 @click.option(
     "--plan",
     "plan_path",
@@ -42,6 +43,7 @@ def sync(
     *,
     every: bool,
     allow_large_removal: bool,
+    allow_large_growth: bool,
     plan_path: Path | None,
     verbose: bool,
     as_json: bool,
@@ -76,6 +78,7 @@ def sync(
                     instance,
                     key,
                     allow_large_removal=allow_large_removal,
+                    allow_large_growth=allow_large_growth,
                     log_level="INFO" if verbose else "WARNING",
                     plain_log=not verbose,
                     expected_changes=reviewed.fingerprints[key] if reviewed else "",

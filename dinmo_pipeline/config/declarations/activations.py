@@ -13,7 +13,7 @@ from dinmo_pipeline.config.schedules.kinds import (
     TIMEZONE,
 )
 from dinmo_pipeline.config.strict_yaml.declared_fields import part, setting
-from dinmo_pipeline.config.strict_yaml.kinds import BOOLEAN, DESCRIPTION, LINE, NAME, one_of, share
+from dinmo_pipeline.config.strict_yaml.kinds import BOOLEAN, DESCRIPTION, LINE, NAME, factor, one_of, share
 from dinmo_pipeline.config.strict_yaml.problems import Place
 
 MatchBy: TypeAlias = Literal["email", "user_id"]
@@ -27,7 +27,8 @@ class Guards:
 
     max_removed_share: float = setting(
         share(),
-        "Hold the changes if more than this share of the tagged contacts would lose the tag",
+        "Hold the changes if more than this share of the tagged contacts or members would lose the tag, or if"
+        " the segment would be smaller by this share than a week ago. At 1, everybody may lose it at once",
         default=0.3,
         unit=_SHARE,
     )
@@ -37,6 +38,13 @@ class Guards:
         " the segment lost their identifier or its type changed",
         default=0.05,
         unit=_SHARE,
+    )
+    max_growth: float = setting(
+        factor(),
+        "Hold the changes if the segment would become more than so many times as large as at the last sync,"
+        " and gain more than 1,000 members",
+        default=5.0,
+        unit="a factor, 1 or more",
     )
     max_failed_share: float = setting(
         share(),

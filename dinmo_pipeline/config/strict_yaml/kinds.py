@@ -136,6 +136,18 @@ def share(*, above_zero: bool = False) -> Kind[float]:
     return Kind(read, {"type": "number", lower: 0, "maximum": 1})
 
 
+def factor() -> Kind[float]:
+    """A factor: 1 or more."""
+
+    def read(node: Node) -> float:
+        number = float(expect_number(node))
+        if not 1 <= number < float("inf"):
+            raise InvalidValueError("must be a number, 1 or more")
+        return number
+
+    return Kind(read, {"type": "number", "minimum": 1})
+
+
 def one_of(*choices: str) -> Kind[Any]:
     """One of a few words."""
 

@@ -40,6 +40,7 @@ def sync_activation(
     activation: str,
     *,
     allow_large_removal: bool,
+    allow_large_growth: bool = False,
     log_level: str,
     plain_log: bool = False,
     expected_changes: str = "",
@@ -54,7 +55,10 @@ def sync_activation(
     an exception.
     """
     started = time.monotonic()
-    config: dict[str, Any] = {"allow_large_removal": allow_large_removal}
+    config: dict[str, Any] = {
+        "allow_large_removal": allow_large_removal,
+        "allow_large_growth": allow_large_growth,
+    }
     if expected_changes:
         config["expected_changes"] = expected_changes
     try:
@@ -72,6 +76,7 @@ def reconcile_activation(
     activation: str,
     *,
     repair: bool,
+    allow_large_removal: bool = False,
     recent_minutes: float,
     log_level: str,
     plain_log: bool = False,
@@ -81,7 +86,11 @@ def reconcile_activation(
 
     `on_wait` and `plain_log` as for a sync. An unsuccessful reconciliation is a result, not an exception.
     """
-    config = {"repair": repair, "recent_minutes": recent_minutes}
+    config = {
+        "repair": repair,
+        "allow_large_removal": allow_large_removal,
+        "recent_minutes": recent_minutes,
+    }
     try:
         with _runs_of(definitions, instance, activation, _console(log_level, plain_log), on_wait) as runs:
             run = runs.execute(RECONCILE_TAGS, {RECONCILE: {"config": config}})

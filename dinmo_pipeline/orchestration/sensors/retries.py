@@ -233,7 +233,8 @@ def _why_not(run: dg.DagsterRun, *, is_transient: bool) -> str:
     if not is_transient:
         return "the reason will last"
     ops: Any = run.run_config.get("ops", {})
-    if ops.get(INTERCOM_TAGS, {}).get("config", {}).get("allow_large_removal"):
+    config = ops.get(INTERCOM_TAGS, {}).get("config", {})
+    if config.get("allow_large_removal") or config.get("allow_large_growth"):
         return "whoever allowed the large removal had looked at the changes of that moment"
     return ""
 

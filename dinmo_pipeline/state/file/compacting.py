@@ -60,6 +60,8 @@ def _replaced(state: StateDatabase, path: Path) -> bool:
             ):
                 copy = Path(aside) / "state.duckdb"
                 connection.execute(f"ATTACH {literal(str(copy))} AS compact")
+                # The newest row of a table is the last one, so rows must keep their order.
+                connection.execute("SET preserve_insertion_order = true")
                 connection.execute("COPY FROM DATABASE state TO compact")
                 connection.execute("DETACH compact")
                 copy.replace(path)

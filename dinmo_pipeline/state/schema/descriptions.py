@@ -62,6 +62,7 @@ DESCRIPTIONS: Mapping[str, Description] = {
             "duplicate_rows": "Rows that repeat an identifier",
             "identifier_type": "The type of the identifier's column in the source",
             "applied_to": "Key of the destination that this reading was applied to; NULL if none",
+            "released": "Whether a guard held its changes and a person released them",
         },
     ),
     "membership_changes": Description(
@@ -189,8 +190,9 @@ DESCRIPTIONS: Mapping[str, Description] = {
             "pending": "Members whose change was not tried, or whose outcome is unknown",
             "api_calls": "Calls to Intercom",
             "seconds": "How long the sync took",
-            "hold_reason": "Why it is held: empty_segment, max_removed_share, max_unidentified_share,"
-            " unanswered_members, inconsistent_counts or not_as_reviewed; NULL unless it is held",
+            "hold_reason": "Why it is held: empty_segment, nobody_stays, max_removed_share, shrunk,"
+            " max_unidentified_share, max_growth, unanswered_members, inconsistent_counts or"
+            " not_as_reviewed; NULL unless it is held",
         },
     ),
     "schema_version": Description(

@@ -158,8 +158,9 @@ MIGRATIONS: Sequence[str] = (
     SET merged_into = split_part(reason, ' into ', 2), reason = split_part(reason, ' into ', 1)
     WHERE contains(reason, ' into ');
     """,
-    # 6: a tag belongs to one activation
+    # 6: a tag belongs to one activation; readings that a person released
     """
+    ALTER TABLE dinmo.membership_sizes ADD COLUMN released BOOLEAN DEFAULT false;
     CREATE TABLE dinmo.stray_tags (
         activation VARCHAR NOT NULL,
         destination VARCHAR NOT NULL,

@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from dinmo_pipeline.state.fingerprint import Fingerprint
-from dinmo_pipeline.state.readings import Readings
+from dinmo_pipeline.state.readings import Readings, StoredReading
 from dinmo_pipeline.state.syncs import HoldReason
 from dinmo_pipeline.sync.guards.lost_identifiers import what_changed
 from dinmo_pipeline.text.wording import counted
@@ -27,6 +27,14 @@ class InconsistentCounts:
     leaving: int
     tagged: int
 
+    @property
+    def in_words(self) -> str:
+        """The cause, with its numbers."""
+        return (
+            f"The guard cannot be evaluated: by the counts in the state, {self.leaving:,} of"
+            f" {self.tagged:,} tagged contacts would lose the tag."
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class EmptySegment:
@@ -34,6 +42,12 @@ class EmptySegment:
 
     reason: ClassVar = HoldReason.EMPTY_SEGMENT
     tagged: int
+
+    @property
+    def in_words(self) -> str:
+        """The cause, with its numbers."""
+        who = "the only tagged contact" if self.tagged == 1 else f"all {self.tagged:,} tagged contacts"
+        return f"The segment became empty: {who} would lose the tag."
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,15 +58,68 @@ class UnansweredMembers:
     unanswered: int
     leaving: int
 
+    @property
+    def in_words(self) -> str:
+        """The cause, with its numbers."""
+        return (
+            "The guard cannot be evaluated: Intercom did not answer for"
+            f" {counted(self.unanswered, 'member')}, who may be among the {self.leaving:,} tagged contacts"
+            " that would lose the tag."
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class NobodyStays:
+    """None of the `tagged` contacts would keep the tag."""
+
+    reason: ClassVar = HoldReason.NOBODY_STAYS
+    tagged: int
+
+    @property
+    def in_words(self) -> str:
+        """The cause, with its numbers."""
+        return (
+            f"None of the {self.tagged:,} tagged contacts would keep the tag. If the segment turns over"
+            " completely, set max_removed_share to 1."
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class RemovedShare:
-    """More than the allowed share (0 to 1) of the tagged contacts would lose the tag."""
+    """More than the allowed share (0 to 1) of the tagged contacts, or members, would lose the tag."""
 
     reason: ClassVar = HoldReason.REMOVED_SHARE
     leaving: int
     tagged: int
     allowed: float
+    unit: Literal["contacts", "members"] = "contacts"
+
+    @property
+    def in_words(self) -> str:
+        """The cause, with its numbers."""
+        return (
+            f"{self.leaving:,} of {self.tagged:,} tagged {self.unit} ({self.leaving / self.tagged:.0%}) would"
+            f" lose the tag; max_removed_share allows {self.allowed:.0%}."
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Shrunk:
+    """The segment would be smaller than it was by more than the allowed share (0 to 1)."""
+
+    reason: ClassVar = HoldReason.SHRUNK
+    before: StoredReading
+    members: int
+    allowed: float
+
+    @property
+    def in_words(self) -> str:
+        """The cause, with its numbers."""
+        lost = (self.before.members - self.members) / self.before.members
+        return (
+            f"{counted(self.members, 'member')} would be left of {self.before.members:,} on"
+            f" {self.before.at:%Y-%m-%d} ({lost:.0%} fewer); max_removed_share allows {self.allowed:.0%}."
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +132,33 @@ class UnidentifiedShare:
     suspects: int
     suspicion: Suspicion
     allowed: float
+
+    @property
+    def in_words(self) -> str:
+        """The cause, with its numbers."""
+        return (
+            f"{self.leaving:,} of {self.tagged:,} tagged contacts would lose the tag, up to"
+            f" {self.suspects:,} of them ({self.suspects / self.tagged:.0%}) {self.suspicion};"
+            f" max_unidentified_share allows {self.allowed:.0%}."
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Grown:
+    """The segment would be larger than it was by more than the allowed factor."""
+
+    reason: ClassVar = HoldReason.GROWTH
+    before: StoredReading
+    members: int
+    allowed: float
+
+    @property
+    def in_words(self) -> str:
+        """The cause, with its numbers."""
+        return (
+            f"The segment would grow from {self.before.members:,} to {counted(self.members, 'member')};"
+            f" max_growth allows {self.allowed:g} times as many."
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +186,16 @@ class UnreadableFingerprint:
     text: str
 
 
-GuardCause = InconsistentCounts | EmptySegment | UnansweredMembers | RemovedShare | UnidentifiedShare
+GuardCause = (
+    InconsistentCounts
+    | EmptySegment
+    | UnansweredMembers
+    | NobodyStays
+    | RemovedShare
+    | Shrunk
+    | UnidentifiedShare
+    | Grown
+)
 ReviewCause = OtherChanges | OtherSettings | UnreadableFingerprint
 
 
@@ -115,46 +218,28 @@ class Hold:
             return _not_as_reviewed(self.cause)
         readings = self.readings
         upstream = what_changed(readings.now, readings.applied) if readings and readings.now else ()
-        return " ".join((_exceeded(self.cause), *upstream))
+        return " ".join((self.cause.in_words, *upstream))
 
 
 def remedy(reason: HoldReason, activation: str) -> str:
     """What a person can do about a change set that is held."""
     if reason is HoldReason.NOT_AS_REVIEWED:
         return "Nothing was applied. Make a new plan and review it."
+    change = "growth" if reason is HoldReason.GROWTH else "removal"
     return (
-        f"Nothing was applied. If the removal is intended, run `dinmo sync {activation}"
-        " --allow-large-removal`, or launch apply_tag_changes with allow_large_removal: true. A smaller"
+        f"Nothing was applied. If the {change} is intended, run `dinmo sync {activation}"
+        f" --allow-large-{change}`, or launch apply_tag_changes with allow_large_{change}: true. A smaller"
         " change set is released by itself."
     )
 
 
-def _exceeded(cause: GuardCause) -> str:
-    match cause:
-        case InconsistentCounts(leaving, tagged):
-            return (
-                f"The guard cannot be evaluated: by the counts in the state, {leaving:,} of {tagged:,}"
-                " tagged contacts would lose the tag."
-            )
-        case EmptySegment(tagged):
-            who = "the only tagged contact" if tagged == 1 else f"all {tagged:,} tagged contacts"
-            return f"The segment became empty: {who} would lose the tag."
-        case UnansweredMembers(unanswered, leaving):
-            return (
-                "The guard cannot be evaluated: Intercom did not answer for"
-                f" {counted(unanswered, 'member')}, who may be among the {leaving:,} tagged contacts that"
-                " would lose the tag."
-            )
-        case RemovedShare(leaving, tagged, allowed):
-            return (
-                f"{leaving:,} of {tagged:,} tagged contacts ({leaving / tagged:.0%}) would lose the tag;"
-                f" max_removed_share allows {allowed:.0%}."
-            )
-        case UnidentifiedShare(leaving, tagged, suspects, suspicion, allowed):
-            return (
-                f"{leaving:,} of {tagged:,} tagged contacts would lose the tag, up to {suspects:,} of them"
-                f" ({suspects / tagged:.0%}) {suspicion}; max_unidentified_share allows {allowed:.0%}."
-            )
+def repair_remedy(activation: str) -> str:
+    """What a person can do about a repair that is held."""
+    return (
+        "Nothing was repaired. If the removal is intended, run"
+        f" `dinmo reconcile {activation} --repair --allow-large-removal`, or launch reconcile_tags with"
+        " repair: true and allow_large_removal: true."
+    )
 
 
 def _not_as_reviewed(cause: ReviewCause) -> str:

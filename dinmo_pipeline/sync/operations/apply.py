@@ -32,7 +32,7 @@ from dinmo_pipeline.state.ledger import (
 from dinmo_pipeline.state.readings import (
     Readings,
     StoredReading,
-    applied_reading,
+    compared_readings,
     mark_applied,
     newest_reading,
 )
@@ -41,7 +41,7 @@ from dinmo_pipeline.state.syncs import SyncResult, count_outcomes, finish_sync, 
 from dinmo_pipeline.state.tags.strays import record_strays
 from dinmo_pipeline.sync.executing import pages_of, tag_all, untag_all
 from dinmo_pipeline.sync.guards.holds import Hold
-from dinmo_pipeline.sync.guards.limits import reason_to_hold
+from dinmo_pipeline.sync.guards.limits import NOTHING_RELEASED, Released, reason_to_hold
 from dinmo_pipeline.sync.lookup import look_for_unknown
 from dinmo_pipeline.sync.operations.sync_result import (
     CurrentMembers,
@@ -72,27 +72,26 @@ class _Comparison:
     touched: int
     entered: int
     reading: StoredReading | None
-    applied: StoredReading | None
-
-    @property
-    def readings(self) -> Readings:
-        """The readings that the guard compares."""
-        return Readings(self.reading.rows if self.reading else None, self.applied)
+    readings: Readings
 
 
 @dataclass(frozen=True, slots=True)
 class _Attempt:
-    """A change set, and why a sync did not carry it out; None when it did."""
+    """A change set, and why a sync did not carry it out; None when it did.
+
+    `was_released` if a guard held it, and a person released it.
+    """
 
     comparison: _Comparison
     stopped: Hold | Failed | None = None
+    was_released: bool = False
 
 
 def apply_changes(
     session: Session,
     locks: Path,
     *,
-    allow_large_removal: bool = False,
+    released: Released = NOTHING_RELEASED,
     expected_changes: str | None = None,
 ) -> SyncResult:
     """Make Intercom match the stored membership of one activation.
@@ -109,16 +108,12 @@ def apply_changes(
         started, calls_before = time.monotonic(), session.intercom.calls
         with session.state.transaction() as connection:
             start_sync(connection, session.sync_id, session.activation.key, now=session.clock())
-        attempt = _attempt(
-            session, locks, allow_large_removal=allow_large_removal, expected_changes=expected_changes
-        )
+        attempt = _attempt(session, locks, released=released, expected_changes=expected_changes)
         spent = Spent(session.intercom.calls - calls_before, time.monotonic() - started)
         return session.state.transact(partial(_finish, session=session, attempt=attempt, spent=spent))
 
 
-def _attempt(
-    session: Session, locks: Path, *, allow_large_removal: bool, expected_changes: str | None
-) -> _Attempt:
+def _attempt(session: Session, locks: Path, *, released: Released, expected_changes: str | None) -> _Attempt:
     if expected_changes:
         # Before anything is written to Intercom: a new tag name is part of what was reviewed, too.
         other = difference_from_reviewed(session.state, session.activation, expected_changes)
@@ -134,10 +129,17 @@ def _attempt(
         comparison = _look_up_unknown(session, tag, unresolved)
     except IntercomError as error:
         return _Attempt(unresolved, Failed.by(error))
-    hold = reason_to_hold(comparison.changes, comparison.readings, session.activation.guards, looked=True)
-    if hold and not allow_large_removal:
+    judge = partial(
+        reason_to_hold,
+        comparison.changes,
+        comparison.readings,
+        session.activation.guards,
+        looked=True,
+    )
+    if hold := judge(released=released):
         return _Attempt(comparison, hold)
-    return _Attempt(comparison, _change_tags(session, locks, tag, comparison.changes))
+    stopped = _change_tags(session, locks, tag, comparison.changes)
+    return _Attempt(comparison, stopped, was_released=released != NOTHING_RELEASED and judge() is not None)
 
 
 def _compare(session: Session) -> _Comparison:
@@ -146,12 +148,19 @@ def _compare(session: Session) -> _Comparison:
     def compared(connection: duckdb.DuckDBPyConnection) -> _Comparison:
         changes = compute_changes(connection, session.activation)
         store_changes(connection, session.activation)
+        reading = newest_reading(connection, session.activation)
         return _Comparison(
             changes,
             touched=newest_touch(connection, session.activation.destination),
             entered=changes.entered,
-            reading=newest_reading(connection, session.activation),
-            applied=applied_reading(connection, session.activation),
+            reading=reading,
+            readings=compared_readings(
+                connection,
+                session.activation,
+                reading.rows if reading else None,
+                leaving=changes.leaving_contacts,
+                at=session.clock(),
+            ),
         )
 
     return session.state.transact(compared)
@@ -252,6 +261,6 @@ def _finish(
     if result.status == "ok":
         settle(connection, activation.key, comparison.touched)
         if comparison.reading and not comparison.changes.unknown:
-            mark_applied(connection, activation, comparison.reading)
+            mark_applied(connection, activation, comparison.reading, released=attempt.was_released)
     finish_sync(connection, session.sync_id, result, now=session.clock())
     return result

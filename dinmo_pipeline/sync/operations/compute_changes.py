@@ -6,8 +6,7 @@ from dinmo_pipeline.intercom.errors import IntercomError
 from dinmo_pipeline.state.changes import ChangeSet, compute_changes, store_changes
 from dinmo_pipeline.state.directory import count_missing
 from dinmo_pipeline.state.readings import (
-    Readings,
-    applied_reading,
+    compared_readings,
     mark_applied,
     newest_reading,
 )
@@ -78,11 +77,16 @@ def _computed(session: Session, api_calls: int, look_failed: str | None) -> Comp
         store_changes(connection, activation)
         tag = activation_tag(connection, activation.key, activation.destination)
         reading = newest_reading(connection, activation)
-        applied = applied_reading(connection, activation)
+        readings = compared_readings(
+            connection,
+            activation,
+            reading.rows if reading else None,
+            leaving=changes.leaving_contacts,
+            at=session.clock(),
+        )
         if reading and not (changes.entered or changes.left):
             # The destination already matches the reading, and no sync will come to record that.
             mark_applied(connection, activation, reading)
-    readings = Readings(reading.rows if reading else None, applied)
     return ComputedChanges(
         changes,
         hold=reason_to_hold(changes, readings, activation.guards),

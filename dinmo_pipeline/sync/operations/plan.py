@@ -10,7 +10,7 @@ from dinmo_pipeline.state.directory import count_ambiguous
 from dinmo_pipeline.state.file.database import StateDatabase
 from dinmo_pipeline.state.fingerprint import fingerprint_changes
 from dinmo_pipeline.state.membership import USABLE_INCOMING, Stage
-from dinmo_pipeline.state.readings import Readings, applied_reading, count_incoming
+from dinmo_pipeline.state.readings import compared_readings, count_incoming
 from dinmo_pipeline.state.tags.owners import activation_tag
 from dinmo_pipeline.state.workspaces import recorded_workspace
 from dinmo_pipeline.sync.guards.holds import Hold
@@ -68,7 +68,9 @@ def plan_sync(state: StateDatabase, activation: Activation, stage: Stage) -> Pla
             )
             fingerprint = written(fingerprint_changes(connection, activation, new_salt()))
             tag = activation_tag(connection, activation.key, activation.destination)
-            readings = Readings(now, applied_reading(connection, activation))
+            readings = compared_readings(
+                connection, activation, now, leaving=changes.leaving_contacts, at=staged.at
+            )
             workspace = recorded_workspace(connection, activation.destination)
     return Plan(
         activation.key,

@@ -11,9 +11,11 @@ import duckdb
 
 from dinmo_pipeline.intercom.errors import IntercomError, RefusedError, UnavailableError
 from dinmo_pipeline.intercom.tags import Tag
+from dinmo_pipeline.state.changes import ChangeSet
 from dinmo_pipeline.state.file.locks import activation_lock
 from dinmo_pipeline.state.ledger import PlannedChange
 from dinmo_pipeline.state.membership import Stage
+from dinmo_pipeline.state.readings import compared_readings, count_incoming
 from dinmo_pipeline.state.reconcile import (
     Drift,
     DriftTable,
@@ -26,6 +28,8 @@ from dinmo_pipeline.state.reconcile import (
 from dinmo_pipeline.state.tags.owners import ActivationTag, activation_tag, record_tag
 from dinmo_pipeline.sync.carriers import carriers_of, carries, tag_as_it_is
 from dinmo_pipeline.sync.executing import pages_of, tag_all, untag_all
+from dinmo_pipeline.sync.guards.holds import repair_remedy
+from dinmo_pipeline.sync.guards.limits import NOTHING_RELEASED, Released, reason_to_hold
 from dinmo_pipeline.sync.parallel import in_parallel
 from dinmo_pipeline.sync.session import Session
 from dinmo_pipeline.sync.tag import current_tag, tag_is_owned
@@ -36,7 +40,7 @@ RECENT_MINUTES = 10.0
 _MAX_VERIFIED = 1_000
 _CHANGES_PER_PAGE = 10_000
 
-DriftStatus = Literal["ok", "drift", "repaired", "failed"]
+DriftStatus = Literal["ok", "drift", "repaired", "held", "failed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +49,7 @@ class Reconciled:
 
     Attributes:
         activation: key of the activation.
-        status: ok; drift, when differences remain; repaired; failed.
+        status: ok; drift, when differences remain; repaired; held, when a guard held the repair; failed.
         reason: why it is not ok, if there is more to say.
         expected: should carry the tag, by ledger and membership.
         found: carry the tag.
@@ -79,13 +83,15 @@ def reconcile(
     stage: Stage,
     *,
     repair: bool = False,
+    released: Released = NOTHING_RELEASED,
     recent: timedelta = timedelta(minutes=RECENT_MINUTES),
 ) -> Reconciled:
     """Compare the contacts that carry the tag with the ledger and the current segment.
 
     `stage` reads the segment's members. With `repair`, missing contacts are tagged again, unexpected ones
     untagged, and members who carry the tag adopted. Adopting takes no call, so a lost state is rebuilt
-    without untagging anybody. Changes of the last `recent` are left out, since search may lag. Intercom's
+    without untagging anybody. The guards hold a repair as they hold a sync, unless a person `released` it.
+    Changes of the last `recent` are left out, since search may lag. Intercom's
     failures are a result, not an exception.
 
     Raises:
@@ -96,7 +102,7 @@ def reconcile(
         started, calls_before = time.monotonic(), session.intercom.calls
         session = replace(session, records_workspace=repair)
         try:
-            found = _reconcile(session, locks, stage, repair=repair, recent=recent)
+            found = _reconcile(session, locks, stage, repair=repair, released=released, recent=recent)
         except TagChangedError as error:
             found = Reconciled(key, "failed", str(error), is_transient=True)
         except IntercomError as error:
@@ -109,18 +115,44 @@ def reconcile(
         )
 
 
-def _reconcile(session: Session, locks: Path, stage: Stage, *, repair: bool, recent: timedelta) -> Reconciled:
-    since = session.clock() - recent
+def _reconcile(
+    session: Session, locks: Path, stage: Stage, *, repair: bool, released: Released, recent: timedelta
+) -> Reconciled:
+    activation, now = session.activation, session.clock()
     with session.state.scratch() as connection:
-        stage(connection)
+        staged = stage(connection)
+        rows = count_incoming(connection, activation.match_by, staged.identifier_type)
         tag = tag_as_it_is(session)
         stage_carriers(connection, carriers_of(session, tag) if tag else ())
         with session.state.attached(connection, read_only=True):
-            drift = compare_carriers(connection, session.activation, recent_since=since)
+            drift = compare_carriers(connection, activation, recent_since=now - recent)
+            readings = compared_readings(connection, activation, rows, leaving=drift.removable, at=now)
         if tag:
             drift = _verified(session, connection, tag, drift)
+        hold = reason_to_hold(_removal(drift), readings, activation.guards, released=released)
+        if repair and hold and drift.removable:
+            return replace(
+                _summary(activation.key, drift, 0, tag_exists=tag is not None),
+                status="held",
+                reason=f"{hold.sentence} {repair_remedy(activation.key)}",
+            )
         repaired = _repair(session, locks, connection, tag, drift) if repair else 0
-    return _summary(session.activation.key, drift, repaired, tag_exists=tag is not None)
+    return _summary(activation.key, drift, repaired, tag_exists=tag is not None)
+
+
+def _removal(drift: Drift) -> ChangeSet:
+    """What a repair would untag, as the guards judge it: of the carriers that are not somebody else's."""
+    ours = drift.found - drift.foreign
+    return ChangeSet(
+        members=drift.members,
+        entered=0,
+        left=drift.removable,
+        unknown=0,
+        not_in_intercom=0,
+        tagged_contacts=ours,
+        leaving_contacts=drift.removable,
+        tagged_members=ours,
+    )
 
 
 def _summary(key: str, drift: Drift, repaired: int, *, tag_exists: bool) -> Reconciled:

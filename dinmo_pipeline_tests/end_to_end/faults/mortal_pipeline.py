@@ -14,6 +14,7 @@ from dinmo_pipeline.intercom.pacing.pacer import Pacer
 from dinmo_pipeline.intercom.retry import RetryPolicy
 from dinmo_pipeline.state.membership import refresh_membership
 from dinmo_pipeline.state.syncs import SyncResult
+from dinmo_pipeline.sync.guards.limits import Released
 from dinmo_pipeline.sync.operations.apply import apply_changes
 from dinmo_pipeline.sync.operations.compute_changes import refresh_changes
 from dinmo_pipeline.sync.operations.reconcile import Reconciled, reconcile
@@ -75,7 +76,7 @@ class MortalPipeline:
             staged(rows_of(sorted(members)), activation.match_by, now=session.clock()),
         )
         refresh_changes(session)
-        return apply_changes(session, self.locks, allow_large_removal=True)
+        return apply_changes(session, self.locks, released=Released(removal=True))
 
     def repair(self, activation: Activation, members: set[str]) -> Reconciled:
         """Reconcile, and repair differences."""

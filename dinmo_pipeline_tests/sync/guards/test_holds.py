@@ -1,20 +1,25 @@
 """Each cause to hold a change set is put into one sentence, and has a remedy for a person."""
 
+from datetime import UTC, datetime
 from typing import get_args
 
 import pytest
 
 from dinmo_pipeline.state.fingerprint import Fingerprint
+from dinmo_pipeline.state.readings import Reading, StoredReading
 from dinmo_pipeline.state.syncs import HoldReason
 from dinmo_pipeline.sync.guards.holds import (
     EmptySegment,
+    Grown,
     GuardCause,
     Hold,
     InconsistentCounts,
+    NobodyStays,
     OtherChanges,
     OtherSettings,
     RemovedShare,
     ReviewCause,
+    Shrunk,
     Suspicion,
     UnansweredMembers,
     UnidentifiedShare,
@@ -22,6 +27,7 @@ from dinmo_pipeline.sync.guards.holds import (
     remedy,
 )
 
+BEFORE = StoredReading(datetime(2026, 3, 1, tzinfo=UTC), Reading("email", 200, 0, 0, 0, 0), 200)
 PLANNED = Fingerprint("salt", "digest", entered=5, left=2)
 
 SENTENCES = [
@@ -43,6 +49,25 @@ SENTENCES = [
             "The guard cannot be evaluated: Intercom did not answer for 40 members, who may be among the 30"
             " tagged contacts that would lose the tag."
         ),
+    ),
+    (
+        NobodyStays(8),
+        (
+            "None of the 8 tagged contacts would keep the tag. If the segment turns over completely, set"
+            " max_removed_share to 1."
+        ),
+    ),
+    (
+        Shrunk(BEFORE, 100, 0.3),
+        "100 members would be left of 200 on 2026-03-01 (50% fewer); max_removed_share allows 30%.",
+    ),
+    (
+        Grown(BEFORE, 2_000, 5.0),
+        "The segment would grow from 200 to 2,000 members; max_growth allows 5 times as many.",
+    ),
+    (
+        RemovedShare(90, 100, 0.3, "members"),
+        "90 of 100 tagged members (90%) would lose the tag; max_removed_share allows 30%.",
     ),
     (
         RemovedShare(500, 1_000, 0.3),
@@ -100,4 +125,5 @@ def test_a_guard_is_released_by_a_flag_and_another_plan_by_a_new_review(reason):
     assert advice.startswith("Nothing was applied.")
     reviewed = reason is HoldReason.NOT_AS_REVIEWED
     assert ("Make a new plan and review it." in advice) is reviewed
-    assert ("`dinmo sync vip --allow-large-removal`" in advice) is not reviewed
+    change = "growth" if reason is HoldReason.GROWTH else "removal"
+    assert (f"`dinmo sync vip --allow-large-{change}`" in advice) is not reviewed

@@ -13,12 +13,13 @@ from dinmo_pipeline.state.readings import Reading, Readings, StoredReading
 from dinmo_pipeline.sync.guards.holds import (
     EmptySegment,
     InconsistentCounts,
+    NobodyStays,
     RemovedShare,
     Suspicion,
     UnansweredMembers,
     UnidentifiedShare,
 )
-from dinmo_pipeline.sync.guards.limits import ALWAYS_ALLOWED_REMOVALS, reason_to_hold
+from dinmo_pipeline.sync.guards.limits import ALWAYS_ALLOWED_REMOVALS, Released, reason_to_hold
 
 COUNTS = st.integers(min_value=0, max_value=100_000)
 SHARES = st.floats(min_value=0, max_value=1)
@@ -32,24 +33,28 @@ def reason_of(changes, **guards):
     return reason_to_hold(changes, HEALTHY, Guards(**guards))
 
 
-def change_set(*, members=100, tagged=100, leaving=0, unknown=0):
+def change_set(*, members=100, tagged=100, leaving=0, unknown=0, entered=0, left=None, tagged_members=None):
     """A change set of some size."""
     return ChangeSet(
         members=members,
-        entered=unknown,
-        left=leaving,
+        entered=entered + unknown,
+        left=leaving if left is None else left,
         unknown=unknown,
         not_in_intercom=0,
         tagged_contacts=tagged,
         leaving_contacts=leaving,
+        tagged_members=tagged if tagged_members is None else tagged_members,
     )
 
 
 @pytest.mark.parametrize(
     ("leaving", "tagged", "held"),
     [
-        (10, 10, False),  # ten are never held for their share
-        (11, 11, True),
+        (2, 2, False),  # so few may well leave together
+        (3, 3, True),  # nobody would keep the tag
+        (10, 10, True),
+        (10, 11, False),  # ten are never held for their share
+        (11, 12, True),
         (30, 100, False),  # exactly the share
         (31, 100, True),
         (300_000, 1_000_000, False),
@@ -91,6 +96,55 @@ def test_what_is_not_held_is_few_or_within_the_share(leaving, tagged):
     leaving = min(leaving, tagged)
     if reason_of(change_set(tagged=tagged, leaving=leaving)) is None:
         assert leaving <= ALWAYS_ALLOWED_REMOVALS or leaving <= 0.3 * tagged
+        assert leaving < tagged or tagged < 3
+
+
+@given(COUNTS, SHARES)
+def test_nobody_stays_is_always_held_unless_the_segment_turns_over(tagged, share):
+    """From three carriers up, whatever the share, until it is 1."""
+    changes = change_set(tagged=tagged, leaving=tagged)
+    held = reason_of(changes, max_removed_share=share)
+    assert (held is not None and held.cause == NobodyStays(tagged)) is (tagged >= 3 and share < 1)
+    assert reason_of(changes, max_removed_share=1.0) is None
+
+
+def test_members_count_as_well_as_contacts():
+    """A hundred members with one contact each leave; ten with fifty each stay."""
+    changes = change_set(tagged=600, leaving=100, tagged_members=110)
+    held = reason_of(changes)
+    assert held.cause == RemovedShare(100, 110, 0.3, "members")
+    assert "100 of 110 tagged members (91%) would lose the tag" in held.sentence
+
+
+EARLIER = StoredReading(datetime(2026, 3, 1, tzinfo=UTC), Reading("email", 200, 0, 0, 0, 0), 200)
+
+
+@pytest.mark.parametrize(("members", "held"), [(140, False), (139, True)])
+def test_what_is_left_is_compared_with_a_week_ago(members, held):
+    """A few removals each day add up; the same number of arrivals makes up for them."""
+    readings = replace(HEALTHY, earlier=EARLIER)
+    found = reason_to_hold(change_set(members=members, tagged=200, leaving=5), readings, Guards())
+    assert (found is not None) is held
+    if found:
+        assert found.sentence.startswith("139 members would be left of 200 on 2026-03-01 (30% fewer)")
+    nobody_leaves = change_set(members=members, tagged=200, leaving=0)
+    assert reason_to_hold(nobody_leaves, readings, Guards()) is None
+
+
+@pytest.mark.parametrize(
+    ("before", "members", "held"),
+    [(1_000, 5_000, False), (1_000, 5_001, True), (10, 1_010, False), (10, 1_011, True), (0, 1_001, True)],
+)
+def test_a_segment_that_grows_out_of_proportion_is_held(before, members, held):
+    """Five times as many, and more than a thousand more. A first sync has nothing to compare with."""
+    readings = replace(HEALTHY, applied=replace(EARLIER, members=before))
+    changes = change_set(members=members, tagged=before, entered=members - before)
+    found = reason_to_hold(changes, readings, Guards())
+    assert (found is not None) is held
+    assert reason_to_hold(changes, readings, Guards(), released=Released(growth=True)) is None
+    assert (reason_to_hold(changes, readings, Guards(), released=Released(removal=True)) is not None) is held
+    assert reason_to_hold(changes, HEALTHY, Guards()) is None
+    assert reason_to_hold(changes, readings, Guards(max_growth=1e9)) is None or before == 0
 
 
 THEN = StoredReading(

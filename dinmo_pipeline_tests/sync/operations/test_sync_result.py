@@ -24,6 +24,7 @@ CHANGES = ChangeSet(
     not_in_intercom=3,
     tagged_contacts=90,
     leaving_contacts=4,
+    tagged_members=90,
 )
 NUMBERS = SyncNumbers(members=100, entered=10, left=10, tagged=10, untagged=8, failed=1, pending=1)
 
