@@ -11,7 +11,7 @@ from dinmo_pipeline.intercom.answers import Answer
 from dinmo_pipeline.intercom.errors import RefusedError, UnavailableError, UnreadableError
 from dinmo_pipeline.intercom.halving import halves, narrow
 from dinmo_pipeline.intercom.ids import path_of
-from dinmo_pipeline.intercom.pages import ContactPage, read_contact, walk
+from dinmo_pipeline.intercom.pages import ContactPage, read_contact, read_page, walk
 from dinmo_pipeline.intercom.transport import Transport
 
 PAGE_SIZE = 150  # Intercom's maximum; it refuses more
@@ -121,6 +121,16 @@ class Contacts:
 
         for page in walk("POST /contacts/search", ask):
             yield page.contacts
+
+    def count(self, query: dict[str, Any]) -> int | None:
+        """The number of contacts that match a query, by one call; None if the answer does not say.
+
+        Raises:
+            IntercomError: see errors.py.
+        """
+        body = {"query": query, "pagination": {"per_page": 1}}
+        call = "POST /contacts/search"
+        return read_page(call, self.transport.call("POST", "/contacts/search", json=body)).total
 
     def everyone(self) -> Generator[ContactPage, None, None]:
         """Pages of all contacts of the workspace, users and leads, 150 per page.

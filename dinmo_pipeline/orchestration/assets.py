@@ -233,7 +233,11 @@ def _intercom_tags(project: Project, partitions: dg.PartitionsDefinition[str]) -
             )
         yield dg.MaterializeResult(
             metadata={**metadata, **description_metadata(resource.declared())},
-            check_results=[carried_out, checks.match_rate(result)],
+            check_results=[
+                carried_out,
+                checks.only_our_carriers(resource.declared(), result.numbers.other_carriers),
+                checks.match_rate(result),
+            ],
         )
 
     return intercom_tags

@@ -6,6 +6,7 @@ from statistics import median
 
 import dagster as dg
 
+from dinmo_pipeline.config.declarations import Activation
 from dinmo_pipeline.orchestration.metadata import identifier_metadata
 from dinmo_pipeline.orchestration.naming import (
     INTERCOM_TAGS,
@@ -16,6 +17,7 @@ from dinmo_pipeline.orchestration.naming import (
 from dinmo_pipeline.state.readings import Reading, StoredReading
 from dinmo_pipeline.state.stuck import stuck_members
 from dinmo_pipeline.state.syncs import SyncResult
+from dinmo_pipeline.sync.carriers import other_carriers_note
 from dinmo_pipeline.sync.guards.holds import remedy
 from dinmo_pipeline.sync.guards.lost_identifiers import what_changed
 from dinmo_pipeline.sync.operations.compute_changes import ComputedChanges
@@ -64,6 +66,9 @@ _CHECKS = {
     },
     INTERCOM_TAGS: {
         "changes_carried_out": "Whether Intercom carried out every change.",
+        "only_our_carriers": (
+            "Whether nobody carries the tag but contacts that we tagged; see `on_existing_carriers`."
+        ),
         "match_rate": "The share of members that exist as users in Intercom.",
     },
 }
@@ -127,6 +132,17 @@ def changes_carried_out(result: SyncResult, stuck: int = 0) -> dg.AssetCheckResu
             "pending": result.numbers.pending,
             "stuck": stuck,
         },
+    )
+
+
+def only_our_carriers(activation: Activation, others: int | None) -> dg.AssetCheckResult:
+    """Warn when contacts carry the tag that we did not tag, until a person decides about them."""
+    return dg.AssetCheckResult(
+        check_name="only_our_carriers",
+        passed=not others or activation.on_existing_carriers == "keep",
+        severity=dg.AssetCheckSeverity.WARN,
+        description=other_carriers_note(activation, others) if others else None,
+        metadata={"other_carriers": others} if others is not None else {},
     )
 
 

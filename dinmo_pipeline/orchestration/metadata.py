@@ -95,7 +95,7 @@ def changes_metadata(computed: ComputedChanges, seconds: float) -> Metadata:
         "api_calls": computed.api_calls,
         "seconds": round(seconds, 3),
         **_hold_metadata(computed.hold),
-        **({"look_for_sign_ups_failed": computed.look_failed} if computed.look_failed else {}),
+        **({"look_failed": computed.look_failed} if computed.look_failed else {}),
     }
 
 
@@ -107,7 +107,7 @@ def sync_metadata(result: SyncResult, tagged_contacts: int) -> Metadata:
         "status": result.status,
         **({"reason": result.reason} if result.reason else {}),
         **({"hold_reason": result.hold_reason.value} if result.hold_reason else {}),
-        **asdict(result.numbers),
+        **{name: value for name, value in asdict(result.numbers).items() if value is not None},
     }
 
 

@@ -37,6 +37,7 @@ class ReconcileConfig(dg.Config):
     """What a person can choose for one reconciliation."""
 
     repair: bool = False
+    take_over: bool = False
     allow_large_removal: bool = False
     recent_minutes: float = 10.0
 
@@ -134,6 +135,7 @@ def _reconciled(context: dg.OpExecutionContext, project: Project, config: Reconc
             state.locks,
             staging(project, activation, partial(source.opened_by, context.log)),
             repair=config.repair,
+            take_over=config.take_over,
             released=Released(removal=config.allow_large_removal),
             recent=timedelta(minutes=config.recent_minutes),
         )

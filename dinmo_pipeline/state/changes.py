@@ -51,6 +51,11 @@ class ChangeSet:
     leaving_contacts: int
     tagged_members: int
 
+    @property
+    def to_apply(self) -> int:
+        """Members to tag or untag."""
+        return self.entered + self.left
+
 
 def compute_changes(
     connection: duckdb.DuckDBPyConnection, activation: Activation, *, members: str | None = None

@@ -169,6 +169,15 @@ def _record_confirmed(
     )
 
 
+def ledger_sizes(connection: duckdb.DuckDBPyConnection, destination: str) -> dict[str, int]:
+    """The number of contacts in the ledger of each activation at a destination."""
+    rows = connection.execute(
+        "SELECT activation, count(*) FROM dinmo.tagged_contacts WHERE destination = ? GROUP BY ALL",
+        [destination],
+    ).fetchall()
+    return dict(rows)
+
+
 def count_tagged(connection: duckdb.DuckDBPyConnection, activation: str) -> int:
     """The number of contacts at an activation's current destination that carry its tag because of us."""
     return int(

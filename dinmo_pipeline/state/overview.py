@@ -10,7 +10,8 @@ import duckdb
 class ActivationOverview:
     """An activation in the state, at its present destination.
 
-    `members`, `tagged_contacts` and `changes` are counts; `changes` are those of the newest change set that
+    `members`, `tagged_contacts` and `changes` are counts; `other_carriers` are contacts that carry the tag
+    and that we did not tag, as last counted; `changes` are those of the newest change set that
     no successful sync has applied. What begins with `last_` is None before the first sync.
     """
 
@@ -21,6 +22,7 @@ class ActivationOverview:
     last_sync_at: datetime | None
     last_status: str | None
     last_reason: str | None
+    other_carriers: int | None
 
 
 def overview(connection: duckdb.DuckDBPyConnection) -> dict[str, ActivationOverview]:
@@ -50,6 +52,9 @@ def overview(connection: duckdb.DuckDBPyConnection) -> dict[str, ActivationOverv
         ),
         tags AS (
             FROM dinmo.activation_tags SEMI JOIN dinmo.change_sets USING (activation, destination)
+        ),
+        carriers AS (
+            FROM dinmo.carrier_counts SEMI JOIN dinmo.change_sets USING (activation, destination)
         )
         SELECT counts.activation,
                any_value(tags.name),
@@ -60,11 +65,13 @@ def overview(connection: duckdb.DuckDBPyConnection) -> dict[str, ActivationOverv
                     THEN 0 ELSE sum(changes)::BIGINT END,
                any_value(last_sync.started_at),
                any_value(last_sync.status),
-               any_value(last_sync.reason)
+               any_value(last_sync.reason),
+               any_value(carriers.others)
         FROM counts
         LEFT JOIN last_sync USING (activation)
         LEFT JOIN computed USING (activation)
         LEFT JOIN tags USING (activation)
+        LEFT JOIN carriers USING (activation)
         GROUP BY counts.activation ORDER BY counts.activation
         """
     ).fetchall()

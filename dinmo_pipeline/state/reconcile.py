@@ -68,11 +68,16 @@ def stage_carriers(connection: duckdb.DuckDBPyConnection, pages: Iterable[Sequen
 
 
 def compare_carriers(
-    connection: duckdb.DuckDBPyConnection, activation: Activation, *, recent_since: datetime
+    connection: duckdb.DuckDBPyConnection,
+    activation: Activation,
+    *,
+    recent_since: datetime,
+    take_over: bool = False,
 ) -> Drift:
     """Compare `carriers` with the ledger and with `incoming` (see `stage_members`), with the state attached.
 
-    Changes since `recent_since` are left out, since search may not show them yet. The differences are in the
+    Changes since `recent_since` are left out, since search may not show them yet. With `take_over`, foreign
+    carriers are removable too, though still counted as foreign. The differences are in the
     temporary tables `drift_missing`, `drift_removable`, and `drift_adoptable`; see `drift_page`.
     """
     changes = compute_changes(connection, activation, members=USABLE_INCOMING)
@@ -80,10 +85,12 @@ def compare_carriers(
     _stage_unclaimed(connection, activation, recent_since)
     _stage_adoptable(connection, activation)
     connection.execute(
-        """
+        f"""
         CREATE OR REPLACE TEMP TABLE drift_removable AS
-        SELECT row_number() OVER () AS position, logged_for AS identifier, contact_id
-        FROM unclaimed ANTI JOIN drift_adoptable USING (contact_id) WHERE logged_for IS NOT NULL
+        SELECT row_number() OVER () AS position, contact_id,
+               coalesce(logged_for, identifier, contact_id) AS identifier
+        FROM unclaimed ANTI JOIN drift_adoptable USING (contact_id)
+        WHERE {"true" if take_over else "logged_for IS NOT NULL"}
         """
     )
     return Drift(

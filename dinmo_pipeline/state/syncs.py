@@ -32,7 +32,8 @@ class SyncNumbers:
 
     All but `api_calls` and `seconds` count members. Intercom confirmed `tagged` and `untagged` in this sync,
     and refused `failed`; `pending` were not tried or have an unknown outcome. `members`, `not_in_intercom`
-    and `ambiguous` count current members.
+    and `ambiguous` count current members. `other_carriers` counts contacts that carry the tag and that we
+    did not tag, as last counted; None before that.
     """
 
     members: int = 0
@@ -46,6 +47,7 @@ class SyncNumbers:
     pending: int = 0
     api_calls: int = 0
     seconds: float = 0.0
+    other_carriers: int | None = None
 
 
 _NUMBERS = tuple(field.name for field in fields(SyncNumbers))

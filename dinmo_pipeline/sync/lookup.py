@@ -3,7 +3,7 @@
 import unicodedata
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing
-from datetime import datetime, timedelta
+from datetime import datetime
 from itertools import chain, islice
 from math import ceil
 from typing import NamedTuple
@@ -24,6 +24,7 @@ from dinmo_pipeline.state.directory import (
     signups_unseen_since,
 )
 from dinmo_pipeline.state.ledger import unknown_members
+from dinmo_pipeline.sync.carriers import INDEX_LAG
 from dinmo_pipeline.sync.paging import rows_by_page
 from dinmo_pipeline.sync.parallel import batches, in_parallel
 from dinmo_pipeline.sync.session import Session
@@ -35,8 +36,6 @@ _MAX_SEARCHES_WITHOUT_COMPARING = 20
 # Batches whose answers are recorded in one transaction.
 _BATCHES_PER_RECORD = 40
 _IDENTIFIERS_PER_PAGE = 10_000
-# Intercom's search shows a new contact after "a few minutes".
-_INDEX_LAG = timedelta(minutes=15)
 # Hours until a member is looked up again: 12, then 24, 48 … up to 30 days.
 _MIN_LOOK_AGAIN_HOURS = 12.0
 _MAX_LOOK_AGAIN_HOURS = 30 * 24.0
@@ -88,7 +87,7 @@ def look_again(session: Session) -> None:
     with session.state.reading() as connection:
         since = signups_unseen_since(connection, activation.destination)
     if since is not None:
-        for page in session.intercom.contacts.users_created_since(since, overlap=_INDEX_LAG):
+        for page in session.intercom.contacts.users_created_since(since, overlap=INDEX_LAG):
             _record(session, [_Looked([], page)], now, by_email=False)
         with session.state.transaction() as connection:
             record_signup_look(connection, activation.destination, now=now)

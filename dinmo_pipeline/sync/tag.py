@@ -56,7 +56,7 @@ def current_tag(session: Session, locks: Path) -> Tag | None:
         return make_tag(session, locks)
     if activation.name not in {known.name, found.name}:
         return _rename(session, locks, found)
-    if not _same_name(found.name, activation.name):
+    if not same_name(found.name, activation.name):
         session.log.warning(
             "The tag of %s was renamed in Intercom to %r. The sync goes on with it under that name.",
             activation.key,
@@ -210,7 +210,7 @@ def _new_name(session: Session, tag: Tag, owner: TagOwner) -> str:
     if (
         declared is None
         or declared.destination != owner.destination
-        or _same_name(declared.name, session.activation.name)
+        or same_name(declared.name, session.activation.name)
     ):
         raise tag_is_owned(session, tag.name, owner)
     return declared.name
@@ -240,6 +240,6 @@ def _record(session: Session, owner: TagOwner, tag: ActivationTag) -> None:
         raise tag_is_owned(session, tag.name, other)
 
 
-def _same_name(ours: str, theirs: str) -> bool:
+def same_name(ours: str, theirs: str) -> bool:
     """Compare as Intercom does, ignoring case; some of its answers escape `&` as HTML."""
     return html.unescape(ours).strip().casefold() == html.unescape(theirs).strip().casefold()

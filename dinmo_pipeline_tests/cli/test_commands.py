@@ -23,6 +23,7 @@ NUMBERS = {
     "pending",
     "api_calls",
     "seconds",
+    "other_carriers",
 }
 
 
@@ -40,7 +41,10 @@ def test_sync_json_prints_one_object_with_the_documented_keys(company, dinmo):
 
 
 def test_plan_shows_what_a_sync_would_do_and_writes_nothing(company, dinmo):
-    """It writes neither to Intercom nor to the state, and its estimate of calls holds."""
+    """It writes neither to Intercom nor to the state, and its estimate of calls holds.
+
+    Before a first sync it asks which tags there are, and how many users.
+    """
     company.people(ANA, BEN)
     company.members([ANA, BEN, CLEO])
     company.calls()
@@ -49,7 +53,7 @@ def test_plan_shows_what_a_sync_would_do_and_writes_nothing(company, dinmo):
     assert printed.code == 0
     assert set(planned) >= NUMBERS
     assert (planned["entered"], planned["pending"], planned["tagged"]) == (3, 3, 0)
-    assert company.calls() == {}
+    assert company.calls() == {"GET /tags": 1, "POST /contacts/search": 1}
     assert not (company.folder / "state.duckdb").exists()
     synced = json.loads(dinmo("sync", "vip", "--json").out)["vip"]
     assert synced["api_calls"] <= planned["api_calls"]

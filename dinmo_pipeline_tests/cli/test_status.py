@@ -7,7 +7,7 @@ from dinmo_pipeline.config.declarations.activations import AFTER_UPSTREAM
 from dinmo_pipeline.state.overview import ActivationOverview
 from dinmo_pipeline_tests.state.declaring import NOW, activation
 
-SYNCED = ActivationOverview("VIP", 3, 2, 1, NOW, "held", "The segment became empty.")
+SYNCED = ActivationOverview("VIP", 3, 2, 1, NOW, "held", "The segment became empty.", 0)
 
 
 def row(declared=None, known=None, stuck=0, left_behind=()):
@@ -41,7 +41,7 @@ def test_a_known_activation_adds_what_the_state_knows():
             "tagged_contacts",
             "changes",
         ),
-        *("last_sync_at", "last_status", "last_reason", "stuck", "left_behind"),
+        *("last_sync_at", "last_status", "last_reason", "other_carriers", "stuck", "left_behind"),
     }
     assert (shown["members"], shown["tagged_contacts"], shown["changes"]) == (3, 2, 1)
     assert shown["left_behind"] == [{"destination": "old", "tag": "VIP", "contacts": 2}]
@@ -75,7 +75,7 @@ def test_the_schedule_says_why_there_is_none(settings, schedule):
         (row(activation(description="For the newsletter.")), ["For the newsletter."]),
         (row(activation(), SYNCED), ["The segment became empty."]),
         (
-            row(known=ActivationOverview("VIP", 0, 2, 0, None, None, None)),
+            row(known=ActivationOverview("VIP", 0, 2, 0, None, None, None, None)),
             [
                 "no longer declared; its contacts keep their tag.",
                 "to take it off: dinmo retire vip",

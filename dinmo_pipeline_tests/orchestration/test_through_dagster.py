@@ -315,7 +315,7 @@ def test_an_unreachable_intercom_does_not_stop_the_membership(four):
     result = Dagster(four).schedule_tick("alpha")
     assert result.success
     (event,) = result.asset_materializations_for_node("membership_changes")
-    assert "403" in event.metadata["look_for_sign_ups_failed"].value
+    assert "403" in event.metadata["look_failed"].value
 
 
 def test_declared_resources_show_every_setting(four):

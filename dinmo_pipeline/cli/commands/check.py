@@ -54,15 +54,33 @@ def check(*, online: bool, as_json: bool) -> int:
         return DONE
     sizes, problems, notes = _count_segments(project)
     workspaces = {key: _workspace(project, key) for key in project.destinations}
+    carriers, users = _survey(project)
     problems += _changed_workspaces(project, workspaces) + _missing_webhook(project)
     if as_json:
         ok = not problems
-        details = {"members": sizes, "workspaces": workspaces, "problems": problems, "notes": notes}
+        details = {
+            "members": sizes,
+            "carriers": carriers,
+            "workspace_users": users,
+            "workspaces": workspaces,
+            "problems": problems,
+            "notes": notes,
+        }
         print_json({**found, "ok": ok, **details})
     else:
-        print_table(("ACTIVATION", "ROWS"), sizes.items())
+        print_table(
+            ("ACTIVATION", "ROWS", "CARRY THE TAG", "OF THEM NOT TAGGED BY US"),
+            [
+                (key, rows, carriers[key]["found"], carriers[key]["others"])
+                if key in carriers
+                else (key, rows, None, None)
+                for key, rows in sizes.items()
+            ],
+        )
         for key, workspace in workspaces.items():
-            click.echo(f"{key}: connected to workspace {workspace['name']!r} ({workspace['id']}).")
+            count = users[key]
+            has = f"; it has {counted(count, 'user')}" if count is not None else ""
+            click.echo(f"{key}: connected to workspace {workspace['name']!r} ({workspace['id']}){has}.")
         for message in (*notes, *problems):
             report(message)
     return WRONG_USAGE if problems else DONE
@@ -104,6 +122,33 @@ def _workspace(project: Project, destination: str) -> dict[str, str | None]:
     with open_client(project, destination) as client:
         workspace = client.workspace()
     return {"id": workspace.id, "name": workspace.name, "region": workspace.region}
+
+
+def _survey(project: Project) -> tuple[dict[str, dict[str, int]], dict[str, int | None]]:
+    """By activation, the contacts that carry its tag and those that we did not tag; users by destination."""
+    from dinmo_pipeline.state.ledger import ledger_sizes  # noqa: PLC0415  # 0.1 s to import
+    from dinmo_pipeline.sync.carriers import survey  # noqa: PLC0415
+
+    state = declared_state(project)
+    carriers: dict[str, dict[str, int]] = {}
+    users: dict[str, int | None] = {}
+    for destination in project.destinations:
+        there = [each for each in project.activations.values() if each.destination == destination]
+        try:
+            with state.reading() as connection:
+                ours = ledger_sizes(connection, destination)
+        except StateVersionError:
+            # The next sync migrates the state, or reports that it cannot.
+            return {}, dict.fromkeys(project.destinations)
+        with open_client(project, destination) as client:
+            surveyed = survey(state, client, there)
+        users[destination] = surveyed.users
+        carriers |= {
+            key: {"found": found, "others": max(found - ours.get(key, 0), 0)}
+            for key, found in surveyed.carriers.items()
+            if found is not None
+        }
+    return carriers, users
 
 
 def _changed_workspaces(project: Project, workspaces: Mapping[str, Mapping[str, str | None]]) -> list[str]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from dinmo_pipeline.cli.destinations import open_client
 from dinmo_pipeline.cli.exit_codes import DONE, HELD
 from dinmo_pipeline.cli.messages import report
 from dinmo_pipeline.cli.plan_file import write_plan_file
@@ -21,8 +22,10 @@ from dinmo_pipeline.cli.project import (
     selected_activations,
 )
 from dinmo_pipeline.cli.tables import print_table
+from dinmo_pipeline.text.wording import counted
 
 if TYPE_CHECKING:
+    from dinmo_pipeline.config.declarations import Project
     from dinmo_pipeline.sync.operations.plan import Plan
 
 
@@ -49,14 +52,44 @@ def plan(activations: tuple[str, ...], *, out: Path | None, as_json: bool) -> in
             state, activation, staging(project, activation, partial(open_declared_source, project))
         )
         plans.append((planned, round(monotonic() - started, 3)))
-    objects = {planned.activation: _as_json(planned, seconds) for planned, seconds in plans}
+    surveyed = _survey_first(project, [planned for planned, _ in plans])
+    objects = {
+        planned.activation: {**_as_json(planned, seconds), **surveyed.get(planned.activation, {})}
+        for planned, seconds in plans
+    }
     if out:
         write_plan_file(out, project, objects, {p.activation: p.fingerprint for p, _ in plans})
     if as_json:
         print_json(objects)
     else:
-        _print(plans)
+        _print(project, plans, surveyed)
     return HELD if any(planned.hold for planned, _ in plans) else DONE
+
+
+def _survey_first(project: "Project", plans: "list[Plan]") -> dict[str, dict[str, int | None]]:
+    """What Intercom has before a first sync, by activation: the guards have nothing to compare it with."""
+    from dinmo_pipeline.intercom.errors import IntercomError  # noqa: PLC0415  # 0.1 s to import
+    from dinmo_pipeline.sync.carriers import survey  # noqa: PLC0415
+
+    found: dict[str, dict[str, int | None]] = {}
+    first = [project.activations[planned.activation] for planned in plans if planned.is_first]
+    for destination in dict.fromkeys(activation.destination for activation in first):
+        there = [activation for activation in first if activation.destination == destination]
+        try:
+            with open_client(project, destination) as client:
+                surveyed = survey(declared_state(project), client, there)
+        except IntercomError as error:
+            keys = ", ".join(activation.key for activation in there)
+            report(f"{keys}: Intercom could not be asked what it has before the first sync. {error}")
+            continue
+        found |= {
+            each.key: {
+                "workspace_users": surveyed.users,
+                "other_carriers": surveyed.carriers.get(each.key, 0),
+            }
+            for each in there
+        }
+    return found
 
 
 def _as_json(planned: "Plan", seconds: float) -> dict[str, Any]:
@@ -73,13 +106,20 @@ def _as_json(planned: "Plan", seconds: float) -> dict[str, Any]:
         "ambiguous": planned.ambiguous,
         "failed": 0,
         "pending": changes.entered + changes.left,
+        "other_carriers": planned.other_carriers,
         "api_calls": planned.calls.total,
         "api_calls_by_purpose": asdict(planned.calls),
         "seconds": seconds,
     }
 
 
-def _print(plans: "list[tuple[Plan, float]]") -> None:
+def _print(
+    project: "Project",
+    plans: "list[tuple[Plan, float]]",
+    surveyed: dict[str, dict[str, int | None]],
+) -> None:
+    from dinmo_pipeline.sync.carriers import other_carriers_note  # noqa: PLC0415  # 0.1 s to import
+
     print_table(
         ("ACTIVATION", "MEMBERS", "ENTER", "LEAVE", "NOT IN INTERCOM", "API CALLS"),
         [
@@ -100,5 +140,15 @@ def _print(plans: "list[tuple[Plan, float]]") -> None:
                 f"{planned.activation}: {planned.changes.unknown:,} of those entering have never been looked"
                 " up in Intercom; those not there will not be tagged."
             )
+        before = surveyed.get(planned.activation)
+        if before:
+            click.echo(
+                f"{planned.activation}: this is its first sync. The workspace has"
+                f" {counted(before['workspace_users'] or 0, 'user')}."
+            )
+        others = before["other_carriers"] if before else planned.other_carriers
+        if others:
+            activation = project.activations[planned.activation]
+            report(f"{planned.activation}: {other_carriers_note(activation, others)}")
         if planned.hold:
             report(f"{planned.activation}: would be held. {planned.hold.sentence}")

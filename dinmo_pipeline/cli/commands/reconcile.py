@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("activations", nargs=-1, required=True, metavar="ACTIVATION...")
 @click.option("--repair", is_flag=True, help="Repair the differences, except tags that others added.")
+@click.option("--take-over", is_flag=True, help="Also untag contacts that others tagged, unless members.")
 @click.option("--allow-large-removal", is_flag=True, help="Repair, even if a guard would hold it.")
 @click.option(
     "--recent-minutes",
@@ -38,6 +39,7 @@ def reconcile(
     activations: tuple[str, ...],
     *,
     repair: bool,
+    take_over: bool,
     allow_large_removal: bool,
     recent_minutes: float,
     verbose: bool,
@@ -63,6 +65,7 @@ def reconcile(
                     instance,
                     key,
                     repair=repair,
+                    take_over=take_over,
                     allow_large_removal=allow_large_removal,
                     recent_minutes=recent_minutes,
                     log_level="INFO" if verbose else "WARNING",

@@ -117,6 +117,7 @@ def as_object(row: ActivationStatus) -> dict[str, Any]:
 def notes(row: ActivationStatus) -> Iterator[str]:
     """What a person should know or do about an activation, a sentence each."""
     from dinmo_pipeline.state.stuck import stuck_members  # noqa: PLC0415  # slow: imports DuckDB
+    from dinmo_pipeline.sync.carriers import other_carriers_note  # noqa: PLC0415
 
     if row.declared and row.declared.description:
         yield row.declared.description
@@ -131,6 +132,8 @@ def notes(row: ActivationStatus) -> Iterator[str]:
             f" {'keeps' if left.contacts == 1 else 'keep'} the tag {left.tag!r}."
         )
         yield f"to take it off: dinmo retire {row.key} --destination {left.destination}"
+    if row.declared and row.known and row.known.other_carriers:
+        yield other_carriers_note(row.declared, row.known.other_carriers)
     if row.stuck:
         yield stuck_members(row.stuck)
 

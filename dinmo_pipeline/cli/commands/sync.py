@@ -67,6 +67,7 @@ def sync(
     from dinmo_pipeline.cli.progress import progress_bar  # noqa: PLC0415
     from dinmo_pipeline.orchestration.build import build_definitions  # noqa: PLC0415
     from dinmo_pipeline.orchestration.runs.in_process import sync_activation  # noqa: PLC0415
+    from dinmo_pipeline.sync.carriers import other_carriers_note  # noqa: PLC0415
 
     definitions = build_definitions(project, os.environ)
     results = _held_by_settings(project, keys, reviewed) if reviewed else {}
@@ -88,6 +89,9 @@ def sync(
         print_json({key: result_as_json(result) for key, result in results.items()})
     else:
         print_results(results)
+        for key, result in results.items():
+            if others := result.numbers.other_carriers:
+                report(f"{key}: {other_carriers_note(project.activations[key], others)}")
     return exit_code(list(results.values()))
 
 

@@ -134,6 +134,12 @@ class Activation:
         "If several users have one identifier: tag `all` of them, or `skip` them",
         default="all",
     )
+    on_existing_carriers: Literal["report", "keep", "take_over"] = setting(
+        one_of("report", "keep", "take_over"),
+        "If contacts carry the tag that we did not tag: `report` how many, until a person decides; let them"
+        " `keep` it; or `take_over` the tag, so that those who are not members lose it, under the guards",
+        default="report",
+    )
     guards: Guards = part(Guards, "When to hold the changes until a person releases them")
     reconciliation: Reconciliation = part(
         Reconciliation,

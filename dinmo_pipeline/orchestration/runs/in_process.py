@@ -76,6 +76,7 @@ def reconcile_activation(
     activation: str,
     *,
     repair: bool,
+    take_over: bool = False,
     allow_large_removal: bool = False,
     recent_minutes: float,
     log_level: str,
@@ -88,6 +89,7 @@ def reconcile_activation(
     """
     config = {
         "repair": repair,
+        "take_over": take_over,
         "allow_large_removal": allow_large_removal,
         "recent_minutes": recent_minutes,
     }

@@ -116,6 +116,15 @@ DESCRIPTIONS: Mapping[str, Description] = {
             "contact_id": _CONTACT,
         },
     ),
+    "carrier_counts": Description(
+        "How many contacts carry an activation's tag that we did not tag, as of the last count.",
+        {
+            "activation": _ACTIVATION,
+            "destination": _DESTINATION,
+            "counted_at": "When the contacts that carry the tag were counted",
+            "others": "Contacts that carry the tag and are not in tagged_contacts, at least",
+        },
+    ),
     "contacts": Description(
         "Intercom's users as last seen, without leads.",
         {
@@ -193,6 +202,7 @@ DESCRIPTIONS: Mapping[str, Description] = {
             "hold_reason": "Why it is held: empty_segment, nobody_stays, max_removed_share, shrunk,"
             " max_unidentified_share, max_growth, unanswered_members, inconsistent_counts or"
             " not_as_reviewed; NULL unless it is held",
+            "other_carriers": "Contacts that carry the tag and that we did not tag, as last counted",
         },
     ),
     "schema_version": Description(

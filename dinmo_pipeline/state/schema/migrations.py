@@ -167,6 +167,14 @@ MIGRATIONS: Sequence[str] = (
         tag_id VARCHAR NOT NULL,
         contact_id VARCHAR NOT NULL
     );
+    CREATE TABLE dinmo.carrier_counts (
+        activation VARCHAR NOT NULL,
+        destination VARCHAR NOT NULL,
+        counted_at TIMESTAMPTZ NOT NULL,
+        others BIGINT NOT NULL,
+        PRIMARY KEY (activation, destination)
+    );
+    ALTER TABLE dinmo.syncs ADD COLUMN other_carriers BIGINT;
     -- Of several owners of one tag, the one stays that is still sent there, was synced last, and has more
     -- contacts. It takes over the others' contacts: its next sync untags those who are not its members.
     CREATE TEMP TABLE owners AS

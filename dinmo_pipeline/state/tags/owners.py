@@ -89,10 +89,11 @@ def record_tag(
         return owner
     known = activation_tag(connection, activation, destination)
     if known is None or known.tag_id != tag.tag_id:
-        connection.execute(
-            "DELETE FROM dinmo.tagged_contacts WHERE activation = $activation AND destination = $destination",
-            where,
-        )
+        for table in ("tagged_contacts", "carrier_counts"):
+            connection.execute(
+                f"DELETE FROM dinmo.{table} WHERE activation = $activation AND destination = $destination",
+                where,
+            )
     for former in tag_owners(connection, destination, tag.tag_id):
         if former.destination != destination:
             move_tag(connection, former, TagOwner(activation, destination))

@@ -38,7 +38,9 @@ from dinmo_pipeline.state.readings import (
 )
 from dinmo_pipeline.state.sql import members_of
 from dinmo_pipeline.state.syncs import SyncResult, count_outcomes, finish_sync, start_sync
+from dinmo_pipeline.state.tags.carriers import other_carriers, record_other_carriers
 from dinmo_pipeline.state.tags.strays import record_strays
+from dinmo_pipeline.sync.carriers import look_at_carriers
 from dinmo_pipeline.sync.executing import pages_of, tag_all, untag_all
 from dinmo_pipeline.sync.guards.holds import Hold
 from dinmo_pipeline.sync.guards.limits import NOTHING_RELEASED, Released, reason_to_hold
@@ -126,6 +128,8 @@ def _attempt(session: Session, locks: Path, *, released: Released, expected_chan
         return _Attempt(_compare(session), Failed.by(error))
     unresolved = _compare(session)
     try:
+        if tag and unresolved.changes.to_apply and look_at_carriers(session, tag):
+            unresolved = _compare(session)
         comparison = _look_up_unknown(session, tag, unresolved)
     except IntercomError as error:
         return _Attempt(unresolved, Failed.by(error))
@@ -189,6 +193,7 @@ def _change_tags(session: Session, locks: Path, tag: Tag | None, changes: Change
     try:
         if tag is None and changes.entered > changes.unknown:
             tag = make_tag(session, locks)
+            _record_no_carriers(session)
         if tag is not None:
             _tag_and_untag(session, tag, changes)
     except TagChangedError as error:
@@ -196,6 +201,13 @@ def _change_tags(session: Session, locks: Path, tag: Tag | None, changes: Change
     except IntercomError as error:
         return Failed.by(error)
     return None
+
+
+def _record_no_carriers(session: Session) -> None:
+    """Record that nobody carries the tag that was just made."""
+    activation = session.activation
+    with session.state.transaction() as connection:
+        record_other_carriers(connection, activation.key, activation.destination, 0, now=session.clock())
 
 
 def _tag_and_untag(session: Session, tag: Tag, changes: ChangeSet) -> None:
@@ -256,6 +268,7 @@ def _finish(
         ),
         spent,
         stopped=attempt.stopped is not None,
+        other_carriers=other_carriers(connection, activation.key, activation.destination),
     )
     result = sync_result(numbers, attempt.stopped, activation.guards.max_failed_share)
     if result.status == "ok":

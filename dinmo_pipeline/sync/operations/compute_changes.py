@@ -12,6 +12,7 @@ from dinmo_pipeline.state.readings import (
 )
 from dinmo_pipeline.state.sql import members_of
 from dinmo_pipeline.state.tags.owners import activation_tag
+from dinmo_pipeline.sync.carriers import look_at_carriers_if_due
 from dinmo_pipeline.sync.guards.holds import Hold
 from dinmo_pipeline.sync.guards.limits import reason_to_hold
 from dinmo_pipeline.sync.lookup import look_again
@@ -34,7 +35,7 @@ class ComputedChanges:
     @property
     def to_apply(self) -> int:
         """What a sync has to do in Intercom: members to tag or untag, and the tag to rename."""
-        return self.changes.entered + self.changes.left + self.rename
+        return self.changes.to_apply + self.rename
 
 
 def refresh_changes(session: Session) -> ComputedChanges:
@@ -46,12 +47,23 @@ def refresh_changes(session: Session) -> ComputedChanges:
         StateError: the state cannot be used.
     """
     calls_before = session.intercom.calls
-    look_failed = _look_for_sign_ups(session)
+    look_failed = _look(session)
     return _computed(session, session.intercom.calls - calls_before, look_failed)
 
 
-def _look_for_sign_ups(session: Session) -> str | None:
-    """Look again for members not in Intercom; why that failed, or None when it did not."""
+def _look(session: Session) -> str | None:
+    """Look for what changed in Intercom by itself; why that failed, or None when it did not."""
+    try:
+        _look_for_sign_ups(session)
+        look_at_carriers_if_due(session)
+    except IntercomError as error:
+        session.log.warning("Could not look for what changed in Intercom: %s", error)
+        return str(error)
+    return None
+
+
+def _look_for_sign_ups(session: Session) -> None:
+    """Look again for members not in Intercom, if there are any."""
     activation = session.activation
     with session.state.reading() as connection:
         missing = count_missing(
@@ -60,14 +72,8 @@ def _look_for_sign_ups(session: Session) -> str | None:
             activation.destination,
             activation.match_by,
         )
-    if not missing:
-        return None
-    try:
+    if missing:
         look_again(session)
-    except IntercomError as error:
-        session.log.warning("Could not look for members who signed up in Intercom: %s", error)
-        return str(error)
-    return None
 
 
 def _computed(session: Session, api_calls: int, look_failed: str | None) -> ComputedChanges:

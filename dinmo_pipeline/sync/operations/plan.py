@@ -1,6 +1,6 @@
 """Plan a sync: what it would change and cost, without writing anything."""
 
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from math import ceil
 
 from dinmo_pipeline.config.declarations import Activation
@@ -11,6 +11,7 @@ from dinmo_pipeline.state.file.database import StateDatabase
 from dinmo_pipeline.state.fingerprint import fingerprint_changes
 from dinmo_pipeline.state.membership import USABLE_INCOMING, Stage
 from dinmo_pipeline.state.readings import compared_readings, count_incoming
+from dinmo_pipeline.state.tags.carriers import other_carriers
 from dinmo_pipeline.state.tags.owners import activation_tag
 from dinmo_pipeline.state.workspaces import recorded_workspace
 from dinmo_pipeline.sync.guards.holds import Hold
@@ -25,6 +26,7 @@ class CallEstimate:
 
     workspace: int
     tag: int
+    carriers: int
     lookups: int
     taggings: int
     removals: int
@@ -33,14 +35,15 @@ class CallEstimate:
     @property
     def total(self) -> int:
         """The sum of all purposes."""
-        return self.workspace + self.tag + self.lookups + self.taggings + self.removals + self.signups
+        return sum(astuple(self))
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What a sync of an activation would change; `hold` is why a guard would apply nothing.
 
-    `fingerprint` (see reviewed_plan.py) identifies this change set.
+    `fingerprint` (see reviewed_plan.py) identifies this change set. `other_carriers` are contacts that carry
+    the tag and that we did not tag, as last counted; `is_first` if no sync knows the tag yet.
     """
 
     activation: str
@@ -49,6 +52,8 @@ class Plan:
     hold: Hold | None
     calls: CallEstimate
     fingerprint: str
+    other_carriers: int | None
+    is_first: bool
 
 
 def plan_sync(state: StateDatabase, activation: Activation, stage: Stage) -> Plan:
@@ -72,6 +77,7 @@ def plan_sync(state: StateDatabase, activation: Activation, stage: Stage) -> Pla
                 connection, activation, now, leaving=changes.leaving_contacts, at=staged.at
             )
             workspace = recorded_workspace(connection, activation.destination)
+            others = other_carriers(connection, activation.key, activation.destination)
     return Plan(
         activation.key,
         changes,
@@ -79,6 +85,8 @@ def plan_sync(state: StateDatabase, activation: Activation, stage: Stage) -> Pla
         reason_to_hold(changes, readings, activation.guards),
         estimate_calls(changes, has_tag=tag is not None, has_workspace=workspace is not None),
         fingerprint,
+        other_carriers=others,
+        is_first=tag is None,
     )
 
 
@@ -87,6 +95,7 @@ def estimate_calls(changes: ChangeSet, *, has_tag: bool, has_workspace: bool) ->
     return CallEstimate(
         workspace=0 if has_workspace and (has_tag or not changes.entered) else 1,
         tag=1 if has_tag or not changes.entered else 2,
+        carriers=1 if changes.to_apply or changes.unknown else 0,
         lookups=max_lookup_calls(changes.unknown),
         taggings=ceil(changes.entered / BULK_SIZE),
         removals=changes.leaving_contacts,

@@ -34,6 +34,7 @@ from dinmo_pipeline.sync.parallel import in_parallel
 from dinmo_pipeline.sync.session import Session
 from dinmo_pipeline.sync.tag import current_tag, tag_is_owned
 from dinmo_pipeline.sync.tagging import TagChangedError, Tagger
+from dinmo_pipeline.text.wording import counted
 
 RECENT_MINUTES = 10.0
 # To verify a contact takes a call, while tagging 50 contacts again takes one and is harmless.
@@ -83,6 +84,7 @@ def reconcile(
     stage: Stage,
     *,
     repair: bool = False,
+    take_over: bool = False,
     released: Released = NOTHING_RELEASED,
     recent: timedelta = timedelta(minutes=RECENT_MINUTES),
 ) -> Reconciled:
@@ -90,7 +92,8 @@ def reconcile(
 
     `stage` reads the segment's members. With `repair`, missing contacts are tagged again, unexpected ones
     untagged, and members who carry the tag adopted. Adopting takes no call, so a lost state is rebuilt
-    without untagging anybody. The guards hold a repair as they hold a sync, unless a person `released` it.
+    without untagging anybody. With `take_over`, or if the activation declares it, foreign contacts are
+    untagged as well. The guards hold a repair as they hold a sync, unless a person `released` it.
     Changes of the last `recent` are left out, since search may lag. Intercom's
     failures are a result, not an exception.
 
@@ -102,7 +105,9 @@ def reconcile(
         started, calls_before = time.monotonic(), session.intercom.calls
         session = replace(session, records_workspace=repair)
         try:
-            found = _reconcile(session, locks, stage, repair=repair, released=released, recent=recent)
+            take_over = take_over or session.activation.on_existing_carriers == "take_over"
+            choices = _Choices(repair=repair, take_over=take_over, released=released, recent=recent)
+            found = _reconcile(session, locks, stage, choices)
         except TagChangedError as error:
             found = Reconciled(key, "failed", str(error), is_transient=True)
         except IntercomError as error:
@@ -115,9 +120,17 @@ def reconcile(
         )
 
 
-def _reconcile(
-    session: Session, locks: Path, stage: Stage, *, repair: bool, released: Released, recent: timedelta
-) -> Reconciled:
+@dataclass(frozen=True, slots=True)
+class _Choices:
+    """What was asked for; see `reconcile`."""
+
+    repair: bool
+    take_over: bool
+    released: Released
+    recent: timedelta
+
+
+def _reconcile(session: Session, locks: Path, stage: Stage, choices: _Choices) -> Reconciled:
     activation, now = session.activation, session.clock()
     with session.state.scratch() as connection:
         staged = stage(connection)
@@ -125,24 +138,31 @@ def _reconcile(
         tag = tag_as_it_is(session)
         stage_carriers(connection, carriers_of(session, tag) if tag else ())
         with session.state.attached(connection, read_only=True):
-            drift = compare_carriers(connection, activation, recent_since=now - recent)
+            drift = compare_carriers(
+                connection, activation, recent_since=now - choices.recent, take_over=choices.take_over
+            )
             readings = compared_readings(connection, activation, rows, leaving=drift.removable, at=now)
         if tag:
             drift = _verified(session, connection, tag, drift)
-        hold = reason_to_hold(_removal(drift), readings, activation.guards, released=released)
-        if repair and hold and drift.removable:
+        hold = reason_to_hold(
+            _removal(drift, take_over=choices.take_over),
+            readings,
+            activation.guards,
+            released=choices.released,
+        )
+        if choices.repair and hold and drift.removable:
             return replace(
-                _summary(activation.key, drift, 0, tag_exists=tag is not None),
+                _summary(activation.key, drift, 0, tag, take_over=choices.take_over),
                 status="held",
                 reason=f"{hold.sentence} {repair_remedy(activation.key)}",
             )
-        repaired = _repair(session, locks, connection, tag, drift) if repair else 0
-    return _summary(activation.key, drift, repaired, tag_exists=tag is not None)
+        repaired = _repair(session, locks, connection, tag, drift) if choices.repair else 0
+    return _summary(activation.key, drift, repaired, tag, take_over=choices.take_over)
 
 
-def _removal(drift: Drift) -> ChangeSet:
-    """What a repair would untag, as the guards judge it: of the carriers that are not somebody else's."""
-    ours = drift.found - drift.foreign
+def _removal(drift: Drift, *, take_over: bool) -> ChangeSet:
+    """What a repair would untag, as the guards judge it: of the carriers that are ours, or will be."""
+    ours = drift.found if take_over else drift.found - drift.foreign
     return ChangeSet(
         members=drift.members,
         entered=0,
@@ -155,15 +175,22 @@ def _removal(drift: Drift) -> ChangeSet:
     )
 
 
-def _summary(key: str, drift: Drift, repaired: int, *, tag_exists: bool) -> Reconciled:
-    unexpected = drift.adoptable + drift.removable
-    remaining = drift.missing + unexpected - repaired
+def _summary(key: str, drift: Drift, repaired: int, tag: Tag | None, *, take_over: bool) -> Reconciled:
+    unexpected = drift.adoptable + drift.removable - (drift.foreign if take_over else 0)
+    remaining = drift.missing + drift.adoptable + drift.removable - repaired
     status: DriftStatus = "drift" if remaining > 0 else "repaired" if repaired else "ok"
-    gone = "The tag was deleted in Intercom. The next sync, or --repair, will create it again."
+    reason = None
+    if status == "drift" and tag is None:
+        reason = "The tag was deleted in Intercom. The next sync, or --repair, will create it again."
+    elif status == "drift" and take_over and drift.foreign:
+        reason = (
+            f"{counted(drift.foreign, 'contact')} that we did not tag, and that are not members, would lose"
+            f" the tag. To take it over: dinmo reconcile {key} --take-over --repair"
+        )
     return Reconciled(
         activation=key,
         status=status,
-        reason=gone if status == "drift" and not tag_exists else None,
+        reason=reason,
         expected=drift.expected,
         found=drift.found,
         missing=drift.missing,

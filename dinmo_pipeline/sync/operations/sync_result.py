@@ -49,6 +49,7 @@ def sync_numbers(
     spent: Spent,
     *,
     stopped: bool,
+    other_carriers: int | None = None,
 ) -> SyncNumbers:
     """The numbers of a sync; members whom Intercom gave no answer about are pending.
 
@@ -70,6 +71,7 @@ def sync_numbers(
         pending=outcomes.pending + untried,
         api_calls=spent.api_calls,
         seconds=round(spent.seconds, 3),
+        other_carriers=other_carriers,
     )
 
 
