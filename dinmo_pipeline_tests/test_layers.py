@@ -42,6 +42,7 @@ ALLOWED_WITHIN_LAYER = {
     "segments.compiler": {"errors", "sql", "sources"},
     "segments.unit_tests": {"errors", "sql", "sources", "members"},
     "state.schema": {"errors", "sql"},
+    "state.contacts": {"sql"},
     "state.tags": {"sql"},
     "state.file": {"errors", "sql", "schema"},
     "intercom.pacing": {"errors"},

@@ -52,6 +52,13 @@ GROUP = "intercom_segments"
 OWNERS = ["team:analytics_engineering"]
 
 
+class ChangesConfig(dg.Config):
+    """What a person may ask for in one run of `membership_changes`."""
+
+    # Read everything that Intercom has of the members again.
+    recheck: bool = False
+
+
 class ApplyConfig(dg.Config):
     """What a person may decide for one run of `intercom_tags`."""
 
@@ -158,7 +165,7 @@ def _membership_changes(project: Project, partitions: dg.PartitionsDefinition[st
         deps=[SEGMENT_MEMBERSHIP],
         kinds={"duckdb"},
     )
-    def membership_changes(context: dg.AssetExecutionContext) -> Iterator[Any]:
+    def membership_changes(context: dg.AssetExecutionContext, config: ChangesConfig) -> Iterator[Any]:
         resource = _activation(context)
         started = time.monotonic()
         with _locked(context), resource.destination.client(_state(context).budgets) as client:
@@ -169,7 +176,8 @@ def _membership_changes(project: Project, partitions: dg.PartitionsDefinition[st
                     client,
                     context.log,
                     declared=project.activations,
-                )
+                ),
+                recheck=config.recheck,
             )
         hand_over(computed)
         if computed.hold:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import duckdb
 
-from dinmo_pipeline.state.directory import forget_contacts
+from dinmo_pipeline.state.contacts.directory import forget_contacts
 from dinmo_pipeline.state.sql import normalised, one_row
 
 FORGOTTEN = "(forgotten)"

@@ -6,7 +6,7 @@ from typing import Literal, NamedTuple
 
 import duckdb
 
-from dinmo_pipeline.state.directory import forget_contacts, touch_contacts
+from dinmo_pipeline.state.contacts.directory import forget_contacts, touch_contacts
 from dinmo_pipeline.state.sql import first_row, one_row, rows_as_table
 
 Change = Literal["entered", "left"]

@@ -6,7 +6,8 @@ comparison. Carriers are contacts that carry the tag. Expected are ledger rows w
     missing      expected, not among the carriers, and not changed recently
     adoptable    carriers without a ledger row that belong to a member: they should carry the tag
     removable    other carriers without a ledger row that are in our log: we once tagged or untagged them, or
-                 another contact of ours was merged into them
+                 another contact of ours was merged into them; and carriers with one whose email or external
+                 id changed, so that they no longer belong to its member
     foreign      all other carriers: somebody else put the tag on them
 
 Ledger rows of members who left are not drift: the next sync untags them.
@@ -22,10 +23,10 @@ import duckdb
 from dinmo_pipeline.config.declarations import Activation
 from dinmo_pipeline.contact import Contact
 from dinmo_pipeline.state.changes import compute_changes
-from dinmo_pipeline.state.directory import record_contact_rows
+from dinmo_pipeline.state.contacts.directory import record_contact_rows
 from dinmo_pipeline.state.ledger import PlannedChange
 from dinmo_pipeline.state.membership import USABLE_INCOMING
-from dinmo_pipeline.state.sql import contact_key, literal, normalised, one_row, rows_as_table
+from dinmo_pipeline.state.sql import contact_key, first_row, literal, normalised, one_row, rows_as_table
 
 DriftTable: TypeAlias = Literal["drift_missing", "drift_removable"]
 
@@ -67,6 +68,32 @@ def stage_carriers(connection: duckdb.DuckDBPyConnection, pages: Iterable[Sequen
     )
 
 
+def facts_changed(connection: duckdb.DuckDBPyConnection, destination: str) -> bool:
+    """Whether `carriers` show another email or external id than the directory has of a contact."""
+    email = normalised("carriers.email", "email")
+    found = first_row(
+        connection,
+        f"""
+        SELECT 1 FROM carriers JOIN dinmo.contacts AS known USING (contact_id)
+        WHERE known.destination = ? AND carriers.is_user
+          AND (nullif({email}, '') IS DISTINCT FROM known.email
+               OR nullif(carriers.external_id, '') IS DISTINCT FROM known.external_id)
+        LIMIT 1
+        """,
+        [destination],
+    )
+    return found is not None
+
+
+def record_facts(connection: duckdb.DuckDBPyConnection, destination: str, *, now: datetime) -> None:
+    """Put what `carriers` show of known contacts into the directory. Call it inside a transaction."""
+    known = (
+        "(FROM carriers WHERE is_user AND contact_id IN"
+        f" (SELECT contact_id FROM dinmo.contacts WHERE destination = {literal(destination)}))"
+    )
+    record_contact_rows(connection, destination, known, by_email=False, now=now)
+
+
 def compare_carriers(
     connection: duckdb.DuckDBPyConnection,
     activation: Activation,
@@ -77,8 +104,8 @@ def compare_carriers(
     """Compare `carriers` with the ledger and with `incoming` (see `stage_members`), with the state attached.
 
     Changes since `recent_since` are left out, since search may not show them yet. With `take_over`, foreign
-    carriers are removable too, though still counted as foreign. The differences are in the
-    temporary tables `drift_missing`, `drift_removable`, and `drift_adoptable`; see `drift_page`.
+    carriers are removable too, though still counted as foreign. The differences are in the temporary tables
+    `drift_missing`, `drift_removable`, and `drift_adoptable`; see `drift_page`.
     """
     changes = compute_changes(connection, activation, members=USABLE_INCOMING)
     _stage_missing(connection, activation, recent_since)
@@ -87,10 +114,17 @@ def compare_carriers(
     connection.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE drift_removable AS
-        SELECT row_number() OVER () AS position, contact_id,
-               coalesce(logged_for, identifier, contact_id) AS identifier
-        FROM unclaimed ANTI JOIN drift_adoptable USING (contact_id)
-        WHERE {"true" if take_over else "logged_for IS NOT NULL"}
+        SELECT row_number() OVER () AS position, contact_id, identifier FROM (
+            SELECT contact_id, coalesce(logged_for, identifier, contact_id) AS identifier
+            FROM unclaimed ANTI JOIN drift_adoptable USING (contact_id)
+            WHERE {"true" if take_over else "logged_for IS NOT NULL"}
+            UNION ALL
+            -- Its email or external id changed: the contact no longer belongs to the member.
+            SELECT contact_id, identifier FROM ledger_rows
+            SEMI JOIN {USABLE_INCOMING} AS members USING (identifier)
+            SEMI JOIN carriers USING (contact_id)
+            WHERE NOT desired AND recent IS NOT TRUE
+        )
         """
     )
     return Drift(

@@ -10,7 +10,7 @@ from dinmo_pipeline.contact import Contact
 from dinmo_pipeline.intercom.client import IntercomClient
 from dinmo_pipeline.intercom.errors import NotFoundError
 from dinmo_pipeline.intercom.tags import Tag
-from dinmo_pipeline.state.directory import record_contact_rows
+from dinmo_pipeline.state.contacts.directory import record_contact_rows
 from dinmo_pipeline.state.file.database import StateDatabase
 from dinmo_pipeline.state.reconcile import stage_carriers
 from dinmo_pipeline.state.tags.carriers import (

@@ -1,9 +1,10 @@
 """Look up members in Intercom: new ones, and later again those that are not in Intercom."""
 
 import unicodedata
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from datetime import datetime
+from functools import partial
 from itertools import chain, islice
 from math import ceil
 from typing import NamedTuple
@@ -16,7 +17,8 @@ from dinmo_pipeline.intercom.contacts import LOOKUP_SIZE, PAGE_SIZE, LookupField
 from dinmo_pipeline.intercom.errors import RefusedError, UnavailableError, UnreadableError
 from dinmo_pipeline.intercom.listing import UserListing
 from dinmo_pipeline.intercom.pages import ContactPage
-from dinmo_pipeline.state.directory import (
+from dinmo_pipeline.state.contacts.directory import (
+    count_missing,
     due_for_another_look,
     record_contacts,
     record_missing,
@@ -24,6 +26,7 @@ from dinmo_pipeline.state.directory import (
     signups_unseen_since,
 )
 from dinmo_pipeline.state.ledger import unknown_members
+from dinmo_pipeline.state.sql import members_of
 from dinmo_pipeline.sync.carriers import INDEX_LAG
 from dinmo_pipeline.sync.paging import rows_by_page
 from dinmo_pipeline.sync.parallel import batches, in_parallel
@@ -36,16 +39,19 @@ _MAX_SEARCHES_WITHOUT_COMPARING = 20
 # Batches whose answers are recorded in one transaction.
 _BATCHES_PER_RECORD = 40
 _IDENTIFIERS_PER_PAGE = 10_000
-# Hours until a member is looked up again: 12, then 24, 48 … up to 30 days.
+# Hours until a member is looked up again: 12, then 24, 48 … up to the time in which all facts are read again.
 _MIN_LOOK_AGAIN_HOURS = 12.0
-_MAX_LOOK_AGAIN_HOURS = 30 * 24.0
-# One sync spends at most 20 calls, of 50 members each, on members who may never sign up.
+# A fact is due a little before its time, so that it is not late if syncs are a day apart.
+DUE_SHARE = 0.85
+# So many are looked up again at most, 50 per call, unless more are needed to come round in time.
 _MAX_LOOKS_AGAIN_PER_SYNC = 1_000
 # This many batches in a row without an answer mean that Intercom is down.
 _MAX_FAILURES_IN_A_ROW = 3
 
 
-class _Looked(NamedTuple):
+class Looked(NamedTuple):
+    """The answer to a search: the identifiers that were looked for, and the users that were found."""
+
     identifiers: Sequence[str]
     found: Sequence[Contact]
 
@@ -66,51 +72,60 @@ def look_for_unknown(session: Session, total: int) -> None:
         IntercomError: see the intercom layer; earlier answers are recorded.
     """
     searches = ceil(total / session.intercom.contacts.lookup_size)
-    if searches > _MAX_SEARCHES_WITHOUT_COMPARING and _list_if_cheaper(session, searches):
+    if list_if_cheaper(session, searches, partial(_unknown, session)):
         return
     done = 0
-    for looked in _search(session, _unknown(session)):
+    for looked in search_members(session, _unknown(session)):
         done += len(looked.identifiers)
         session.progress("looking up members", done, total)
 
 
-def look_again(session: Session) -> None:
-    """Find members who were not in Intercom and have signed up since.
+def look_again(session: Session, *, share: float = 0.0, everything: bool = False) -> None:
+    """Find members who were not in Intercom and have signed up since; without such members, do nothing.
 
-    It reads the users created since the last look, 150 per call, then searches for members that are due.
+    It reads the users created since the last look, 150 per call, then searches for members that are due, at
+    most 1,000 or a `share` of all missing ones, whichever is more. With `everything`, all are due.
 
     Raises:
         IntercomError: see the intercom layer; earlier answers are recorded.
     """
     activation = session.activation
     now = session.clock()
+    where = (activation.destination, activation.match_by)
     with session.state.reading() as connection:
+        missing = count_missing(connection, members_of(activation.key), *where)
+        if not missing:
+            return
         since = signups_unseen_since(connection, activation.destination)
     if since is not None:
         for page in session.intercom.contacts.users_created_since(since, overlap=INDEX_LAG):
-            _record(session, [_Looked([], page)], now, by_email=False)
+            _record(session, [Looked([], page)], now, by_email=False)
         with session.state.transaction() as connection:
             record_signup_look(connection, activation.destination, now=now)
     with session.state.reading() as connection:
         due = due_for_another_look(
             connection,
             activation.key,
-            activation.destination,
-            activation.match_by,
+            *where,
             now=now,
-            min_interval_hours=_MIN_LOOK_AGAIN_HOURS,
-            max_interval_hours=_MAX_LOOK_AGAIN_HOURS,
-            limit=_MAX_LOOKS_AGAIN_PER_SYNC,
+            min_interval_hours=0 if everything else _MIN_LOOK_AGAIN_HOURS,
+            max_interval_hours=0 if everything else DUE_SHARE * 24 * activation.recheck_days,
+            limit=max(_MAX_LOOKS_AGAIN_PER_SYNC, int(share * missing)),
         )
-    for _ in _search(session, due):
+    for _ in search_members(session, due):
         pass
 
 
-def _list_if_cheaper(session: Session, searches: int) -> bool:
-    """Read the first page of the list, and list all contacts if that takes fewer calls than searching.
+def list_if_cheaper(session: Session, searches: int, identifiers: Callable[[], Iterator[str]]) -> bool:
+    """List all contacts instead of so many searches for identifiers, if that takes fewer calls.
 
-    If listing fails, nothing is concluded from it, and all members are searched for.
+    The first page shows what it takes. If listing fails, nothing is concluded from it, and False is returned.
+
+    Raises:
+        IntercomError: see the intercom layer.
     """
+    if searches <= _MAX_SEARCHES_WITHOUT_COMPARING:
+        return False
     started = session.clock()
     pages = session.intercom.contacts.everyone()
     with closing(pages):
@@ -123,21 +138,27 @@ def _list_if_cheaper(session: Session, searches: int) -> bool:
             if calls - 1 >= searches:
                 return False
             session.log.info("Listing all contacts: %d calls instead of %d searches.", calls, searches)
-            _list(session, chain([first], pages), first.total, started)
+            _list(session, chain([first], pages), first.total, identifiers(), started)
         except (RefusedError, UnreadableError) as error:
             session.log.warning("Listing failed; searching for members instead: %s", error)
             return False
     return True
 
 
-def _list(session: Session, pages: Iterable[ContactPage], total: int, started: datetime) -> None:
-    """Record all users of the workspace, and the other members as not in Intercom."""
+def _list(
+    session: Session,
+    pages: Iterable[ContactPage],
+    total: int,
+    identifiers: Iterable[str],
+    started: datetime,
+) -> None:
+    """Record all users of the workspace, and the identifiers that none has as not in Intercom."""
     with UserListing(total) as listing:
         listing.read(pages, lambda count: session.progress("listing contacts", count, total))
         for users in listing.batches():
-            _record(session, [_Looked([], users)], started, by_email=True)
-    for identifiers in batches(_unknown(session), _IDENTIFIERS_PER_PAGE):
-        _record(session, [_Looked(identifiers, [])], started, by_email=True)
+            _record(session, [Looked([], users)], started, by_email=True)
+    for page in batches(identifiers, _IDENTIFIERS_PER_PAGE):
+        _record(session, [Looked(page, [])], started, by_email=True)
 
 
 def _unknown(session: Session) -> Iterator[str]:
@@ -148,12 +169,12 @@ def _unknown(session: Session) -> Iterator[str]:
     return rows_by_page(read, str, start="", limit=_IDENTIFIERS_PER_PAGE)
 
 
-def _search(session: Session, identifiers: Iterable[str]) -> Iterator[_Looked]:
+def search_members(session: Session, identifiers: Iterable[str]) -> Iterator[Looked]:
     """Search in batches, and record the answers; a batch without an answer stays unknown."""
     by_email = session.activation.match_by == "email"
     refused_before = len(session.intercom.contacts.refused)
     failures = 0
-    waiting: list[_Looked] = []
+    waiting: list[Looked] = []
     try:
         with closing(_answers(session, identifiers)) as answers:
             for looked in answers:
@@ -177,16 +198,16 @@ def _search(session: Session, identifiers: Iterable[str]) -> Iterator[_Looked]:
 
 def _answers(
     session: Session, identifiers: Iterable[str]
-) -> Generator[_Looked | UnavailableError, None, None]:
+) -> Generator[Looked | UnavailableError, None, None]:
     field = LOOKUP_FIELDS[session.activation.match_by]
     contacts = session.intercom.contacts
 
-    def look(batch: list[str]) -> _Looked | UnavailableError:
+    def look(batch: list[str]) -> Looked | UnavailableError:
         try:
             spelled = [spelling for identifier in batch for spelling in _spellings(identifier, field)]
             parts = batches(spelled, LOOKUP_SIZE)
             found = {user.id: user for part in parts for user in contacts.find_users(field, part)}
-            return _Looked(batch, [*found.values()])
+            return Looked(batch, [*found.values()])
         except UnavailableError as error:
             return error
 
@@ -203,7 +224,7 @@ def _spellings(identifier: str, field: LookupField) -> set[str]:
     return {identifier, unicodedata.normalize("NFD", identifier)} if field == "email" else {identifier}
 
 
-def _record(session: Session, looked: Sequence[_Looked], now: datetime, *, by_email: bool) -> None:
+def _record(session: Session, looked: Sequence[Looked], now: datetime, *, by_email: bool) -> None:
     if not looked:
         return
     activation = session.activation

@@ -13,7 +13,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from dinmo_pipeline.state.directory import record_missing, record_signup_look
+from dinmo_pipeline.state.contacts.directory import record_missing, record_signup_look
 from dinmo_pipeline.sync.session import Session, utc_now
 from dinmo_pipeline_tests.bench.syncing import (
     TAG_NAME,

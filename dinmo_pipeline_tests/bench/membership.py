@@ -115,7 +115,7 @@ def tag_everybody(folder: Path) -> dict[str, float]:
             """
             INSERT INTO dinmo.contacts
             SELECT 'main', md5(identifier)[:24], identifier, NULL, true, now(),
-                   nextval('dinmo.touches')
+                   nextval('dinmo.touches'), now()
             FROM dinmo.segment_membership
             """
         )

@@ -15,7 +15,7 @@ from dinmo_pipeline.contact import Contact
 from dinmo_pipeline.emulator import EmulatorSettings
 from dinmo_pipeline.intercom.client import IntercomClient
 from dinmo_pipeline.state.changes import compute_changes, store_changes
-from dinmo_pipeline.state.directory import record_contacts
+from dinmo_pipeline.state.contacts.directory import record_contacts
 from dinmo_pipeline.state.file.database import StateDatabase
 from dinmo_pipeline.state.ledger import AppliedChange, record_outcomes
 from dinmo_pipeline.state.membership import refresh_membership

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import replace
+from datetime import timedelta
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -15,7 +16,7 @@ from dinmo_pipeline_tests.state.declaring import activation
 
 PEOPLE = range(5)
 KEYS = ("by_email", "by_id")
-QUIET_SECONDS = 31 * 86_400  # the longest interval between two looks for a missing member is 30 days
+QUIET_SECONDS = 7 * 86_400  # the time in which all facts about people are read again
 HARMLESS_CALLS = {
     "GET /me",
     "GET /tags",
@@ -26,6 +27,7 @@ HARMLESS_CALLS = {
     "POST /contacts/search",
     "POST /contacts/{id}/tags",
     "DELETE /contacts/{id}/tags/{tag_id}",
+    "DELETE /tags/{id}",  # only of a second tag that a rename during a sync made
     "POST /tags",
 }
 FAULTS = [
@@ -67,8 +69,6 @@ class World(RuleBasedStateMachine):
         pipeline.state.lose()
         self.named = 0
         self.doubtful: set[str] = set()
-        # All contacts that had an identifier since the state was new, which it may still know.
-        self.had: dict[str, set[str]] = {}
         self.expected = {
             "by_email": Expectations(activation("by_email", name="By email")),
             "by_id": Expectations(activation("by_id", name="By id", match_by="user_id")),
@@ -90,16 +90,13 @@ class World(RuleBasedStateMachine):
         external_id = identifier_of(person, "user_id")
         if self.store.live.with_external_id(external_id) or not with_id:
             external_id = None
-        self.create(NewContact(identifier_of(person, "email"), external_id))
+        self.store.create(NewContact(identifier_of(person, "email"), external_id))
 
     @rule(person=persons)
     def twins_sign_up(self, person: int) -> None:
         """Two users with one email."""
-        email = identifier_of(person, "email")
-        twins = [self.store.create(NewContact(email)) for _ in range(2)]
-        known = bool(self.had.get(email))
-        for twin in twins:
-            self.identified(twin, doubt=known)
+        for _ in range(2):
+            self.store.create(NewContact(identifier_of(person, "email")))
 
     @rule(person=persons)
     def lead_writes(self, person: int) -> None:
@@ -110,14 +107,13 @@ class World(RuleBasedStateMachine):
     def lead_becomes_user(self, pick: int) -> None:
         """With the same contact id."""
         if lead := self.pick(pick, "lead"):
-            self.identified(self.store.replace(lead, role="user", external_id=None))
+            self.store.replace(lead, role="user", external_id=None)
 
     @rule(pick=picks)
     def user_is_archived(self, pick: int) -> None:
         """A user is archived or deleted."""
         if user := self.pick(pick):
             self.store.replace(user, state="archived")
-            self.identity_left(user)
 
     @rule(pick=picks)
     def user_is_restored(self, pick: int) -> None:
@@ -125,7 +121,6 @@ class World(RuleBasedStateMachine):
         archived = [c for c in self.contacts(state="archived") if c.role == "user"]
         if archived:
             user = self.store.replace(archived[pick % len(archived)], state="live")
-            self.identified(user)
             if any(self.carries(user, key) for key in KEYS):
                 self.doubtful.add(user.id)
 
@@ -145,16 +140,31 @@ class World(RuleBasedStateMachine):
         source, target = self.pick(pick), self.pick(into)
         if source and target and source.id != target.id:
             self.store.merge(source, target)
-            self.identity_left(source)
             self.doubtful.add(target.id)
 
     @rule(pick=picks, person=persons)
     def user_changes_email(self, pick: int, person: int) -> None:
-        """Nothing makes a sync look up a user whom it knows."""
-        user = self.pick(pick)
-        if user and user.email != identifier_of(person, "email"):
-            self.identity_left(user)
-            self.identified(self.store.replace(user, email=identifier_of(person, "email")), doubt=True)
+        """It may become a second user of that email."""
+        if user := self.pick(pick):
+            self.store.replace(user, email=identifier_of(person, "email"))
+
+    @rule(pick=picks, person=persons)
+    def user_changes_id(self, pick: int, person: int) -> None:
+        """To one that is free, or it loses its own."""
+        external_id = identifier_of(person, "user_id")
+        if user := self.pick(pick):
+            is_taken = self.store.live.with_external_id(external_id)
+            self.store.replace(user, external_id=None if is_taken else external_id)
+
+    @rule(pick=picks, other=picks)
+    def users_swap_ids(self, pick: int, other: int) -> None:
+        """Each has the id of the other."""
+        one, two = self.pick(pick), self.pick(other)
+        if one and two and one.id != two.id:
+            first, second = one.external_id, two.external_id
+            one = self.store.replace(one, external_id=None)
+            self.store.replace(two, external_id=first)
+            self.store.replace(one, external_id=second)
 
     # What people do to tags.
 
@@ -221,7 +231,23 @@ class World(RuleBasedStateMachine):
             # No sync knew the tag with the old name, so it is not ours.
             expected.tag_deleted()
 
+    @rule()
+    def names_are_swapped(self) -> None:
+        """Each activation gets the name of the other, if both tags are known by their ids."""
+        if all(self.known_tag_id(key) and self.tag(key) for key in KEYS):
+            one, two = (self.expected[key] for key in KEYS)
+            first, second = one.activation.name, two.activation.name
+            one.activation = replace(one.activation, name=second)
+            two.activation = replace(two.activation, name=first)
+
     # What goes wrong.
+
+    @rule(key=keys, days=st.sampled_from([-4_000, -1, 2, 4_000]))
+    def sync_with_a_wrong_clock(self, key: str, days: int) -> None:
+        """Once, and it is right again."""
+        self.pipeline.skew = timedelta(days=days)
+        self.sync(key)
+        self.pipeline.skew = timedelta(0)
 
     @rule(fault=st.sampled_from(FAULTS), times=st.integers(1, 8), after=st.integers(0, 5))
     def calls_fail(self, fault: Fault, times: int, after: int) -> None:
@@ -236,9 +262,6 @@ class World(RuleBasedStateMachine):
         if share:
             return
         self.pipeline.state.lose()
-        self.doubtful, self.had = set(), {}
-        for contact in self.users():
-            self.identified(contact)
         self.doubtful = set()
         for key in KEYS:
             self.expected[key].state_lost(self.carriers(key))
@@ -330,6 +353,7 @@ class World(RuleBasedStateMachine):
 
     def begin(self, key: str) -> None:
         """Record that a sync begins."""
+        self.pipeline.declared = {other: self.expected[other].activation for other in KEYS}
         self.expected[key].sync_begins(self.contacts(), self.doubtful)
 
     def no_faults(self) -> None:
@@ -340,23 +364,6 @@ class World(RuleBasedStateMachine):
     def store(self):
         """The workspace."""
         return self.pipeline.server.store
-
-    def create(self, new: NewContact) -> None:
-        """Create a user."""
-        self.identified(self.store.create(new))
-
-    def identified(self, contact: Contact, *, doubt: bool = False) -> None:
-        """Record a user's identifiers; contacts that had one of them before are doubtful with it."""
-        for identifier in filter(None, (contact.email, contact.external_id)):
-            sharing = self.had.setdefault(identifier, set())
-            sharing.add(contact.id)
-            if doubt or len(sharing) > 1:
-                self.doubtful |= sharing
-
-    def identity_left(self, user: Contact) -> None:
-        """Record that a user lost its identifiers; others may be known to share them."""
-        for identifier in filter(None, (user.email, user.external_id)):
-            self.doubtful |= self.had[identifier]
 
     def contacts(self, state: str = "live") -> list[Contact]:
         """Contacts in order of creation."""

@@ -1,8 +1,8 @@
 """The contacts that should carry a tag, derived from Intercom's contacts and from changes by hand.
 
-Written from the contract, without directory or ledger. Some changes cannot be noticed without a lookup that
-the contract does not promise: a known user has another email now, or shares it with a user who signed up
-later. Those contacts are `doubtful`: they may carry the tag or not.
+Written from the contract, without directory or ledger. Some changes cannot be noticed: a contact that
+carries the tag came back from the archive, or was merged into another. Those are `doubtful`: they may carry
+the tag or not.
 """
 
 from collections import Counter

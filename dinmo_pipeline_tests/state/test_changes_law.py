@@ -22,7 +22,7 @@ from dinmo_pipeline.state.changes import (
     settle,
     store_changes,
 )
-from dinmo_pipeline.state.directory import record_contacts, record_missing
+from dinmo_pipeline.state.contacts.directory import record_contacts, record_missing
 from dinmo_pipeline.state.file.database import StateDatabase
 from dinmo_pipeline.state.ledger import (
     AppliedChange,

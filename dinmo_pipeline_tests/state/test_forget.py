@@ -1,7 +1,7 @@
 """Erasing a person from the log, also where only a merge leads to them."""
 
 from dinmo_pipeline.contact import Contact
-from dinmo_pipeline.state.directory import record_contacts
+from dinmo_pipeline.state.contacts.directory import record_contacts
 from dinmo_pipeline.state.file.database import StateDatabase
 from dinmo_pipeline.state.forget import FORGOTTEN, erase, find_person
 from dinmo_pipeline.state.ledger import AppliedChange, record_outcomes

@@ -8,7 +8,7 @@ import pytest
 
 from dinmo_pipeline.contact import Contact
 from dinmo_pipeline.state.changes import compute_changes, store_changes
-from dinmo_pipeline.state.directory import record_contacts, record_missing
+from dinmo_pipeline.state.contacts.directory import record_contacts, record_missing
 from dinmo_pipeline.state.file.database import StateDatabase
 from dinmo_pipeline.state.ledger import AppliedChange, record_outcomes
 from dinmo_pipeline.state.membership import refresh_membership

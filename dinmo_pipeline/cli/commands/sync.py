@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 @click.option("--all", "every", is_flag=True, help="Sync every enabled activation.")
 @click.option("--allow-large-removal", is_flag=True, help="Untag, even if a guard would hold the changes.")
 @click.option("--allow-large-growth", is_flag=True, help="Tag, even if a guard would hold the changes.")
+@click.option("--recheck", is_flag=True, help="Read everything Intercom has of the members again first.")
 @click.option(
     "--plan",
     "plan_path",
@@ -44,6 +45,7 @@ def sync(
     every: bool,
     allow_large_removal: bool,
     allow_large_growth: bool,
+    recheck: bool,
     plan_path: Path | None,
     verbose: bool,
     as_json: bool,
@@ -80,6 +82,7 @@ def sync(
                     key,
                     allow_large_removal=allow_large_removal,
                     allow_large_growth=allow_large_growth,
+                    recheck=recheck,
                     log_level="INFO" if verbose else "WARNING",
                     plain_log=not verbose,
                     expected_changes=reviewed.fingerprints[key] if reviewed else "",

@@ -13,7 +13,16 @@ from dinmo_pipeline.config.schedules.kinds import (
     TIMEZONE,
 )
 from dinmo_pipeline.config.strict_yaml.declared_fields import part, setting
-from dinmo_pipeline.config.strict_yaml.kinds import BOOLEAN, DESCRIPTION, LINE, NAME, factor, one_of, share
+from dinmo_pipeline.config.strict_yaml.kinds import (
+    BOOLEAN,
+    DESCRIPTION,
+    LINE,
+    NAME,
+    factor,
+    one_of,
+    positive,
+    share,
+)
 from dinmo_pipeline.config.strict_yaml.problems import Place
 
 MatchBy: TypeAlias = Literal["email", "user_id"]
@@ -139,6 +148,13 @@ class Activation:
         "If contacts carry the tag that we did not tag: `report` how many, until a person decides; let them"
         " `keep` it; or `take_over` the tag, so that those who are not members lose it, under the guards",
         default="report",
+    )
+    recheck_days: float = setting(
+        positive(),
+        "Read what Intercom has of each member again within this time: emails and user ids change there, move"
+        " to other contacts, or get a second user",
+        default=7.0,
+        unit="days",
     )
     guards: Guards = part(Guards, "When to hold the changes until a person releases them")
     reconciliation: Reconciliation = part(

@@ -148,6 +148,18 @@ def factor() -> Kind[float]:
     return Kind(read, {"type": "number", "minimum": 1})
 
 
+def positive() -> Kind[float]:
+    """A number above 0."""
+
+    def read(node: Node) -> float:
+        number = float(expect_number(node))
+        if not 0 < number < float("inf"):
+            raise InvalidValueError("must be a number greater than 0")
+        return number
+
+    return Kind(read, {"type": "number", "exclusiveMinimum": 0})
+
+
 def one_of(*choices: str) -> Kind[Any]:
     """One of a few words."""
 

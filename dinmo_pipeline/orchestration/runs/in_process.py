@@ -14,6 +14,7 @@ import dagster as dg
 from dinmo_pipeline.orchestration.naming import (
     APPLY_TAG_CHANGES,
     INTERCOM_TAGS,
+    MEMBERSHIP_CHANGES,
     RECONCILE,
     RECONCILE_TAGS,
     STATE,
@@ -41,6 +42,7 @@ def sync_activation(
     *,
     allow_large_removal: bool,
     allow_large_growth: bool = False,
+    recheck: bool = False,
     log_level: str,
     plain_log: bool = False,
     expected_changes: str = "",
@@ -63,7 +65,7 @@ def sync_activation(
         config["expected_changes"] = expected_changes
     try:
         with _runs_of(definitions, instance, activation, _console(log_level, plain_log), on_wait) as runs:
-            result = _run_both_jobs(runs, config)
+            result = _run_both_jobs(runs, config, recheck=recheck)
     except StateError as error:
         result = SyncResult("failed", str(error))
     seconds = round(time.monotonic() - started, 3)
@@ -172,8 +174,8 @@ def _console(log_level: str, plain_log: bool) -> dict[str, Any]:  # noqa: FBT001
     return {"log_level": log_level, "plain": plain_log}
 
 
-def _run_both_jobs(runs: _Runs, config: dict[str, Any]) -> SyncResult:
-    membership = runs.execute(SYNC_MEMBERSHIP, {})
+def _run_both_jobs(runs: _Runs, config: dict[str, Any], *, recheck: bool) -> SyncResult:
+    membership = runs.execute(SYNC_MEMBERSHIP, {MEMBERSHIP_CHANGES: {"config": {"recheck": recheck}}})
     if not membership.executed.success:
         return SyncResult("failed", membership.error)
     result = _result_of(runs, runs.execute(APPLY_TAG_CHANGES, {INTERCOM_TAGS: {"config": config}}))

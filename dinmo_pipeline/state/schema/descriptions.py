@@ -135,6 +135,15 @@ DESCRIPTIONS: Mapping[str, Description] = {
             "by_email": "Whether all users with this email are known, because a search for it found this one",
             "seen_at": "When Intercom first returned these values",
             "touched": "A number that rises each time any contact is new or changed",
+            "checked_at": "When Intercom last returned the contact",
+        },
+    ),
+    "rechecks": Description(
+        "How far the facts about each activation's members have been read again.",
+        {
+            "activation": _ACTIVATION,
+            "destination": _DESTINATION,
+            "rechecked_at": "When the oldest facts were last read again",
         },
     ),
     "missing_members": Description(

@@ -158,7 +158,7 @@ MIGRATIONS: Sequence[str] = (
     SET merged_into = split_part(reason, ' into ', 2), reason = split_part(reason, ' into ', 1)
     WHERE contains(reason, ' into ');
     """,
-    # 6: a tag belongs to one activation; readings that a person released
+    # 6: a tag belongs to one activation; releases, carriers that we did not tag, and when facts were checked
     """
     ALTER TABLE dinmo.membership_sizes ADD COLUMN released BOOLEAN DEFAULT false;
     CREATE TABLE dinmo.stray_tags (
@@ -175,6 +175,14 @@ MIGRATIONS: Sequence[str] = (
         PRIMARY KEY (activation, destination)
     );
     ALTER TABLE dinmo.syncs ADD COLUMN other_carriers BIGINT;
+    ALTER TABLE dinmo.contacts ADD COLUMN checked_at TIMESTAMPTZ;
+    UPDATE dinmo.contacts SET checked_at = seen_at;
+    CREATE TABLE dinmo.rechecks (
+        activation VARCHAR NOT NULL,
+        destination VARCHAR NOT NULL,
+        rechecked_at TIMESTAMPTZ NOT NULL,
+        PRIMARY KEY (activation, destination)
+    );
     -- Of several owners of one tag, the one stays that is still sent there, was synced last, and has more
     -- contacts. It takes over the others' contacts: its next sync untags those who are not its members.
     CREATE TEMP TABLE owners AS

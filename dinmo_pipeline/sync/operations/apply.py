@@ -20,7 +20,7 @@ from dinmo_pipeline.state.changes import (
     settle,
     store_changes,
 )
-from dinmo_pipeline.state.directory import count_ambiguous, count_missing
+from dinmo_pipeline.state.contacts.directory import count_ambiguous, count_missing
 from dinmo_pipeline.state.file.locks import activation_lock
 from dinmo_pipeline.state.ledger import (
     Change,

@@ -4,18 +4,16 @@ from dataclasses import dataclass
 
 from dinmo_pipeline.intercom.errors import IntercomError
 from dinmo_pipeline.state.changes import ChangeSet, compute_changes, store_changes
-from dinmo_pipeline.state.directory import count_missing
 from dinmo_pipeline.state.readings import (
     compared_readings,
     mark_applied,
     newest_reading,
 )
-from dinmo_pipeline.state.sql import members_of
 from dinmo_pipeline.state.tags.owners import activation_tag
 from dinmo_pipeline.sync.carriers import look_at_carriers_if_due
 from dinmo_pipeline.sync.guards.holds import Hold
 from dinmo_pipeline.sync.guards.limits import reason_to_hold
-from dinmo_pipeline.sync.lookup import look_again
+from dinmo_pipeline.sync.recheck import look_for_news
 from dinmo_pipeline.sync.session import Session
 
 
@@ -23,7 +21,8 @@ from dinmo_pipeline.sync.session import Session
 class ComputedChanges:
     """A stored change set; `hold` is why a guard holds it, `rename` that the tag must be renamed.
 
-    `api_calls` were spent on looking for sign-ups, and `look_failed` is why that failed, in a sentence.
+    `api_calls` were spent on looking for what changed in Intercom, and `look_failed` is why that failed, in a
+    sentence.
     """
 
     changes: ChangeSet
@@ -38,42 +37,29 @@ class ComputedChanges:
         return self.changes.to_apply + self.rename
 
 
-def refresh_changes(session: Session) -> ComputedChanges:
-    """Look for sign-ups of members not in Intercom, then compute and store the change set.
+def refresh_changes(session: Session, *, recheck: bool = False) -> ComputedChanges:
+    """Look for what changed in Intercom by itself, then compute and store the change set.
 
-    A failing Intercom does not fail it: the next sync looks for those members again.
+    With `recheck`, everything known of the members is read again, not only what is due. A failing Intercom
+    does not fail it: the next sync looks again.
 
     Raises:
         StateError: the state cannot be used.
     """
     calls_before = session.intercom.calls
-    look_failed = _look(session)
+    look_failed = _look(session, recheck=recheck)
     return _computed(session, session.intercom.calls - calls_before, look_failed)
 
 
-def _look(session: Session) -> str | None:
+def _look(session: Session, *, recheck: bool) -> str | None:
     """Look for what changed in Intercom by itself; why that failed, or None when it did not."""
     try:
-        _look_for_sign_ups(session)
+        look_for_news(session, everything=recheck)
         look_at_carriers_if_due(session)
     except IntercomError as error:
         session.log.warning("Could not look for what changed in Intercom: %s", error)
         return str(error)
     return None
-
-
-def _look_for_sign_ups(session: Session) -> None:
-    """Look again for members not in Intercom, if there are any."""
-    activation = session.activation
-    with session.state.reading() as connection:
-        missing = count_missing(
-            connection,
-            members_of(activation.key),
-            activation.destination,
-            activation.match_by,
-        )
-    if missing:
-        look_again(session)
 
 
 def _computed(session: Session, api_calls: int, look_failed: str | None) -> ComputedChanges:

@@ -6,7 +6,7 @@ from math import ceil
 from dinmo_pipeline.config.declarations import Activation
 from dinmo_pipeline.intercom.tags import BULK_SIZE
 from dinmo_pipeline.state.changes import ChangeSet, compute_changes
-from dinmo_pipeline.state.directory import count_ambiguous
+from dinmo_pipeline.state.contacts.directory import count_ambiguous
 from dinmo_pipeline.state.file.database import StateDatabase
 from dinmo_pipeline.state.fingerprint import fingerprint_changes
 from dinmo_pipeline.state.membership import USABLE_INCOMING, Stage

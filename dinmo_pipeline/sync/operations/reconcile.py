@@ -22,7 +22,9 @@ from dinmo_pipeline.state.reconcile import (
     adopt,
     compare_carriers,
     drift_page,
+    facts_changed,
     not_missing,
+    record_facts,
     stage_carriers,
 )
 from dinmo_pipeline.state.tags.owners import ActivationTag, activation_tag, record_tag
@@ -137,6 +139,7 @@ def _reconcile(session: Session, locks: Path, stage: Stage, choices: _Choices) -
         rows = count_incoming(connection, activation.match_by, staged.identifier_type)
         tag = tag_as_it_is(session)
         stage_carriers(connection, carriers_of(session, tag) if tag else ())
+        _record_facts(session, connection)
         with session.state.attached(connection, read_only=True):
             drift = compare_carriers(
                 connection, activation, recent_since=now - choices.recent, take_over=choices.take_over
@@ -158,6 +161,16 @@ def _reconcile(session: Session, locks: Path, stage: Stage, choices: _Choices) -
             )
         repaired = _repair(session, locks, connection, tag, drift) if choices.repair else 0
     return _summary(activation.key, drift, repaired, tag, take_over=choices.take_over)
+
+
+def _record_facts(session: Session, connection: duckdb.DuckDBPyConnection) -> None:
+    """Put emails and external ids that the carriers' pages show anyway into the directory, if any is new."""
+    destination = session.activation.destination
+    with session.state.attached(connection, read_only=True):
+        changed = facts_changed(connection, destination)
+    if changed:
+        with session.state.transaction(connection):
+            record_facts(connection, destination, now=session.clock())
 
 
 def _removal(drift: Drift, *, take_over: bool) -> ChangeSet:

@@ -34,7 +34,7 @@ class Died(BaseException):
 
 @dataclass
 class MortalPipeline:
-    """Syncs one workspace with one state, on a clock that waits advance.
+    """Syncs one workspace with one state, on a clock that waits advance, and that may be wrong by `skew`.
 
     Each call to Intercom and each look at the clock is a tick. After the last one the process dies: calls in
     flight may be carried out, but nothing is recorded.
@@ -44,6 +44,8 @@ class MortalPipeline:
     clock: Clock
     locks: Path
     state: KeptState = field(default_factory=KeptState)
+    declared: dict[str, Activation] = field(default_factory=dict)
+    skew: timedelta = timedelta(0)
     _ticks: int | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
@@ -94,7 +96,8 @@ class MortalPipeline:
             self.state,
             self.client,
             LOG,
-            clock=lambda: datetime.fromtimestamp(self._ticking_clock(), UTC),
+            clock=lambda: datetime.fromtimestamp(self._ticking_clock(), UTC) + self.skew,
+            declared=self.declared,
         )
 
     def _ticking_clock(self) -> float:

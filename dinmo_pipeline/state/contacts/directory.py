@@ -44,12 +44,20 @@ def record_contact_rows(
 ) -> None:
     """Put users into the directory, from a FROM item with columns contact_id, email, and external_id.
 
-    New and changed users are touched, and no longer missing. With `by_email` they were found by their
-    email, together with all other users of it. An external_id belongs to one user: the contact that had it
-    before loses it. Call it inside a transaction.
+    New and changed users are touched, and no longer missing; the others are only noted as checked. With
+    `by_email` they were found by their email, together with all other users of it. An external_id belongs to
+    one user: the contact that had it before loses it. Call it inside a transaction.
     """
     _stage_fresh_and_known(connection, destination, seen)
     _replace_changed(connection, destination, by_email=by_email, now=now)
+    connection.execute(
+        """
+        UPDATE dinmo.contacts SET checked_at = $now
+        WHERE rowid IN (SELECT row_number FROM known SEMI JOIN fresh USING (contact_id)
+                        ANTI JOIN changed USING (row_number))
+        """,
+        {"now": now},
+    )
     connection.execute(
         """
         UPDATE dinmo.contacts SET external_id = NULL, touched = nextval('dinmo.touches')
@@ -125,7 +133,7 @@ def _replace_changed(
     connection.execute(
         """
         INSERT INTO dinmo.contacts
-        SELECT $destination, contact_id, email, external_id, by_email, $now, nextval('dinmo.touches')
+        SELECT $destination, contact_id, email, external_id, by_email, $now, nextval('dinmo.touches'), $now
         FROM changed
         """,
         {"destination": destination, "now": now},

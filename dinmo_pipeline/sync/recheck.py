@@ -1,0 +1,166 @@
+"""Read what Intercom has of known members again: some of the oldest facts at each sync, or all on request."""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+from functools import partial
+from math import ceil
+from typing import NamedTuple
+
+import duckdb
+
+from dinmo_pipeline.contact import Contact
+from dinmo_pipeline.intercom.contacts import LOOKUP_SIZE
+from dinmo_pipeline.intercom.errors import (
+    MergedError,
+    NotFoundError,
+    RefusedError,
+    UnavailableError,
+    UnreadableError,
+)
+from dinmo_pipeline.state.contacts.directory import forget_contacts, record_contacts
+from dinmo_pipeline.state.contacts.rechecks import (
+    contact_was_merged,
+    count_members,
+    known_members,
+    oldest_facts,
+    record_recheck,
+    time_since_recheck,
+    unseen_contacts,
+)
+from dinmo_pipeline.sync.lookup import DUE_SHARE, list_if_cheaper, look_again, search_members
+from dinmo_pipeline.sync.paging import rows_by_page
+from dinmo_pipeline.sync.parallel import batches, in_parallel
+from dinmo_pipeline.sync.session import Session
+
+# Rechecks spend at most this share of the 10,000 calls that Intercom allows in a minute, and in one sync no
+# more than 2,000 calls, which take 15 seconds.
+_CALLS_PER_MINUTE = 0.05 * 10_000
+_MIN_CALLS = 20
+_MAX_CALLS = 2_000
+# So many contacts that a search did not show are asked for one by one, since the index lags.
+_MAX_SINGLE_CONTACTS = 1_000
+_MAX_MERGES = 3  # documented: Intercom follows no more in a row
+_IDENTIFIERS_PER_PAGE = 10_000
+
+
+class _Asked(NamedTuple):
+    """A contact that was asked for by its id; None if it is gone, another one if it was merged into that."""
+
+    contact_id: str
+    contact: Contact | None
+
+
+def look_for_news(session: Session, *, everything: bool = False) -> None:
+    """Look for sign-ups of missing members, and read known facts again: those that are due, or everything.
+
+    Each sync reads `floor(members * elapsed / recheck_days / 50)` batches of 50 members, the oldest first;
+    `elapsed` is the time since the last batch. A segment too small for that is read whole in time.
+
+    Raises:
+        IntercomError: see the intercom layer; earlier answers are recorded.
+    """
+    activation, now = session.activation, session.clock()
+    with session.state.reading() as connection:
+        elapsed = time_since_recheck(connection, activation, now=now)
+        members = count_members(connection, activation.key)
+    period = timedelta(days=activation.recheck_days)
+    share = 1.0 if everything else min((elapsed or timedelta()) / period, 1.0)
+    look_again(session, share=share, everything=everything)
+    if everything:
+        _reread_all(session, members, since=now)
+    elif elapsed is not None:
+        due = int(members * share / LOOKUP_SIZE) * LOOKUP_SIZE
+        is_late = share >= DUE_SHARE
+        if not (due or is_late):
+            return
+        if is_late:
+            due = ceil(members * share / LOOKUP_SIZE) * LOOKUP_SIZE
+        with session.state.reading() as connection:
+            identifiers = oldest_facts(
+                connection,
+                activation,
+                now=now,
+                due_before=now - DUE_SHARE * period,
+                at_least=due,
+                limit=max_rechecks(elapsed),
+            )
+        _reread(session, identifiers, since=now)
+    with session.state.transaction() as connection:
+        record_recheck(connection, activation, now=now)
+
+
+def max_rechecks(elapsed: timedelta) -> int:
+    """The most members that one sync reads again, so long after the last time."""
+    calls = _CALLS_PER_MINUTE * elapsed / timedelta(minutes=1)
+    return LOOKUP_SIZE * int(min(max(calls, _MIN_CALLS), _MAX_CALLS))
+
+
+def _reread(session: Session, identifiers: Sequence[str], *, since: datetime) -> None:
+    """Search for members, then ask for the contacts of theirs that no search showed."""
+    left = _MAX_SINGLE_CONTACTS
+    for page in batches(identifiers, _IDENTIFIERS_PER_PAGE):
+        answered = [each for looked in search_members(session, page) for each in looked.identifiers]
+        session.progress("reading members again", len(answered), len(identifiers))
+        left -= _ask_for_unseen(session, answered, since=since, limit=left)
+
+
+def _reread_all(session: Session, members: int, *, since: datetime) -> None:
+    """Search for all known members, or list the workspace if that takes fewer calls."""
+    if not list_if_cheaper(session, ceil(members / LOOKUP_SIZE), partial(_known_members, session)):
+        for page in batches(_known_members(session), _IDENTIFIERS_PER_PAGE):
+            _reread(session, page, since=since)
+        return
+    for page in batches(_known_members(session), _IDENTIFIERS_PER_PAGE):
+        _ask_for_unseen(session, page, since=since, limit=_MAX_SINGLE_CONTACTS)
+
+
+def _known_members(session: Session) -> Iterator[str]:
+    def read(after: str, limit: int) -> list[str]:
+        with session.state.reading() as connection:
+            return known_members(connection, session.activation, after=after, limit=limit)
+
+    return rows_by_page(read, str, start="", limit=_IDENTIFIERS_PER_PAGE)
+
+
+def _ask_for_unseen(session: Session, identifiers: Sequence[str], *, since: datetime, limit: int) -> int:
+    """Ask for known contacts of members that no answer since has shown; returns how many were asked for.
+
+    Such a contact has another email or external id by now, was archived or merged, or the index lags.
+    """
+    activation = session.activation
+    with session.state.reading() as connection:
+        unseen = unseen_contacts(
+            connection, activation.destination, activation.match_by, identifiers, since=since, limit=limit
+        )
+    if unseen:
+        asked = [answer for answer in in_parallel(partial(_ask, session), unseen) if answer]
+        session.state.transact(partial(_record, session=session, asked=asked))
+    return len(unseen)
+
+
+def _ask(session: Session, contact_id: str) -> _Asked | None:
+    """Ask for a contact, or for the one it was merged into; None without a definite answer."""
+    found = contact_id
+    for _ in range(_MAX_MERGES + 1):
+        try:
+            return _Asked(contact_id, session.intercom.contacts.get(found))
+        except MergedError as merged:
+            if merged.canonical_id is None:
+                break
+            found = merged.canonical_id
+        except NotFoundError:
+            break
+        except (RefusedError, UnavailableError, UnreadableError):
+            return None
+    return _Asked(contact_id, None)
+
+
+def _record(connection: duckdb.DuckDBPyConnection, *, session: Session, asked: Sequence[_Asked]) -> None:
+    destination = session.activation.destination
+    for contact_id, contact in asked:
+        if contact and contact.id != contact_id:
+            contact_was_merged(connection, destination, contact_id, contact.id)
+    gone = [each.contact_id for each in asked if each.contact is None or not each.contact.is_user]
+    forget_contacts(connection, destination, gone)
+    seen = [each.contact for each in asked if each.contact and each.contact.is_user]
+    record_contacts(connection, destination, seen, by_email=False, now=session.clock())
