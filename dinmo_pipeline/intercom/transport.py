@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -26,6 +27,7 @@ from dinmo_pipeline.intercom.errors import (
 from dinmo_pipeline.intercom.pacing.pacer import Pacer
 from dinmo_pipeline.intercom.pacing.rate_headers import (
     WINDOW_SECONDS,
+    read_date,
     read_rate_headers,
     read_retry_after,
 )
@@ -49,6 +51,7 @@ class Transport:
         timeout: seconds to connect, and between bytes of an answer.
         deadline_seconds: the longest time from a request to the end of its answer.
         calls: the number of requests so far, including retries.
+        last_date: Intercom's time when it last answered; None before that.
     """
 
     base_url: str
@@ -61,6 +64,7 @@ class Transport:
     timeout: tuple[float, float] = TIMEOUT_SECONDS
     deadline_seconds: float = DEADLINE_SECONDS
     calls: int = field(default=0, init=False)
+    last_date: datetime | None = field(default=None, init=False)
     sessions: Sessions = field(init=False, repr=False)
     _count_lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
 
@@ -141,6 +145,7 @@ class Transport:
                 )
         except requests.RequestException as error:
             return self._no_answer(f"{method} {path}", error), None
+        self.last_date = read_date(response.headers) or self.last_date
         rate = read_rate_headers(response.headers)
         if rate:
             self.pacer.learn(rate, turn)

@@ -37,6 +37,7 @@ class ChangeSet:
         left: members to untag.
         unknown: members among `entered` that were never looked up in Intercom.
         not_in_intercom: members among the candidates that are not in Intercom.
+        skipped: members among the candidates that have several users, if those are skipped.
         tagged_contacts: contacts in the ledger.
         tagged_members: their members; 0 while no contact would lose the tag.
         leaving_contacts: contacts among them that would lose the tag.
@@ -47,6 +48,7 @@ class ChangeSet:
     left: int
     unknown: int
     not_in_intercom: int
+    skipped: int
     tagged_contacts: int
     leaving_contacts: int
     tagged_members: int
@@ -301,6 +303,12 @@ class _Scope:
         """
 
 
+_AMBIGUOUS = """(
+    SELECT identifier FROM reachable ANTI JOIN unknown USING (identifier)
+    GROUP BY identifier HAVING count(*) > 1
+)"""
+
+
 def _measure(connection: duckdb.DuckDBPyConnection, scope: _Scope) -> ChangeSet:
     # One query each: as scalar subqueries of one, they take DuckDB longer to plan than to run.
     def count(rows: str) -> int:
@@ -321,6 +329,7 @@ def _measure(connection: duckdb.DuckDBPyConnection, scope: _Scope) -> ChangeSet:
         not_in_intercom=count(
             f"candidates SEMI JOIN {scope.missing} AS missing USING (identifier) WHERE member"
         ),
+        skipped=count(_AMBIGUOUS) if scope.activation.on_multiple_users == "skip" else 0,
         tagged_contacts=count(scope.ledger),
         leaving_contacts=leaving,
         tagged_members=count(f"(SELECT DISTINCT identifier FROM {scope.ledger})") if leaving else 0,

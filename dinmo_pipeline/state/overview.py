@@ -31,10 +31,8 @@ def overview(connection: duckdb.DuckDBPyConnection) -> dict[str, ActivationOverv
         """
         WITH last_sync AS (
             SELECT activation, started_at, status, reason FROM dinmo.syncs
-            QUALIFY row_number() OVER (PARTITION BY activation ORDER BY started_at DESC) = 1
-        ),
-        computed AS (
-            SELECT activation, max(materialized_at) AS at FROM dinmo.membership_sizes GROUP BY ALL
+            -- In the order of writing, not by time: a clock may have been wrong.
+            QUALIFY row_number() OVER (PARTITION BY activation ORDER BY rowid DESC) = 1
         ),
         counts AS (
             SELECT activation, count(*) AS members, 0 AS tagged, 0 AS changes
@@ -60,8 +58,7 @@ def overview(connection: duckdb.DuckDBPyConnection) -> dict[str, ActivationOverv
                any_value(tags.name),
                sum(members)::BIGINT,
                sum(tagged)::BIGINT,
-               CASE WHEN any_value(last_sync.status) = 'ok'
-                         AND any_value(last_sync.started_at) > any_value(computed.at)
+               CASE WHEN any_value(sets.settled) >= any_value(sets.number)
                     THEN 0 ELSE sum(changes)::BIGINT END,
                any_value(last_sync.started_at),
                any_value(last_sync.status),
@@ -69,7 +66,7 @@ def overview(connection: duckdb.DuckDBPyConnection) -> dict[str, ActivationOverv
                any_value(carriers.others)
         FROM counts
         LEFT JOIN last_sync USING (activation)
-        LEFT JOIN computed USING (activation)
+        LEFT JOIN dinmo.change_sets AS sets USING (activation)
         LEFT JOIN tags USING (activation)
         LEFT JOIN carriers USING (activation)
         GROUP BY counts.activation ORDER BY counts.activation

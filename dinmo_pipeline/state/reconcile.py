@@ -99,17 +99,18 @@ def compare_carriers(
     activation: Activation,
     *,
     recent_since: datetime,
+    now: datetime,
     take_over: bool = False,
 ) -> Drift:
     """Compare `carriers` with the ledger and with `incoming` (see `stage_members`), with the state attached.
 
-    Changes since `recent_since` are left out, since search may not show them yet. With `take_over`, foreign
-    carriers are removable too, though still counted as foreign. The differences are in the temporary tables
-    `drift_missing`, `drift_removable`, and `drift_adoptable`; see `drift_page`.
+    Changes from `recent_since` to `now` are left out, since search may not show them yet. With `take_over`,
+    foreign carriers are removable too, though still counted as foreign. The differences are in the temporary
+    tables `drift_missing`, `drift_removable`, and `drift_adoptable`; see `drift_page`.
     """
     changes = compute_changes(connection, activation, members=USABLE_INCOMING)
-    _stage_missing(connection, activation, recent_since)
-    _stage_unclaimed(connection, activation, recent_since)
+    _stage_missing(connection, activation, recent_since, now)
+    _stage_unclaimed(connection, activation, recent_since, now)
     _stage_adoptable(connection, activation)
     connection.execute(
         f"""
@@ -145,18 +146,18 @@ def compare_carriers(
 
 
 def _stage_missing(
-    connection: duckdb.DuckDBPyConnection, activation: Activation, recent_since: datetime
+    connection: duckdb.DuckDBPyConnection, activation: Activation, recent_since: datetime, now: datetime
 ) -> None:
     """Put the activation's ledger into `ledger_rows`, and what is missing into `drift_missing`."""
     where = {"activation": activation.key, "destination": activation.destination}
     connection.execute(
         """
         CREATE OR REPLACE TEMP TABLE ledger_rows AS
-        SELECT contact_id, identifier, tagged_at >= $recent AS recent,
+        SELECT contact_id, identifier, tagged_at BETWEEN $recent AND $now AS recent,
                contact_id NOT IN (SELECT contact_id FROM changes WHERE change = 'left') AS desired
         FROM dinmo.tagged_contacts WHERE activation = $activation AND destination = $destination
         """,
-        {**where, "recent": recent_since},
+        {**where, "recent": recent_since, "now": now},
     )
     connection.execute(
         """
@@ -168,7 +169,7 @@ def _stage_missing(
 
 
 def _stage_unclaimed(
-    connection: duckdb.DuckDBPyConnection, activation: Activation, recent_since: datetime
+    connection: duckdb.DuckDBPyConnection, activation: Activation, recent_since: datetime, now: datetime
 ) -> None:
     """Carriers without a ledger row that we did not change recently, and their members by our log."""
     by_email = normalised("email", "email")
@@ -177,24 +178,24 @@ def _stage_unclaimed(
         f"""
         CREATE OR REPLACE TEMP TABLE unclaimed AS
         WITH known AS (
-            SELECT contact_id, identifier, logged_at FROM dinmo.change_log
+            SELECT contact_id, identifier, logged_at, rowid AS row FROM dinmo.change_log
             WHERE activation = $activation AND outcome = 'applied'
             UNION ALL
             -- A tag moves with a merge.
-            SELECT merged_into, identifier, logged_at FROM dinmo.change_log
+            SELECT merged_into, identifier, logged_at, rowid FROM dinmo.change_log
             WHERE activation = $activation AND merged_into IS NOT NULL
         ),
         newest AS (
-            SELECT contact_id, arg_max(identifier, logged_at) AS logged_for,
-                   max(logged_at) AS logged_at
+            SELECT contact_id, arg_max(identifier, row) AS logged_for,
+                   coalesce(bool_or(logged_at BETWEEN $recent AND $now), false) AS recent
             FROM known SEMI JOIN carriers USING (contact_id) GROUP BY contact_id
         )
         SELECT carriers.contact_id, nullif({by_email}, '') AS email, external_id, is_user,
                nullif({key}, '') AS identifier, logged_for
         FROM carriers ANTI JOIN ledger_rows USING (contact_id) LEFT JOIN newest USING (contact_id)
-        WHERE logged_at IS NULL OR logged_at < $recent
+        WHERE recent IS NOT TRUE
         """,
-        {"activation": activation.key, "recent": recent_since},
+        {"activation": activation.key, "recent": recent_since, "now": now},
     )
 
 

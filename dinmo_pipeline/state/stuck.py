@@ -23,7 +23,7 @@ def count_stuck(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
             FROM refused SEMI JOIN dinmo.membership_changes USING (activation, change, identifier)
         ),
         outcomes AS (
-            SELECT activation, change, identifier, sync_id, max(logged_at) AS logged_at,
+            SELECT activation, change, identifier, sync_id, max(rowid) AS newest_row,
                    bool_or(outcome = 'failed') AS failed
             FROM dinmo.change_log SEMI JOIN suspects USING (activation, change, identifier)
             WHERE outcome <> 'pending' GROUP BY ALL
@@ -31,7 +31,7 @@ def count_stuck(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
         newest AS (
             FROM outcomes
             QUALIFY row_number() OVER (
-                PARTITION BY activation, change, identifier ORDER BY logged_at DESC
+                PARTITION BY activation, change, identifier ORDER BY newest_row DESC
             ) <= {FAILED_SYNCS}
         ),
         stuck AS (

@@ -31,7 +31,9 @@ class SyncNumbers:
     """The numbers of a sync, as `dinmo sync --json` prints them.
 
     All but `api_calls` and `seconds` count members. Intercom confirmed `tagged` and `untagged` in this sync,
-    and refused `failed`; `pending` were not tried or have an unknown outcome. `members`, `not_in_intercom`
+    and refused `failed`. Of those who entered, `skipped` have several users and `not_found` have none;
+    `pending` were not tried or have an unknown outcome. So `entered + left` is the sum of `tagged`,
+    `untagged`, `skipped`, `not_found`, `failed` and `pending`. `members`, `not_in_intercom`
     and `ambiguous` count current members. `other_carriers` counts contacts that carry the tag and that we
     did not tag, as last counted; None before that.
     """
@@ -41,6 +43,8 @@ class SyncNumbers:
     left: int = 0
     tagged: int = 0
     untagged: int = 0
+    skipped: int = 0
+    not_found: int = 0
     not_in_intercom: int = 0
     ambiguous: int = 0
     failed: int = 0
@@ -137,10 +141,14 @@ def finished_sync(connection: duckdb.DuckDBPyConnection, sync_id: str) -> SyncRe
 
 @dataclass(frozen=True, slots=True)
 class LoggedOutcomes:
-    """Members by the outcome of their changes in a sync; one with several contacts counts by the worst."""
+    """Members by the outcome of their changes in a sync; one with several contacts counts by the worst.
+
+    `gone` are members who entered and whose contact no longer exists.
+    """
 
     tagged: int
     untagged: int
+    gone: int
     failed: int
     pending: int
 
@@ -158,6 +166,7 @@ def count_outcomes(connection: duckdb.DuckDBPyConnection, sync_id: str) -> Logge
         )
         SELECT count(*) FILTER (change = 'entered' AND rank = 1),
                count(*) FILTER (change = 'left' AND rank <= 1),
+               count(*) FILTER (change = 'entered' AND rank = 0),
                count(*) FILTER (rank = 3),
                count(*) FILTER (rank = 2)
         FROM worst
@@ -175,7 +184,7 @@ def newest_outcomes(
         """
         SELECT DISTINCT identifier FROM dinmo.change_log
         WHERE activation = $activation AND change = $change AND outcome = 'applied'
-          AND sync_id = (SELECT arg_max(sync_id, started_at) FROM dinmo.syncs
+          AND sync_id = (SELECT arg_max(sync_id, rowid) FROM dinmo.syncs
                          WHERE activation = $activation)
         ORDER BY identifier LIMIT $limit
         """,

@@ -3,7 +3,7 @@
 import unicodedata
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from itertools import chain, islice
 from math import ceil
@@ -18,7 +18,6 @@ from dinmo_pipeline.intercom.errors import RefusedError, UnavailableError, Unrea
 from dinmo_pipeline.intercom.listing import UserListing
 from dinmo_pipeline.intercom.pages import ContactPage
 from dinmo_pipeline.state.contacts.directory import (
-    count_missing,
     due_for_another_look,
     record_contacts,
     record_missing,
@@ -26,7 +25,6 @@ from dinmo_pipeline.state.contacts.directory import (
     signups_unseen_since,
 )
 from dinmo_pipeline.state.ledger import unknown_members
-from dinmo_pipeline.state.sql import members_of
 from dinmo_pipeline.sync.carriers import INDEX_LAG
 from dinmo_pipeline.sync.paging import rows_by_page
 from dinmo_pipeline.sync.parallel import batches, in_parallel
@@ -80,8 +78,8 @@ def look_for_unknown(session: Session, total: int) -> None:
         session.progress("looking up members", done, total)
 
 
-def look_again(session: Session, *, share: float = 0.0, everything: bool = False) -> None:
-    """Find members who were not in Intercom and have signed up since; without such members, do nothing.
+def look_again(session: Session, missing: int, *, share: float = 0.0, everything: bool = False) -> None:
+    """Find members who were not in Intercom (so many are missing) and have signed up since.
 
     It reads the users created since the last look, 150 per call, then searches for members that are due, at
     most 1,000 or a `share` of all missing ones, whichever is more. With `everything`, all are due.
@@ -90,18 +88,11 @@ def look_again(session: Session, *, share: float = 0.0, everything: bool = False
         IntercomError: see the intercom layer; earlier answers are recorded.
     """
     activation = session.activation
-    now = session.clock()
+    now, at_most = session.clock(), timedelta(days=activation.recheck_days)
     where = (activation.destination, activation.match_by)
     with session.state.reading() as connection:
-        missing = count_missing(connection, members_of(activation.key), *where)
-        if not missing:
-            return
-        since = signups_unseen_since(connection, activation.destination)
-    if since is not None:
-        for page in session.intercom.contacts.users_created_since(since, overlap=INDEX_LAG):
-            _record(session, [Looked([], page)], now, by_email=False)
-        with session.state.transaction() as connection:
-            record_signup_look(connection, activation.destination, now=now)
+        since = signups_unseen_since(connection, activation.destination, now=now, at_most=at_most)
+    _look_for_signups(session, since, at_most)
     with session.state.reading() as connection:
         due = due_for_another_look(
             connection,
@@ -114,6 +105,24 @@ def look_again(session: Session, *, share: float = 0.0, everything: bool = False
         )
     for _ in search_members(session, due):
         pass
+
+
+def _look_for_signups(session: Session, since: datetime, at_most: timedelta) -> None:
+    """Read the users created since a time, and record by Intercom's clock how far that has come.
+
+    What is created is dated by Intercom, whose clock may differ from ours. If the time is still to come
+    there, the users of the time before are read.
+    """
+    contacts = session.intercom.contacts
+    until = session.clock()
+    for start in (since, None):
+        for page in contacts.users_created_since(start or until - at_most, overlap=INDEX_LAG):
+            _record(session, [Looked([], page)], session.clock(), by_email=False)
+        until = contacts.transport.last_date or session.clock()
+        if since <= until:
+            break
+    with session.state.transaction() as connection:
+        record_signup_look(connection, session.activation.destination, until=until)
 
 
 def list_if_cheaper(session: Session, searches: int, identifiers: Callable[[], Iterator[str]]) -> bool:

@@ -17,7 +17,7 @@ from dinmo_pipeline.intercom.errors import (
     UnavailableError,
     UnreadableError,
 )
-from dinmo_pipeline.state.contacts.directory import forget_contacts, record_contacts
+from dinmo_pipeline.state.contacts.directory import count_missing, forget_contacts, record_contacts
 from dinmo_pipeline.state.contacts.rechecks import (
     contact_was_merged,
     count_members,
@@ -27,6 +27,7 @@ from dinmo_pipeline.state.contacts.rechecks import (
     time_since_recheck,
     unseen_contacts,
 )
+from dinmo_pipeline.state.sql import members_of
 from dinmo_pipeline.sync.lookup import DUE_SHARE, list_if_cheaper, look_again, search_members
 from dinmo_pipeline.sync.paging import rows_by_page
 from dinmo_pipeline.sync.parallel import batches, in_parallel
@@ -53,7 +54,7 @@ class _Asked(NamedTuple):
 def look_for_news(session: Session, *, everything: bool = False) -> None:
     """Look for sign-ups of missing members, and read known facts again: those that are due, or everything.
 
-    Each sync reads `floor(members * elapsed / recheck_days / 50)` batches of 50 members, the oldest first;
+    Each sync reads `floor(known members * elapsed / recheck_days / 50)` batches of 50, the oldest first;
     `elapsed` is the time since the last batch. A segment too small for that is read whole in time.
 
     Raises:
@@ -63,18 +64,23 @@ def look_for_news(session: Session, *, everything: bool = False) -> None:
     with session.state.reading() as connection:
         elapsed = time_since_recheck(connection, activation, now=now)
         members = count_members(connection, activation.key)
+        missing = count_missing(
+            connection, members_of(activation.key), activation.destination, activation.match_by
+        )
     period = timedelta(days=activation.recheck_days)
     share = 1.0 if everything else min((elapsed or timedelta()) / period, 1.0)
-    look_again(session, share=share, everything=everything)
+    if missing:
+        look_again(session, missing, share=share, everything=everything)
+    known = members - missing
     if everything:
-        _reread_all(session, members, since=now)
+        _reread_all(session, known, since=now)
     elif elapsed is not None:
-        due = int(members * share / LOOKUP_SIZE) * LOOKUP_SIZE
+        due = int(known * share / LOOKUP_SIZE) * LOOKUP_SIZE
         is_late = share >= DUE_SHARE
         if not (due or is_late):
             return
         if is_late:
-            due = ceil(members * share / LOOKUP_SIZE) * LOOKUP_SIZE
+            due = ceil(known * share / LOOKUP_SIZE) * LOOKUP_SIZE
         with session.state.reading() as connection:
             identifiers = oldest_facts(
                 connection,
@@ -104,9 +110,9 @@ def _reread(session: Session, identifiers: Sequence[str], *, since: datetime) ->
         left -= _ask_for_unseen(session, answered, since=since, limit=left)
 
 
-def _reread_all(session: Session, members: int, *, since: datetime) -> None:
+def _reread_all(session: Session, known: int, *, since: datetime) -> None:
     """Search for all known members, or list the workspace if that takes fewer calls."""
-    if not list_if_cheaper(session, ceil(members / LOOKUP_SIZE), partial(_known_members, session)):
+    if not list_if_cheaper(session, ceil(known / LOOKUP_SIZE), partial(_known_members, session)):
         for page in batches(_known_members(session), _IDENTIFIERS_PER_PAGE):
             _reread(session, page, since=since)
         return

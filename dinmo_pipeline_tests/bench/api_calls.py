@@ -111,7 +111,7 @@ def _steady_state(counting: _Counting) -> None:
         have_tagged(before, known)
         with before.state.transaction() as connection:
             record_missing(connection, "main", "email", absent, now=yesterday)
-            record_signup_look(connection, "main", now=yesterday)
+            record_signup_look(connection, "main", until=yesterday)
     signed_up = absent[:joined] + [f"new{number}@example.com" for number in range(new - joined)]
     workspace.seed(signed_up, since=int((yesterday + timedelta(hours=12)).timestamp()))
     label = f"{members:,} members, {missing:,} not in Intercom, {new:,} new contacts"

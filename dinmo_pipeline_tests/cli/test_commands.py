@@ -17,6 +17,8 @@ NUMBERS = {
     "left",
     "tagged",
     "untagged",
+    "skipped",
+    "not_found",
     "not_in_intercom",
     "ambiguous",
     "failed",

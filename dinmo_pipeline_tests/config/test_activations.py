@@ -95,7 +95,7 @@ def test_one_line_activates_a_segment(written):
         "email",
         "manual",
     )
-    assert activation.guards == Guards(0.3, 0.05, 0.1)
+    assert activation.guards == Guards(0.3, 0.05, 5.0, 0.1)
     assert not activation.is_scheduled
     assert not activation.is_reconciled
 

@@ -13,6 +13,7 @@ from dinmo_pipeline.emulator.workspace.records import Contact, Tag
 from dinmo_pipeline_tests.end_to_end.expectations import Expectations, identifier_of
 from dinmo_pipeline_tests.end_to_end.faults.mortal_pipeline import MortalPipeline
 from dinmo_pipeline_tests.state.declaring import activation
+from dinmo_pipeline_tests.sync.operations.test_sync_result import adds_up
 
 PEOPLE = range(5)
 KEYS = ("by_email", "by_id")
@@ -272,7 +273,12 @@ class World(RuleBasedStateMachine):
     def sync(self, key: str) -> None:
         """A sync with any result."""
         self.begin(key)
-        self.pipeline.sync(self.expected[key].activation, self.expected[key].identifiers)
+        done = self.pipeline.sync(self.expected[key].activation, self.expected[key].identifiers)
+        numbers, activation = done.numbers, self.expected[key].activation
+        assert adds_up(numbers), done
+        if done.status == "ok":
+            undone = numbers.failed + numbers.pending
+            assert undone <= activation.guards.max_failed_share * (numbers.entered + numbers.left), done
 
     @rule(key=keys, ticks=st.integers(0, 24))
     def sync_dies(self, key: str, ticks: int) -> None:
@@ -329,6 +335,7 @@ class World(RuleBasedStateMachine):
         self.begin(key)
         done = self.pipeline.sync(self.expected[key].activation, self.expected[key].identifiers)
         assert done.status == "ok", done.reason
+        assert adds_up(done.numbers), done
         if self.tag(key) != tag_before:
             before &= self.carriers(key)
         logged = Counter(

@@ -1,5 +1,7 @@
 """The main job: after each sync the tag equals membership ∩ existing users, at the lowest cost."""
 
+import json
+
 import pytest
 
 ANA, BEN, CLEO, DAN = (f"{name}@example.com" for name in ("ana", "ben", "cleo", "dan"))
@@ -339,6 +341,21 @@ def test_the_search_for_sign_ups_reads_those_within_the_index_lag_again(company)
     outcome = company.synced()
     assert company.tagged() == {ANA, BEN}
     assert outcome.numbers.api_calls == 1 + 3 + 2
+
+
+def test_everybody_who_entered_is_counted_once(company, dinmo):
+    """In JSON, in the table, and in the state: one is tagged, one skipped, one not in Intercom."""
+    company.declared["activations"]["vip"] = {"on_multiple_users": "skip"}
+    company.people(ANA, BEN, {"email": BEN, "external_id": "twin"})
+    company.members([ANA, BEN, CLEO])
+    numbers = json.loads(dinmo("sync", "vip", "--json").out)["vip"]
+    counts = [numbers[key] for key in ("entered", "tagged", "skipped", "not_found", "failed", "pending")]
+    assert counts == [3, 1, 1, 1, 0, 0]
+    assert company.rows("SELECT entered, tagged, skipped, not_found FROM dinmo.syncs") == [(3, 1, 1, 1)]
+    again = dinmo("sync", "vip").out
+    assert "SKIPPED" in again
+    assert "NOT FOUND" in again
+    assert company.rows("SELECT entered, skipped FROM dinmo.syncs ORDER BY rowid DESC LIMIT 1") == [(0, 0)]
 
 
 def test_members_whom_intercom_gave_no_answer_about_are_pending(company):

@@ -138,15 +138,19 @@ def test_a_first_run_creates_the_tag_and_remembers_contacts_and_tag(company):
     )
 
 
-def test_a_member_who_left_costs_one_removal_and_no_search(company):
-    """3. The stay is closed."""
+def test_a_member_who_left_costs_one_removal_and_no_lookup(company):
+    """3. The stay is closed. The search counts who carries the tag."""
     company.people(ANA, BEN)
     company.members([ANA, BEN])
     company.synced()
     company.members([BEN])
     company.calls()
     company.synced()
-    assert company.calls() == {"GET /tags/{id}": 1, "DELETE /contacts/{id}/tags/{tag_id}": 1}
+    assert company.calls() == {
+        "GET /tags/{id}": 1,
+        "POST /contacts/search": 1,
+        "DELETE /contacts/{id}/tags/{tag_id}": 1,
+    }
     assert company.rows("SELECT identifier FROM dinmo.membership_departures") == [(ANA,)]
 
 

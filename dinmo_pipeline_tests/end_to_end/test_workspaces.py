@@ -196,11 +196,11 @@ def test_check_online_reports_another_workspace(company, elsewhere, dinmo):
     """It names the current and the earlier one."""
     printed = dinmo("check", "--online")
     assert printed.code == 0
-    assert "main: connected to workspace 'Emulated workspace' (emul8tor)." in printed.out
+    assert "main: connected to workspace 'Emulated workspace' (emul8tor), which has " in printed.out
     move_to(company, elsewhere.base_url)
     printed = dinmo("check", "--online")
     assert printed.code == 2
-    assert "main: connected to workspace 'Test' (oth3r)." in printed.out
+    assert "main: connected to workspace 'Test' (oth3r), which has " in printed.out
     assert "went to another workspace, 'Emulated workspace' (emul8tor)" in printed.err
 
 

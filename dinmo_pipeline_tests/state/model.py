@@ -123,6 +123,9 @@ class ModelChanges:
                 left=len({member for member, _ in left}),
                 unknown=len(unknown),
                 not_in_intercom=len(directory.missing[match_by] & set(members)),
+                skipped=sum(len(contacts) > 1 for member, contacts in users.items() if member not in unknown)
+                if activation.on_multiple_users == "skip"
+                else 0,
                 tagged_contacts=len(ledger),
                 leaving_contacts=len(left),
                 tagged_members=len(set(ledger.values())) if left else 0,

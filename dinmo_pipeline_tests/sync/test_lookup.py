@@ -144,7 +144,7 @@ def test_members_not_in_intercom_cost_only_a_page_of_sign_ups_next_time(workspac
     look_up(session, map(email, range(15)))
     before = workspace.client.calls
     workspace.clock.now += 600
-    look_again(session)
+    look_again(session, 1)
     assert workspace.client.calls - before == 1
     assert compare(session).unknown == 0
     assert compare(session).not_in_intercom == 5
@@ -155,7 +155,7 @@ def test_a_sign_up_is_found_at_the_next_look(workspace, session):
     look_up(session, [email(1), email(2)])
     workspace.clock.now += 3_600
     workspace.create([NewContact(email(1), "1"), NewContact(email(1), "2")])
-    look_again(session)
+    look_again(session, 1)
     look_for_unknown(session, compare(session).unknown)
     changes = compare(session)
     assert (changes.entered, changes.unknown, changes.not_in_intercom) == (1, 0, 1)
@@ -170,7 +170,7 @@ def test_members_not_in_intercom_are_looked_up_at_growing_intervals(workspace, s
     for hours in (11, 13, 36, 38, 85, 88):
         workspace.clock.now = started + hours * 3_600
         before = workspace.client.calls
-        look_again(session)
+        look_again(session, 1)
         if workspace.client.calls - before > 1:
             looks.append(hours)
     assert looks == [13, 38, 88]

@@ -79,7 +79,7 @@ def check(*, online: bool, as_json: bool) -> int:
         )
         for key, workspace in workspaces.items():
             count = users[key]
-            has = f"; it has {counted(count, 'user')}" if count is not None else ""
+            has = f", which has {counted(count, 'user')}" if count is not None else ""
             click.echo(f"{key}: connected to workspace {workspace['name']!r} ({workspace['id']}){has}.")
         for message in (*notes, *problems):
             report(message)

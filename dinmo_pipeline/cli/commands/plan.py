@@ -102,6 +102,8 @@ def _as_json(planned: "Plan", seconds: float) -> dict[str, Any]:
         "left": changes.left,
         "tagged": 0,
         "untagged": 0,
+        "skipped": 0,
+        "not_found": 0,
         "not_in_intercom": changes.not_in_intercom,
         "ambiguous": planned.ambiguous,
         "failed": 0,

@@ -121,14 +121,15 @@ def print_results(results: "dict[str, SyncResult]") -> None:
     print_table(
         (
             *("ACTIVATION", "STATUS", "MEMBERS", "ENTERED", "LEFT", "TAGGED", "UNTAGGED"),
-            *("NOT IN INTERCOM", "FAILED", "PENDING", "API CALLS", "SECONDS"),
+            *("SKIPPED", "NOT FOUND", "FAILED", "PENDING", "NOT IN INTERCOM", "API CALLS", "SECONDS"),
         ),
         [
             (
                 *(key, result.status, result.numbers.members, result.numbers.entered),
                 *(result.numbers.left, result.numbers.tagged, result.numbers.untagged),
-                *(result.numbers.not_in_intercom, result.numbers.failed),
-                *(result.numbers.pending, result.numbers.api_calls, result.numbers.seconds),
+                *(result.numbers.skipped, result.numbers.not_found, result.numbers.failed),
+                *(result.numbers.pending, result.numbers.not_in_intercom),
+                *(result.numbers.api_calls, result.numbers.seconds),
             )
             for key, result in results.items()
         ],

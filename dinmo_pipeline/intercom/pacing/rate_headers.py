@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from math import isfinite
 
@@ -52,6 +53,12 @@ def read_retry_after(headers: Mapping[str, str]) -> float | None:
         until, date = _seconds(given), _seconds(headers.get("Date"))
         seconds = until - date if until is not None and date is not None else None
     return seconds if seconds is not None and seconds >= 0 else None
+
+
+def read_date(headers: Mapping[str, str]) -> datetime | None:
+    """Intercom's time when it answered; None if the answer does not say."""
+    seconds = _seconds(headers.get("Date"))
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
 
 
 def _number(text: str | None) -> float | None:

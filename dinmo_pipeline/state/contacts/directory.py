@@ -1,7 +1,7 @@
 """The directory of Intercom's users: the contacts that belong to a member's identifier."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import duckdb
 
@@ -295,15 +295,20 @@ def due_for_another_look(
     max_interval_hours: float,
     limit: int,
 ) -> list[str]:
-    """Missing members that are due to be looked up again; the interval doubles each time."""
+    """Missing members that are due to be looked up again; the interval doubles each time.
+
+    A look in the future, from a clock that was wrong, is unknown, so the member is due.
+    """
     found = connection.execute(
         f"""
         SELECT missing.identifier
         FROM dinmo.missing_members AS missing SEMI JOIN {members_of(activation)} AS members
             USING (identifier)
         WHERE destination = $destination AND match_by = $match_by
-          AND looked_at + to_seconds(3600 * least($longest, $first * power(2, looks - 1))) <= $now
-        ORDER BY looked_at, identifier LIMIT $limit
+          AND looked_at NOT BETWEEN
+              $now - to_seconds(3600 * least($longest, $first * power(2, looks - 1))) + INTERVAL 1 MICROSECOND
+              AND $now
+        ORDER BY looked_at > $now DESC, looked_at, identifier LIMIT $limit
         """,
         {
             "destination": destination,
@@ -317,25 +322,31 @@ def due_for_another_look(
     return [row[0] for row in found]
 
 
-def signups_unseen_since(connection: duckdb.DuckDBPyConnection, destination: str) -> datetime | None:
-    """The time since when new contacts may belong to missing members; None if none are missing.
+def signups_unseen_since(
+    connection: duckdb.DuckDBPyConnection, destination: str, *, now: datetime, at_most: timedelta
+) -> datetime:
+    """The time since when new contacts may belong to missing members, by Intercom's clock.
 
-    This is the last search for new contacts, or, if nobody was missing then, the first lookup of a member
-    who is missing now.
+    This is the last search for new contacts, or, if nobody was missing then, a day before the first lookup
+    of a member who is missing now: those times are ours. It is no longer ago than `at_most`, in which every
+    missing member is looked up again. Our time in the future, from a clock that was wrong, is unknown.
     """
-    since: datetime | None = one_row(
+    latest: datetime | None = one_row(
         connection,
         """
         SELECT greatest(
-            (SELECT looked_at FROM dinmo.signup_looks WHERE destination = $destination),
-            (SELECT min(looked_at) FROM dinmo.missing_members WHERE destination = $destination)
+            (SELECT looked_at FROM dinmo.signup_looks
+             WHERE destination = $destination),
+            (SELECT min(looked_at) - INTERVAL 1 DAY FROM dinmo.missing_members
+             WHERE destination = $destination AND looked_at <= $now)
         )
         """,
-        {"destination": destination},
+        {"destination": destination, "now": now},
     )[0]
-    return since
+    earliest = now - at_most
+    return max(latest, earliest) if latest else earliest
 
 
-def record_signup_look(connection: duckdb.DuckDBPyConnection, destination: str, *, now: datetime) -> None:
-    """Record that all contacts created before `now` have been seen."""
-    connection.execute("INSERT OR REPLACE INTO dinmo.signup_looks VALUES (?, ?)", [destination, now])
+def record_signup_look(connection: duckdb.DuckDBPyConnection, destination: str, *, until: datetime) -> None:
+    """Record that all contacts created before a time have been seen. Call it inside a transaction."""
+    connection.execute("INSERT OR REPLACE INTO dinmo.signup_looks VALUES (?, ?)", [destination, until])

@@ -160,7 +160,7 @@ DESCRIPTIONS: Mapping[str, Description] = {
         "How far the search for new contacts has come.",
         {
             "destination": _DESTINATION,
-            "looked_at": "All contacts created before this time have been seen",
+            "looked_at": "All contacts created before this time, by Intercom's clock, have been seen",
         },
     ),
     "workspaces": Description(
@@ -198,7 +198,8 @@ DESCRIPTIONS: Mapping[str, Description] = {
             "status": "running, ok, held, failed, or interrupted (its process died)",
             "reason": "Why the sync is not ok",
             "members": "Members at the time",
-            "entered": "Members to tag",
+            "entered": "Members to tag. Each who entered or left is tagged, untagged, skipped, not_found,"
+            " failed or pending",
             "left": "Members to untag",
             "tagged": "Members whose tag Intercom confirmed",
             "untagged": "Members whose untagging Intercom confirmed",
@@ -212,6 +213,8 @@ DESCRIPTIONS: Mapping[str, Description] = {
             " max_unidentified_share, max_growth, unanswered_members, inconsistent_counts or"
             " not_as_reviewed; NULL unless it is held",
             "other_carriers": "Contacts that carry the tag and that we did not tag, as last counted",
+            "skipped": "Members who entered, have several users, and are skipped as declared",
+            "not_found": "Members who entered and have no user in Intercom",
         },
     ),
     "schema_version": Description(

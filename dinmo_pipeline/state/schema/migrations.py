@@ -175,8 +175,13 @@ MIGRATIONS: Sequence[str] = (
         PRIMARY KEY (activation, destination)
     );
     ALTER TABLE dinmo.syncs ADD COLUMN other_carriers BIGINT;
+    ALTER TABLE dinmo.syncs ADD COLUMN skipped BIGINT;
+    ALTER TABLE dinmo.syncs ADD COLUMN not_found BIGINT;
+    UPDATE dinmo.syncs SET skipped = 0, not_found = 0 WHERE members IS NOT NULL;
     ALTER TABLE dinmo.contacts ADD COLUMN checked_at TIMESTAMPTZ;
     UPDATE dinmo.contacts SET checked_at = seen_at;
+    -- These times were ours, and are Intercom's from now on.
+    DELETE FROM dinmo.signup_looks WHERE looked_at > now();
     CREATE TABLE dinmo.rechecks (
         activation VARCHAR NOT NULL,
         destination VARCHAR NOT NULL,

@@ -46,8 +46,10 @@ from dinmo_pipeline.sync.guards.holds import Hold
 from dinmo_pipeline.sync.guards.limits import NOTHING_RELEASED, Released, reason_to_hold
 from dinmo_pipeline.sync.lookup import look_for_unknown
 from dinmo_pipeline.sync.operations.sync_result import (
+    NOBODY_LOOKED_UP,
     CurrentMembers,
     Failed,
+    LookedUp,
     Spent,
     sync_numbers,
     sync_result,
@@ -66,15 +68,14 @@ _CHANGES_PER_PAGE = 2_000
 class _Comparison:
     """The change set to apply, and what it was computed from.
 
-    `touched` is the newest touch of a contact that it knew. `entered` includes members who entered and
-    turned out not to be in Intercom.
+    `touched` is the newest touch of a contact that it knew.
     """
 
     changes: ChangeSet
     touched: int
-    entered: int
     reading: StoredReading | None
     readings: Readings
+    looked_up: LookedUp = NOBODY_LOOKED_UP
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +129,7 @@ def _attempt(session: Session, locks: Path, *, released: Released, expected_chan
         return _Attempt(_compare(session), Failed.by(error))
     unresolved = _compare(session)
     try:
-        if tag and unresolved.changes.to_apply and look_at_carriers(session, tag):
+        if tag and unresolved.changes.to_apply and _took_over_carriers(session, tag):
             unresolved = _compare(session)
         comparison = _look_up_unknown(session, tag, unresolved)
     except IntercomError as error:
@@ -146,6 +147,15 @@ def _attempt(session: Session, locks: Path, *, released: Released, expected_chan
     return _Attempt(comparison, stopped, was_released=released != NOTHING_RELEASED and judge() is not None)
 
 
+def _took_over_carriers(session: Session, tag: Tag) -> bool:
+    """Count the carriers; whether any were taken over. If they cannot be counted, the sync goes on."""
+    try:
+        return look_at_carriers(session, tag)
+    except IntercomError as error:
+        session.log.warning("Could not count who carries the tag: %s", error)
+        return False
+
+
 def _compare(session: Session) -> _Comparison:
     """Compute and store the change set again: the stored one may be older than the ledger."""
 
@@ -156,7 +166,6 @@ def _compare(session: Session) -> _Comparison:
         return _Comparison(
             changes,
             touched=newest_touch(connection, session.activation.destination),
-            entered=changes.entered,
             reading=reading,
             readings=compared_readings(
                 connection,
@@ -183,9 +192,14 @@ def _look_up_unknown(session: Session, tag: Tag | None, before: _Comparison) -> 
         return before
     look_for_unknown(session, before.changes.unknown)
     after = _compare(session)
-    # A member who entered and is not in Intercom is not a change any more, but did enter.
-    absent = after.changes.not_in_intercom - before.changes.not_in_intercom
-    return replace(after, entered=after.changes.entered + absent)
+    # Who entered and turned out to have no user, or several, is not a change any more, but did enter.
+    return replace(
+        after,
+        looked_up=LookedUp(
+            not_found=max(after.changes.not_in_intercom - before.changes.not_in_intercom, 0),
+            skipped=max(after.changes.skipped - before.changes.skipped, 0),
+        ),
+    )
 
 
 def _change_tags(session: Session, locks: Path, tag: Tag | None, changes: ChangeSet) -> Failed | None:
@@ -260,14 +274,13 @@ def _finish(
     where = (activation.destination, activation.match_by)
     numbers = sync_numbers(
         comparison.changes,
-        comparison.entered,
+        comparison.looked_up,
         count_outcomes(connection, session.sync_id),
         CurrentMembers(
             not_in_intercom=count_missing(connection, members, *where),
             ambiguous=count_ambiguous(connection, members, *where),
         ),
         spent,
-        stopped=attempt.stopped is not None,
         other_carriers=other_carriers(connection, activation.key, activation.destination),
     )
     result = sync_result(numbers, attempt.stopped, activation.guards.max_failed_share)

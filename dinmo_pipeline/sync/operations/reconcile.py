@@ -142,7 +142,11 @@ def _reconcile(session: Session, locks: Path, stage: Stage, choices: _Choices) -
         _record_facts(session, connection)
         with session.state.attached(connection, read_only=True):
             drift = compare_carriers(
-                connection, activation, recent_since=now - choices.recent, take_over=choices.take_over
+                connection,
+                activation,
+                recent_since=now - choices.recent,
+                now=now,
+                take_over=choices.take_over,
             )
             readings = compared_readings(connection, activation, rows, leaving=drift.removable, at=now)
         if tag:
@@ -182,6 +186,7 @@ def _removal(drift: Drift, *, take_over: bool) -> ChangeSet:
         left=drift.removable,
         unknown=0,
         not_in_intercom=0,
+        skipped=0,
         tagged_contacts=ours,
         leaving_contacts=drift.removable,
         tagged_members=ours,

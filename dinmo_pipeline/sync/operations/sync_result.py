@@ -41,34 +41,43 @@ class Spent:
     seconds: float
 
 
+@dataclass(frozen=True, slots=True)
+class LookedUp:
+    """Members who entered and, once they were looked up, are no change: no user, or several to skip."""
+
+    not_found: int = 0
+    skipped: int = 0
+
+
+NOBODY_LOOKED_UP = LookedUp()
+
+
 def sync_numbers(
     changes: ChangeSet,
-    entered: int,
+    looked_up: LookedUp,
     outcomes: LoggedOutcomes,
     members: CurrentMembers,
     spent: Spent,
     *,
-    stopped: bool,
     other_carriers: int | None = None,
 ) -> SyncNumbers:
-    """The numbers of a sync; members whom Intercom gave no answer about are pending.
+    """The numbers of a sync; whatever was not tried, or got no definite answer, is pending.
 
-    If it was stopped, all changes that it did not try are pending.
-
-    `entered` includes those who turned out not to be in Intercom; `changes.entered` does not.
+    `changes` are those after the lookup, so they do not include those of `looked_up`.
     """
-    tried = outcomes.tagged + outcomes.untagged + outcomes.failed + outcomes.pending
-    untried = max(changes.entered + changes.left - tried, 0) if stopped else changes.unknown
+    settled = outcomes.tagged + outcomes.untagged + outcomes.gone + outcomes.failed
     return SyncNumbers(
         members=changes.members,
-        entered=entered,
+        entered=changes.entered + looked_up.not_found + looked_up.skipped,
         left=changes.left,
         tagged=outcomes.tagged,
         untagged=outcomes.untagged,
+        skipped=looked_up.skipped,
+        not_found=looked_up.not_found + outcomes.gone,
         not_in_intercom=members.not_in_intercom,
         ambiguous=members.ambiguous,
         failed=outcomes.failed,
-        pending=outcomes.pending + untried,
+        pending=changes.to_apply - settled,
         api_calls=spent.api_calls,
         seconds=round(spent.seconds, 3),
         other_carriers=other_carriers,

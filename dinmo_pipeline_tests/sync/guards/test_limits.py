@@ -41,6 +41,7 @@ def change_set(*, members=100, tagged=100, leaving=0, unknown=0, entered=0, left
         left=leaving if left is None else left,
         unknown=unknown,
         not_in_intercom=0,
+        skipped=0,
         tagged_contacts=tagged,
         leaving_contacts=leaving,
         tagged_members=tagged if tagged_members is None else tagged_members,

@@ -3,6 +3,8 @@
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from dinmo_pipeline.state.changes import ChangeSet
 from dinmo_pipeline.state.syncs import HoldReason, LoggedOutcomes, SyncNumbers, SyncResult
@@ -10,6 +12,7 @@ from dinmo_pipeline.sync.guards.holds import EmptySegment, Hold
 from dinmo_pipeline.sync.operations.sync_result import (
     CurrentMembers,
     Failed,
+    LookedUp,
     Spent,
     summary,
     sync_numbers,
@@ -25,25 +28,28 @@ CHANGES = ChangeSet(
     tagged_contacts=90,
     leaving_contacts=4,
     tagged_members=90,
+    skipped=0,
 )
 NUMBERS = SyncNumbers(members=100, entered=10, left=10, tagged=10, untagged=8, failed=1, pending=1)
 
 
-def numbers(outcomes, *, stopped):
-    """The numbers of a sync of CHANGES, of which ten members entered and two are not in Intercom."""
+def numbers(outcomes):
+    """The numbers of a sync of CHANGES; eleven members entered, two have no user, and one has several."""
     found = CurrentMembers(not_in_intercom=3, ambiguous=1)
-    return sync_numbers(CHANGES, 10, outcomes, found, Spent(7, 1.23456), stopped=stopped)
+    return sync_numbers(CHANGES, LookedUp(2, 1), outcomes, found, Spent(7, 1.23456))
 
 
 def test_the_numbers_of_a_sync_that_was_carried_out_are_those_that_were_logged():
     """Members who entered and are not in Intercom count as entered, and not as pending."""
-    logged = LoggedOutcomes(tagged=7, untagged=3, failed=1, pending=1)
-    assert numbers(logged, stopped=False) == SyncNumbers(
+    logged = LoggedOutcomes(tagged=6, untagged=3, gone=1, failed=1, pending=1)
+    assert numbers(logged) == SyncNumbers(
         members=100,
-        entered=10,
+        entered=11,
         left=4,
-        tagged=7,
+        tagged=6,
         untagged=3,
+        skipped=1,
+        not_found=3,
         not_in_intercom=3,
         ambiguous=1,
         failed=1,
@@ -55,14 +61,20 @@ def test_the_numbers_of_a_sync_that_was_carried_out_are_those_that_were_logged()
 
 def test_changes_that_a_stopped_sync_did_not_try_are_pending():
     """Twelve changes, five outcomes, one of them unknown."""
-    logged = LoggedOutcomes(tagged=3, untagged=0, failed=1, pending=1)
-    assert numbers(logged, stopped=True).pending == 1 + 7
+    logged = LoggedOutcomes(tagged=3, untagged=0, gone=0, failed=1, pending=1)
+    assert numbers(logged).pending == 1 + 7
 
 
-def test_more_outcomes_than_changes_never_make_a_negative_number_pending():
-    """The log may count members that the comparison does not."""
-    logged = LoggedOutcomes(tagged=20, untagged=0, failed=0, pending=0)
-    assert numbers(logged, stopped=True).pending == 0
+@given(*[st.integers(0, 3)] * 5)
+def test_the_numbers_add_up(tagged, untagged, gone, failed, pending):
+    """Whatever became of the changes, everybody who entered or left is counted once."""
+    assert adds_up(numbers(LoggedOutcomes(tagged, untagged, gone, failed, pending)))
+
+
+def adds_up(found):
+    """Entered + left = tagged + untagged + skipped + not_found + failed + pending."""
+    settled = found.tagged + found.untagged + found.skipped + found.not_found + found.failed
+    return found.entered + found.left == settled + found.pending
 
 
 def test_a_hold_gives_its_reason_as_a_value_and_in_words():
