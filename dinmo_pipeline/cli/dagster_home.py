@@ -1,22 +1,94 @@
 """The folder of the Dagster instance: `$DAGSTER_HOME`, else one in the project."""
 
+import errno
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    import dagster as dg
 
 
 def ensure_dagster_home() -> Path:
     """Set `DAGSTER_HOME` for this process, unless it is set, to a folder with the project's dagster.yaml.
 
     The project is the nearest folder, from here upwards, that has a dagster.yaml; without one, this folder.
+
+    Raises:
+        click.UsageError: `DAGSTER_HOME` is not a folder that can be written to.
+        click.ClickException: the folder in the project cannot be created.
     """
     if home := os.environ.get("DAGSTER_HOME"):
+        _require_folder(home)
         return Path(home)
     here = Path.cwd()
     project = next((f for f in (here, *here.parents) if (f / "dagster.yaml").exists()), here)
     home_folder = project / ".dagster"
-    home_folder.mkdir(exist_ok=True)
     settings = home_folder / "dagster.yaml"
-    if (project / "dagster.yaml").exists() and not settings.exists():
-        settings.symlink_to(Path("..") / "dagster.yaml")
+    try:
+        home_folder.mkdir(exist_ok=True)
+        if (project / "dagster.yaml").exists():
+            with suppress(FileExistsError):  # also if another process comes first
+                settings.symlink_to(Path("..") / "dagster.yaml")
+    except OSError as error:
+        raise click.ClickException(
+            f"The folder {home_folder} for Dagster's runs cannot be created: {error.strerror}. Set"
+            " DAGSTER_HOME to the absolute path of a folder that can be written to."
+        ) from error
     os.environ["DAGSTER_HOME"] = str(home_folder)
     return home_folder
+
+
+@contextmanager
+def dagster_instance() -> "Iterator[dg.DagsterInstance]":
+    """The Dagster instance of `DAGSTER_HOME`.
+
+    Raises:
+        click.ClickException: its settings are wrong, or its storage cannot be used, now or during the block.
+    """
+    home = ensure_dagster_home()
+    # Dagster takes seconds to import.
+    import dagster as dg  # noqa: PLC0415
+    import yaml  # noqa: PLC0415
+    from sqlalchemy.exc import DBAPIError  # noqa: PLC0415
+
+    try:
+        with dg.DagsterInstance.get() as instance:
+            yield instance
+    except dg.DagsterInvalidConfigError as error:
+        problems = " ".join(problem.message for problem in error.errors)
+        raise click.ClickException(f"{home / 'dagster.yaml'} is not valid: {problems}") from error
+    except yaml.YAMLError as error:
+        raise click.ClickException(f"{home / 'dagster.yaml'} is not valid YAML: {error}") from error
+    except DBAPIError as error:
+        raise _unusable(home, str(error.orig)) from error
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
+            raise
+        raise _unusable(home, str(error.strerror)) from error
+
+
+def _require_folder(home: str) -> None:
+    path, use_project = Path(home), "or unset it to use the folder .dagster in the project"
+    if not path.is_absolute():
+        problem = f"a relative path. Set it to an absolute one ({path.resolve()}), {use_project}."
+    elif not path.exists():
+        problem = f"which does not exist. Create the folder, {use_project}."
+    elif not path.is_dir():
+        problem = f"which is not a folder. Set it to one, {use_project}."
+    elif not os.access(path, os.W_OK | os.X_OK):
+        problem = f"where this user cannot write. Change its permissions, {use_project}."
+    else:
+        return
+    raise click.UsageError(f"DAGSTER_HOME is {home!r}, {problem}")
+
+
+def _unusable(home: Path, reason: str) -> click.ClickException:
+    return click.ClickException(
+        f"Dagster's storage in {home} cannot be used: {reason}. Free space there or change its permissions,"
+        " or set DAGSTER_HOME to another folder. Nothing is lost: the next sync does the rest."
+    )

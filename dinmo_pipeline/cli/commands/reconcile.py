@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dinmo_pipeline.cli.dagster_home import ensure_dagster_home
+from dinmo_pipeline.cli.dagster_home import dagster_instance, ensure_dagster_home
 from dinmo_pipeline.cli.exit_codes import DONE, FAILED, HELD
 from dinmo_pipeline.cli.messages import report
 from dinmo_pipeline.cli.project import (
@@ -49,15 +49,13 @@ def reconcile(
     project = declared_project()
     keys = [activation.key for activation in selected_activations(project, activations)]
     ensure_dagster_home()
-    import dagster as dg  # noqa: PLC0415  # seconds to import
-
-    from dinmo_pipeline.cli.progress import progress_bar  # noqa: PLC0415
+    from dinmo_pipeline.cli.progress import progress_bar  # noqa: PLC0415  # with Dagster, seconds to import
     from dinmo_pipeline.orchestration.build import build_definitions  # noqa: PLC0415
     from dinmo_pipeline.orchestration.runs.in_process import reconcile_activation  # noqa: PLC0415
 
     definitions = build_definitions(project, os.environ)
     found = {}
-    with dg.DagsterInstance.get() as instance:
+    with dagster_instance() as instance:
         for key in keys:
             with progress_bar(key):
                 found[key] = reconcile_activation(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dinmo_pipeline.cli.dagster_home import ensure_dagster_home
+from dinmo_pipeline.cli.dagster_home import dagster_instance, ensure_dagster_home
 from dinmo_pipeline.cli.exit_codes import DONE, FAILED, HELD
 from dinmo_pipeline.cli.messages import report
 from dinmo_pipeline.cli.plan_file import ReviewedPlan, planned_activations, read_plan_file
@@ -64,8 +64,6 @@ def sync(
     keys = [activation.key for activation in selected_activations(project, activations)]
     ensure_dagster_home()
     # Dagster takes seconds to import: only once the declarations are right.
-    import dagster as dg  # noqa: PLC0415
-
     from dinmo_pipeline.cli.progress import progress_bar  # noqa: PLC0415
     from dinmo_pipeline.orchestration.build import build_definitions  # noqa: PLC0415
     from dinmo_pipeline.orchestration.runs.in_process import sync_activation  # noqa: PLC0415
@@ -73,7 +71,7 @@ def sync(
 
     definitions = build_definitions(project, os.environ)
     results = _held_by_settings(project, keys, reviewed) if reviewed else {}
-    with dg.DagsterInstance.get() as instance:
+    with dagster_instance() as instance:
         for key in (key for key in keys if key not in results):
             with progress_bar(key):
                 results[key] = sync_activation(

@@ -68,9 +68,12 @@ def _names(kind: type[Exception]) -> Iterator[str]:
 
 
 def error_of(events: Iterable[dg.DagsterEvent]) -> str:
-    """The innermost cause of the first error: of a step, or of the run before its first step."""
+    """Our own words for the first error, of a step or of the run before its first step.
+
+    An error that is not ours is shown by its innermost cause.
+    """
     error = next(_errors_of(events), None)
-    while error and error.cause:
+    while error and error.cause and not error.message.startswith("dinmo_pipeline."):
         error = error.cause
     if not error:
         return "The run ended without an error to show."

@@ -4,12 +4,12 @@ DuckDB only marks the blocks of deleted rows as free. Their bytes stay in the fi
 again, even after CHECKPOINT and VACUUM. A copy of the file contains only what is there.
 """
 
-import tempfile
 import time
 from pathlib import Path
 
 import duckdb
 
+from dinmo_pipeline.scratch.folders import scratch_folder
 from dinmo_pipeline.state.errors import StateBusyError, StateUnusableError
 from dinmo_pipeline.state.file.database import StateDatabase
 from dinmo_pipeline.state.file.paths import state_file
@@ -26,7 +26,7 @@ def compact(state: StateDatabase) -> bool:
     """Replace the state file by a copy; returns False for MotherDuck, which has no file of ours.
 
     It temporarily needs the same space on the disk again, and other processes wait until it is done. If the
-    process is killed, the old file stays as it was.
+    process is killed, the old file stays as it was, and the next command that opens it deletes the copy.
 
     Raises:
         StateBusyError: other processes keep writing to the file.
@@ -54,11 +54,8 @@ def _replaced(state: StateDatabase, path: Path) -> bool:
             # Another process wrote to the file and died: the log belongs to the old file.
             return False
         try:
-            with (
-                private_files(),
-                tempfile.TemporaryDirectory(dir=path.parent, prefix=".dinmo-") as aside,
-            ):
-                copy = Path(aside) / "state.duckdb"
+            with private_files(), scratch_folder(path.parent) as aside:
+                copy = aside / "state.duckdb"
                 connection.execute(f"ATTACH {literal(str(copy))} AS compact")
                 # The newest row of a table is the last one, so rows must keep their order.
                 connection.execute("SET preserve_insertion_order = true")

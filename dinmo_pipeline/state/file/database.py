@@ -2,16 +2,18 @@
 
 import os
 import random
-import tempfile
+import stat
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import TypeVar
 
 import duckdb
 
+from dinmo_pipeline.scratch.folders import remove_abandoned, scratch_folder
 from dinmo_pipeline.state.errors import StateBusyError, StateMemoryError, StateUnusableError
 from dinmo_pipeline.state.file.checkpoint_journal import (
     attach,
@@ -29,6 +31,7 @@ from dinmo_pipeline.state.sql import literal
 # What DuckDB 1.5 and 2.0 say about a file that another process has open, and about one that another
 # connection of this process (a thread) has open.
 _BUSY = ("Could not set lock on file", "Unique file handle conflict")
+_NO_SPACE = "No space left on device"
 _FIRST_PAUSE_SECONDS = 0.02
 _MAX_PAUSE_SECONDS = 0.5
 # 64 MB are enough for 10 million members and an empty ledger, 512 MB for a ledger of the same size.
@@ -46,7 +49,7 @@ class StateDatabase:
     Attributes:
         database: the path of a file, or `md:…` for MotherDuck.
         wait_seconds: the longest wait for another process.
-        on_wait: gets a sentence, once, when there is a wait.
+        on_wait: gets a sentence, once, when there is a wait or another thing that a person should know.
         memory_limit: DuckDB's setting, such as `1GB`; None for DuckDB's default, 80 % of the machine. What
             does not fit goes to a temporary folder. With a limit DuckDB gets two threads, since each thread
             needs memory.
@@ -81,6 +84,11 @@ class StateDatabase:
                 f" {_first_line(error)}. Run fewer activations at a time, or use a larger machine."
             ) from error
         except duckdb.Error as error:
+            if _NO_SPACE in str(error):
+                raise StateUnusableError(
+                    f"The state database {self.database} cannot be written: the disk is full"
+                    f" ({_first_line(error)}). Free space, then run this again: nothing is lost."
+                ) from error
             raise StateUnusableError(
                 f"The state database {self.database} cannot be used: {_first_line(error)}. If it is"
                 " damaged or was changed by hand, restore a backup. Or move it away and run"
@@ -119,9 +127,12 @@ class StateDatabase:
                 yield
                 if not read_only:
                     self._expect_checkpoint(connection)
-            finally:
-                connection.execute("USE memory")
-                self._detach(connection)
+            except BaseException:
+                # After a full disk DuckDB cannot detach either, which must not hide the reason.
+                with suppress(duckdb.Error):
+                    self._leave(connection)
+                raise
+            self._leave(connection)
             if not read_only and self._file:
                 discard_blocks(self._file)
 
@@ -142,7 +153,8 @@ class StateDatabase:
             try:
                 yield connection
             except BaseException:
-                connection.execute("ROLLBACK")
+                with suppress(duckdb.Error):
+                    connection.execute("ROLLBACK")
                 raise
             self._expect_checkpoint(connection)
             connection.execute("COMMIT")
@@ -175,15 +187,29 @@ class StateDatabase:
     def _expect_checkpoint(self, connection: duckdb.DuckDBPyConnection) -> None:
         """Save blocks, since DuckDB makes a checkpoint when it detaches and after a large commit."""
         if self._file:
-            save_blocks(connection, self._file)
+            try:
+                save_blocks(connection, self._file, self.on_wait)
+            except OSError as error:
+                raise StateUnusableError(
+                    f"The state database {self.database} cannot be written: {error.strerror}. Free space on"
+                    " the disk, then run this again: nothing is lost."
+                ) from error
 
     def _attach(self, connection: duckdb.DuckDBPyConnection, *, read_only: bool) -> None:
         file = self._file
+        if file and "?" in str(file):
+            raise StateUnusableError(
+                f"The state database {self.database} cannot be opened: its path {str(file)!r} contains `?`,"
+                " which DuckDB takes for the beginning of options. Rename the file or folder, or set"
+                " `state: {database: …}` in the declarations to another path."
+            )
         if file and not file.exists():
             if read_only:
                 connection.execute("ATTACH ':memory:' AS state")
                 return
             self._create(file)
+        if file:
+            _clean_up_beside(file)
         self._attach_when_free(connection, str(file or self.database), read_only=read_only)
 
     def _ensure_schema(self, connection: duckdb.DuckDBPyConnection, *, read_only: bool) -> None:
@@ -233,9 +259,13 @@ class StateDatabase:
                 # Another process opened it and was killed after our check for a journal.
                 self._detach(connection)
 
+    def _leave(self, connection: duckdb.DuckDBPyConnection) -> None:
+        connection.execute("USE memory")
+        self._detach(connection)
+
     def _attach_now(self, connection: duckdb.DuckDBPyConnection, statement: str) -> None:
         if self._file:
-            attach(connection, statement, self._file)
+            attach(connection, statement, self._file, self.on_wait)
         else:
             connection.execute(statement)
 
@@ -252,8 +282,8 @@ class StateDatabase:
         """
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(dir=path.parent, prefix=".dinmo-") as aside:
-                made = Path(aside) / "state.duckdb"
+            with scratch_folder(path.parent) as aside:
+                made = aside / "state.duckdb"
                 with duckdb.connect(str(made)) as connection:
                     migrate(connection, self.database)
                 _put_in_place(made, path)
@@ -262,6 +292,15 @@ class StateDatabase:
                 f"The state database {self.database} cannot be created: {_first_line(error)}."
                 " Check `state: {database: …}` in the declarations."
             ) from error
+
+
+@cache
+def _clean_up_beside(file: Path) -> None:
+    """Once per process: delete copies of killed processes, and make a restored file private again."""
+    remove_abandoned(file.parent)
+    with suppress(OSError):  # it belongs to another user
+        if stat.S_IMODE(file.stat().st_mode) & 0o077:
+            file.chmod(0o600)
 
 
 def _put_in_place(made: Path, path: Path) -> None:

@@ -1,11 +1,13 @@
 """A checkpoint that was killed within a block: the state opens again, with every committed row."""
 
+import json
 import shutil
 
 import duckdb
 import pytest
 
 from dinmo_pipeline.state.errors import StateBusyError, StateUnusableError
+from dinmo_pipeline.state.file.checkpoint_journal import PROVEN_VERSIONS
 from dinmo_pipeline.state.file.database import StateDatabase
 from dinmo_pipeline_tests.state.file.other_process import holding_state
 
@@ -106,3 +108,65 @@ def test_a_state_in_use_is_not_repaired(torn):
             pass
         assert torn.read_bytes() == whole
         assert _journal(torn).read_bytes() == nonsense
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    [
+        b"",
+        b"garbage",
+        b"\x00" * 5_000,
+        b"[[0, 12288]]\n",
+        b'{"places": [[0, 12288]], "duckdb": "2.0.0"}\n' + b"x" * 12_000,
+        b'{"places": [[5, 9]]}\n123456789',
+        b"[]\n",
+        b"null\n",
+    ],
+)
+def test_a_garbled_journal_is_set_aside_with_a_warning(tmp_path, garbage):
+    """The state beside it is sound, and opens."""
+    path, said = tmp_path / "state.duckdb", []
+    state = StateDatabase(str(path), on_wait=said.append)
+    state.transact(lambda connection: connection.execute(_INSERT, [0, 10]).fetchall())
+    for number in range(2):
+        _journal(path).write_bytes(garbage)
+        with state.reading() as connection:
+            assert connection.execute(_COUNT).fetchall() == [(10, 10)]
+        assert not _journal(path).exists()
+        kept = path.with_name(f"state.duckdb.journal.damaged{number or ''}")
+        assert kept.read_bytes() == garbage
+        assert said[number] == f"The journal {_journal(path)} is damaged, so it is set aside as {kept.name}."
+
+
+def test_a_journal_with_one_wrong_byte_is_not_applied(torn):
+    """It would write garbage into the state. What is left is a clear error."""
+    journal = bytearray(_journal(torn).read_bytes())
+    journal[-1] ^= 1
+    _journal(torn).write_bytes(journal)
+    with pytest.raises(StateUnusableError, match="checksum"):
+        _members(torn)
+    assert torn.with_name("state.duckdb.journal.damaged").read_bytes() == bytes(journal)
+
+
+def test_a_journal_of_a_version_that_was_not_proven_is_not_applied(torn):
+    """Its blocks may mean something else there."""
+    journal = _journal(torn).read_bytes()
+    version = duckdb.__version__.encode()
+    _journal(torn).write_bytes(journal.replace(version, b"9.9.9", 1))
+    said = []
+    with pytest.raises(StateUnusableError), StateDatabase(str(torn), on_wait=said.append).reading():
+        pass
+    assert "was written with DuckDB 9.9.9, for which it was not proven" in said[0]
+
+
+def test_a_journal_of_the_first_release_is_still_applied(torn):
+    """A process of it was killed, then the release was upgraded."""
+    line, _, content = _journal(torn).read_bytes().partition(b"\n")
+    places = json.dumps(json.loads(line)["places"]).encode()
+    _journal(torn).write_bytes(places + b"\n" + content)
+    assert _members(torn) == [(1500, 1500)]
+
+
+def test_this_version_of_duckdb_was_proven():
+    """A new one needs `make soak-kill` first."""
+    assert duckdb.__version__.startswith(PROVEN_VERSIONS)

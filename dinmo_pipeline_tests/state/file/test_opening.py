@@ -1,7 +1,10 @@
 """Opening the state: created private, migrated, or refused with a helpful error."""
 
 import os
+import signal
 import stat
+import subprocess
+import sys
 
 import duckdb
 import pytest
@@ -146,3 +149,54 @@ def test_every_error_is_a_state_error():
     """One class catches all of them."""
     assert issubclass(StateUnusableError, StateError)
     assert issubclass(StateVersionError, StateError)
+
+
+def test_a_restored_file_is_made_private_again(tmp_path):
+    """A copy has the mode of whoever copied it. A process does that once, for each file."""
+    path = tmp_path / "state.duckdb"
+    _open(path, read_only=False)
+    copy = tmp_path / "copy.duckdb"
+    copy.write_bytes(path.read_bytes())
+    copy.chmod(0o644)
+    _open(copy, read_only=True)
+    assert _mode(copy) == 0o600
+
+
+def test_a_path_with_a_question_mark_is_refused(tmp_path):
+    """DuckDB takes what follows for options, and would put the write-ahead log elsewhere."""
+    with pytest.raises(StateUnusableError, match="contains `\\?`, which DuckDB takes"):
+        _open(tmp_path / "state?a=b.duckdb", read_only=False)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_copy_of_a_killed_rewrite_is_deleted_by_the_next_process(tmp_path):
+    """And nothing else: a folder of that name without our mark may be somebody's."""
+    path = tmp_path / "state.duckdb"
+    _open(path, read_only=False)
+    killed = subprocess.run([sys.executable, "-c", _KILLED_REWRITE, str(path)], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    (left,) = tmp_path.glob(".dinmo-*")
+    assert (left / "state.duckdb").exists()
+    theirs = tmp_path / ".dinmo-scratch-theirs"
+    theirs.mkdir()
+    subprocess.run([sys.executable, "-c", _OPEN, str(path)], check=True)
+    assert list(tmp_path.glob(".dinmo-*")) == [theirs]
+
+
+_OPEN = """
+import sys
+from dinmo_pipeline.state.file.database import StateDatabase
+with StateDatabase(sys.argv[1]).reading():
+    pass
+"""
+_KILLED_REWRITE = """
+import os, pathlib, signal, sys
+from dinmo_pipeline.state.file.compacting import compact
+from dinmo_pipeline.state.file.database import StateDatabase
+def replace(path, target):
+    if path.name == "state.duckdb":
+        os.kill(os.getpid(), signal.SIGKILL)
+    os.replace(path, target)
+pathlib.Path.replace = replace
+compact(StateDatabase(sys.argv[1]))
+"""
