@@ -5,10 +5,17 @@ import sys
 
 import click
 
+from dinmo_pipeline.text.wording import escaped
+
 
 def report(message: str) -> None:
     """Print a message for the person who watches."""
-    click.echo(message, err=True)
+    click.echo(escaped(message), err=True)
+
+
+def echo(text: str = "") -> None:
+    """Print a part of the result."""
+    click.echo(escaped(text))
 
 
 def message_log() -> logging.Logger:

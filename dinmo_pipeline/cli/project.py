@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from dinmo_pipeline.cli.messages import report
+from dinmo_pipeline.cli.messages import echo, report
 from dinmo_pipeline.config import load_project
 from dinmo_pipeline.config.declarations import Activation, Project
 from dinmo_pipeline.demo import DEMO_DECLARATIONS
@@ -77,8 +77,8 @@ def declared_state(project: Project) -> "StateDatabase":
 
 
 def print_json(value: Mapping[str, Any]) -> None:
-    """Print one JSON object on standard output."""
-    click.echo(json.dumps(value, ensure_ascii=False, indent=2, default=str))
+    """Print one JSON object on standard output, marks of direction escaped as JSON allows."""
+    echo(json.dumps(value, ensure_ascii=False, indent=2, default=str))
 
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")

@@ -5,6 +5,8 @@ from collections.abc import Iterable, Sequence
 from rich.console import Console
 from rich.table import Table
 
+from dinmo_pipeline.text.wording import escaped
+
 NUMBERS = frozenset({int, float})
 _WIDTH_WITHOUT_TERMINAL = 200  # a file or pipe has no edge to fold at
 
@@ -29,4 +31,4 @@ def _cell(value: object) -> str:
         return "-"
     if type(value) is int:
         return f"{value:,}"
-    return f"{value:.1f}" if type(value) is float else str(value)
+    return f"{value:.1f}" if type(value) is float else escaped(str(value))

@@ -30,7 +30,11 @@ class TooSlowError(requests.RequestException):
 
 
 class TooLargeError(requests.RequestException):
-    """The answer has too many bytes, packed or unpacked, or is packed in a way that was not asked for."""
+    """The answer has too many bytes, packed or unpacked."""
+
+
+class UnknownPackingError(requests.RequestException):
+    """The answer is packed in a way that was not asked for, so its size unpacked is unknown."""
 
 
 class _Watch:
@@ -39,6 +43,7 @@ class _Watch:
     def __init__(self, seconds: float) -> None:
         self.has_expired = False
         self._socket: socket.socket | None = None
+        self._own: socket.socket | None = None
         self._timer = threading.Timer(seconds, self._expire)
         self._timer.daemon = True
 
@@ -50,12 +55,19 @@ class _Watch:
     def __exit__(self, *exception: object) -> None:
         self._timer.cancel()
         _current.watch = None
+        if self._own:
+            self._own.close()
 
     def watch(self, connection: socket.socket | None) -> None:
         """Take the socket of the call, which may come too late: connecting takes time as well."""
         self._socket = connection
         if self.has_expired:
             self._expire()
+
+    def watch_connecting(self, connection: socket.socket) -> None:
+        """Take a socket that TLS is about to wrap, which leaves only a copy of it to shut down."""
+        self._own = connection.dup()
+        self.watch(self._own)
 
     def _expire(self) -> None:
         self.has_expired = True
@@ -66,6 +78,16 @@ class _Watch:
 
 class _Watched:
     """A connection whose socket is known to the watch of the thread that uses it."""
+
+    def _new_conn(self) -> socket.socket:
+        connection: socket.socket = super()._new_conn()  # type: ignore[misc]
+        watch: _Watch | None = getattr(_current, "watch", None)
+        if watch:
+            watch.watch_connecting(connection)
+            if watch.has_expired:
+                connection.close()
+                raise TimeoutError
+        return connection
 
     def request(self, *arguments: Any, **options: Any) -> None:
         super().request(*arguments, **options)  # type: ignore[misc]
@@ -114,7 +136,7 @@ def bounded_request(
     """Make a request; its response, and the whole body, unpacked.
 
     Raises:
-        TooSlowError, TooLargeError: see above.
+        TooSlowError, TooLargeError, UnknownPackingError: see above.
         requests.RequestException: no answer arrived, or it broke off.
     """
     with _Watch(deadline_seconds) as watch:
@@ -152,7 +174,7 @@ def _unpacked(response: requests.Response, packed: bytes) -> bytes:
     if encoding in ("", "identity"):
         return packed
     if encoding not in ("gzip", "x-gzip", "deflate"):
-        raise TooLargeError
+        raise UnknownPackingError
     unpacker = zlib.decompressobj(zlib.MAX_WBITS | 32)  # with the header of gzip or of zlib
     body = unpacker.decompress(packed, MAX_BYTES)
     if unpacker.unconsumed_tail:

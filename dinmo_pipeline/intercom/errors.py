@@ -11,6 +11,8 @@ IntercomError
     └── UnreadableError    the answer is not one that Intercom documents
 """
 
+from dinmo_pipeline.text.wording import escaped
+
 
 class IntercomError(Exception):
     """An unsuccessful call; `status` is None if there was no answer."""
@@ -23,7 +25,7 @@ class IntercomError(Exception):
         code: str | None = None,
         request_id: str | None = None,
     ) -> None:
-        super().__init__(message)
+        super().__init__(escaped(message))
         self.status = status
         self.code = code
         self.request_id = request_id

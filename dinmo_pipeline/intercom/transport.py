@@ -16,6 +16,7 @@ from dinmo_pipeline.intercom.bounded import (
     MAX_BYTES,
     TooLargeError,
     TooSlowError,
+    UnknownPackingError,
     bounded_request,
 )
 from dinmo_pipeline.intercom.errors import (
@@ -164,9 +165,9 @@ class Transport:
                 f"{call}: no complete answer within {self.deadline_seconds:g} seconds, even after retries."
             )
         if isinstance(error, TooLargeError):
-            return UnreadableError(
-                f"{call}: the answer is larger than {MAX_BYTES // 2**20} MB, or packed in an unknown way."
-            )
+            return UnreadableError(f"{call}: the answer is larger than {MAX_BYTES // 2**20} MB.")
+        if isinstance(error, UnknownPackingError):
+            return UnreadableError(f"{call}: the answer is packed in a way that was not asked for.")
         reason = type(error).__name__
         # Requests raises ValueErrors for a malformed URL, proxy, or header.
         if isinstance(error, ValueError):

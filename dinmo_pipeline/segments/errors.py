@@ -11,7 +11,7 @@ Exception
 from collections.abc import Iterable, Sequence
 
 from dinmo_pipeline.config.strict_yaml.problems import Place, Problem
-from dinmo_pipeline.text.wording import counted, suggestion
+from dinmo_pipeline.text.wording import counted, escaped, suggestion
 
 _MAX_NAMES_LISTED = 30
 _MAX_NAMES_SUGGESTED = 3
@@ -19,6 +19,9 @@ _MAX_NAMES_SUGGESTED = 3
 
 class SourceError(Exception):
     """The source cannot be opened or refuses a statement; the text never holds its URI."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(escaped(message))
 
 
 class SourceUnavailableError(SourceError):

@@ -8,9 +8,14 @@ StateError
 └── StateUnusableError   the file cannot be opened or used: not a database, no permission, disk full
 """
 
+from dinmo_pipeline.text.wording import escaped
+
 
 class StateError(Exception):
     """The state database cannot be used; the message names the file and the fix."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(escaped(message))
 
 
 class StateBusyError(StateError):

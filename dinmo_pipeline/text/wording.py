@@ -1,9 +1,14 @@
-"""Counted nouns, suggestions, and a user's own text inside a sentence."""
+"""Counted nouns, suggestions, and text from outside inside a sentence."""
 
+import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 
 MAX_LENGTH_SHOWN = 80
+# Control characters, separators of lines, marks of direction (Unicode's Bidi_Control), and lone surrogates.
+_UNSAFE = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
+)
 
 
 def counted(number: int, singular: str, plural: str | None = None) -> str:
@@ -19,6 +24,18 @@ def shown(text: str) -> str:
     """A user's text inside a sentence: on one line, printable, and at most MAX_LENGTH_SHOWN characters."""
     clean = "".join(c if c.isprintable() else " " for c in text)
     return clean if len(clean) <= MAX_LENGTH_SHOWN else f"{clean[:MAX_LENGTH_SHOWN]}…"
+
+
+def escaped(text: str) -> str:
+    """A text from outside, with what could change a terminal or the direction of writing made visible.
+
+    Control characters other than tab and newline, and marks of direction, are written as JSON writes them:
+    a backslash, `u`, and four digits.
+
+    >>> escaped("red" + chr(27)) == "red" + chr(92) + "u001b"
+    True
+    """
+    return _UNSAFE.sub(lambda found: f"{chr(92)}u{ord(found[0]):04x}", text)
 
 
 def nearest(name: str, known: Iterable[str], *, limit: int = 1) -> tuple[str, ...]:

@@ -68,6 +68,16 @@ def test_a_call_ends_at_its_deadline_however_slowly_it_is_answered(dripping, cli
         client.tags.get("1")
 
 
+@pytest.mark.parametrize("deadline", [0.3, 0.0], ids=["later", "while connecting"])
+def test_a_handshake_ends_at_the_deadline_too(dripping, client_of, deadline):
+    """The beginning of a long TLS record, whose rest comes byte by byte."""
+    url = dripping(b"\x16\x03\x03\x40\x00\x02\x00\x3f\xfc", b"\x00").replace("http:", "https:")
+    client = client_of(url, retry=ONCE)
+    client.tags.transport.deadline_seconds = deadline
+    with pytest.raises(UnavailableError, match=re.escape(f"within {deadline:g} seconds")):
+        client.tags.get("1")
+
+
 def test_a_small_answer_that_unpacks_to_a_huge_one_is_refused(script, client_of):
     """Unpacking stops at the limit, so the memory does too."""
     packer = zlib.compressobj(wbits=31)
@@ -89,7 +99,7 @@ def test_a_huge_answer_is_refused(script, client_of):
 def test_an_encoding_that_was_not_asked_for_is_refused(script, client_of, encoding):
     """Unpacked twice, or by another method, a few bytes can be gigabytes."""
     script.reply(Reply(body=gzip.compress(gzip.compress(b"{}")), headers={"Content-Encoding": encoding}))
-    with pytest.raises(UnreadableError, match="unknown way"):
+    with pytest.raises(UnreadableError, match="packed in a way that was not asked for"):
         client_of(script.base_url, retry=ONCE).tags.get("1")
     assert script.requests[0].headers["Accept-Encoding"] == "gzip, deflate"
 

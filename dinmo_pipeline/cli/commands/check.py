@@ -9,7 +9,7 @@ import click
 
 from dinmo_pipeline.cli.destinations import open_client
 from dinmo_pipeline.cli.exit_codes import DONE, WRONG_USAGE
-from dinmo_pipeline.cli.messages import report
+from dinmo_pipeline.cli.messages import echo, report
 from dinmo_pipeline.cli.project import (
     declared_project,
     declared_state,
@@ -46,7 +46,7 @@ def check(*, online: bool, as_json: bool) -> int:
         if as_json:
             print_json(found)
         else:
-            click.echo(
+            echo(
                 f"The declarations are valid: {counted(len(project.segments), 'segment')},"
                 f" {counted(len(project.activations), 'activation')},"
                 f" {counted(len(project.destinations), 'destination')}."
@@ -80,7 +80,7 @@ def check(*, online: bool, as_json: bool) -> int:
         for key, workspace in workspaces.items():
             count = users[key]
             has = f", which has {counted(count, 'user')}" if count is not None else ""
-            click.echo(f"{key}: connected to workspace {workspace['name']!r} ({workspace['id']}){has}.")
+            echo(f"{key}: connected to workspace {workspace['name']!r} ({workspace['id']}){has}.")
         for message in (*notes, *problems):
             report(message)
     return WRONG_USAGE if problems else DONE

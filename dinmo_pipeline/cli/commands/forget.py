@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from dinmo_pipeline.cli.destinations import open_client
-from dinmo_pipeline.cli.messages import message_log, report
+from dinmo_pipeline.cli.messages import echo, message_log, report
 from dinmo_pipeline.cli.project import (
     declared_project,
     declared_state,
@@ -81,8 +81,8 @@ def _print(done: "Forgotten") -> None:
             for table, rows in done.erased.items()
         ],
     )
-    click.echo(f"{counted(done.untagged, 'tag')} removed in Intercom, {done.kept_tags:,} kept.")
-    click.echo(
+    echo(f"{counted(done.untagged, 'tag')} removed in Intercom, {done.kept_tags:,} kept.")
+    echo(
         "The state file was rewritten: the person no longer appears in it."
         if done.rewritten
         else "The state is in MotherDuck, which keeps deleted rows as long as your plan says."

@@ -10,7 +10,7 @@ import click
 
 from dinmo_pipeline.cli.destinations import open_client
 from dinmo_pipeline.cli.exit_codes import DONE, HELD
-from dinmo_pipeline.cli.messages import report
+from dinmo_pipeline.cli.messages import echo, report
 from dinmo_pipeline.cli.plan_file import write_plan_file
 from dinmo_pipeline.cli.project import (
     activation_arguments,
@@ -138,13 +138,13 @@ def _print(
     )
     for planned, _ in plans:
         if planned.changes.unknown:
-            click.echo(
+            echo(
                 f"{planned.activation}: {planned.changes.unknown:,} of those entering have never been looked"
                 " up in Intercom; those not there will not be tagged."
             )
         before = surveyed.get(planned.activation)
         if before:
-            click.echo(
+            echo(
                 f"{planned.activation}: this is its first sync. The workspace has"
                 f" {counted(before['workspace_users'] or 0, 'user')}."
             )

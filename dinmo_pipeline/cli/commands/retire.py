@@ -8,7 +8,7 @@ import click
 from dinmo_pipeline.cli.commands.reconcile import as_object
 from dinmo_pipeline.cli.destinations import open_client
 from dinmo_pipeline.cli.exit_codes import DONE, FAILED
-from dinmo_pipeline.cli.messages import confirm, message_log, report
+from dinmo_pipeline.cli.messages import confirm, echo, message_log, report
 from dinmo_pipeline.cli.project import (
     declared_by_name,
     declared_project,
@@ -68,7 +68,7 @@ def retire(
     else:
         kept = f", {done.kept:,} kept the tag" if done.kept else ""
         gone = f", {done.gone:,} no longer exist" if done.gone else ""
-        click.echo(f"{activation}: {counted(done.untagged, 'contact')} untagged{gone}{kept}.")
+        echo(f"{activation}: {counted(done.untagged, 'contact')} untagged{gone}{kept}.")
     if done.status == "ok":
         return DONE
     report(f"{activation}: not retired. {done.reason} Then run this again to finish the rest.")
@@ -114,7 +114,7 @@ def _hand_over(
     if as_json:
         print_json({activation: as_object(done)})
     elif done.status == "ok":
-        click.echo(
+        echo(
             f"{activation}: the tag {tag.name!r} on {counted(tag.contacts, 'contact')} belongs to {new.key!r}"
             f" now. `dinmo plan {new.key}` shows what its next sync will change."
         )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from dinmo_pipeline.cli.exit_codes import DONE, WRONG_USAGE
-from dinmo_pipeline.cli.messages import report
+from dinmo_pipeline.cli.messages import echo, report
 from dinmo_pipeline.cli.project import (
     declared_by_name,
     declared_project,
@@ -81,15 +81,15 @@ def _show(project: Project, segment: Segment, *, as_json: bool) -> int:
 
 
 def _print_segment(facts: "SegmentFacts", audience: "AudienceFacts") -> None:
-    click.echo(f"{facts.segment}: {facts.name} ({facts.kind})")
+    echo(f"{facts.segment}: {facts.name} ({facts.kind})")
     if facts.description:
-        click.echo(facts.description)
-    click.echo(f"\n{counted(facts.members or 0, 'member')} by {facts.column}")
+        echo(facts.description)
+    echo(f"\n{counted(facts.members or 0, 'member')} by {facts.column}")
     if audience.sample:
-        click.echo(f"Sample: {', '.join(audience.sample)}")
+        echo(f"Sample: {', '.join(audience.sample)}")
     if facts.upstream:
-        click.echo(f"Upstream: {', '.join(facts.upstream)}")
-    click.echo(f"\n{audience.sql}\n")
+        echo(f"Upstream: {', '.join(facts.upstream)}")
+    echo(f"\n{audience.sql}\n")
     if audience.overlap:
         print_table(
             ("OTHER SEGMENT", "MEMBERS", "IN BOTH", "OF THIS", "OF THE OTHER"),
@@ -101,7 +101,7 @@ def _print_segment(facts: "SegmentFacts", audience: "AudienceFacts") -> None:
                 for key, overlap in audience.overlap.items()
             ],
         )
-        click.echo()
+        echo()
 
 
 def _print_sizes(sizes: "dict[str, list[RecordedSize]]") -> None:
@@ -113,4 +113,4 @@ def _print_sizes(sizes: "dict[str, list[RecordedSize]]") -> None:
     if rows:
         print_table(("ACTIVATION", "AT", "MEMBERS"), rows)
     else:
-        click.echo("No sync has recorded its size yet.")
+        echo("No sync has recorded its size yet.")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from dinmo_pipeline.cli.messages import echo
 from dinmo_pipeline.cli.project import declared_project, declared_state, json_option, print_json
 from dinmo_pipeline.cli.tables import print_table
 from dinmo_pipeline.config.schedules.phrases import in_words
@@ -71,7 +72,7 @@ def status(*, as_json: bool) -> None:
     _print_rows(rows)
     for row in rows:
         for note in notes(row):
-            click.echo(f"{row.key}: {note}")
+            echo(f"{row.key}: {note}")
 
 
 def read_status(

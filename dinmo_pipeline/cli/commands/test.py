@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dinmo_pipeline.cli.exit_codes import DONE, FAILED, WRONG_USAGE
-from dinmo_pipeline.cli.messages import report
+from dinmo_pipeline.cli.messages import echo, report
 from dinmo_pipeline.cli.project import (
     declared_by_name,
     declared_project,
@@ -77,18 +77,18 @@ def _as_json(result: "Verdict | tuple[Problem, ...]") -> dict[str, Any]:
 def _print(results: "dict[str, Verdict | tuple[Problem, ...]]") -> None:
     """Print a line for each test and how many passed; problems go to standard error."""
     if not results:
-        click.echo("No tests are declared. Add some under `tests`.")
+        echo("No tests are declared. Add some under `tests`.")
         return
     wrong: list[Problem] = []
     passed = 0
     for key, result in results.items():
         if isinstance(result, tuple):
             wrong += result
-            click.echo(f"wrong   {key}")
+            echo(f"wrong   {key}")
         else:
             passed += result.passed
-            click.echo(f"ok      {key}" if result.passed else f"failed  {result}")
-    click.echo(f"{passed:,} of {counted(len(results), 'test')} passed.")
+            echo(f"ok      {key}" if result.passed else f"failed  {result}")
+    echo(f"{passed:,} of {counted(len(results), 'test')} passed.")
     if wrong:
         report(render(dict.fromkeys(wrong)))
 

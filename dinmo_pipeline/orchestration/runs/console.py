@@ -4,6 +4,8 @@ import logging
 
 import dagster as dg
 
+from dinmo_pipeline.text.wording import escaped
+
 
 @dg.logger(
     config_schema={
@@ -35,4 +37,4 @@ class _Sentence(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         message: str = getattr(record, "dagster_meta")["orig_message"]  # noqa: B009  # Dagster adds it
-        return message
+        return escaped(message)
