@@ -3,7 +3,9 @@
 import html
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
+
+import duckdb
 
 from dinmo_pipeline.config.declarations import Activation
 from dinmo_pipeline.contact import Contact
@@ -87,19 +89,15 @@ def count_other_carriers(session: Session, tag_id: str) -> int:
     return others
 
 
-def look_at_carriers_if_due(session: Session) -> None:
-    """Count other carriers unless that was done within a day, and take them over if so declared.
-
-    Raises:
-        IntercomError: see the intercom layer.
-    """
-    activation, now = session.activation, session.clock()
+def tag_to_look_at(
+    connection: duckdb.DuckDBPyConnection, activation: Activation, *, now: datetime
+) -> Tag | None:
+    """The activation's tag if its carriers have not been counted for a day; None otherwise."""
     where = (activation.key, activation.destination)
-    with session.state.reading() as connection:
-        tag = activation_tag(connection, *where)
-        counted_today = carriers_counted(connection, *where, since=now - _COUNTED_EVERY, now=now)
-    if tag and not counted_today:
-        look_at_carriers(session, Tag(tag.tag_id, tag.name))
+    if carriers_counted(connection, *where, since=now - _COUNTED_EVERY, now=now):
+        return None
+    tag = activation_tag(connection, *where)
+    return Tag(tag.tag_id, tag.name) if tag else None
 
 
 def look_at_carriers(session: Session, tag: Tag) -> bool:

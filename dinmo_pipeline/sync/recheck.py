@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import duckdb
 
+from dinmo_pipeline.config.declarations import Activation
 from dinmo_pipeline.contact import Contact
 from dinmo_pipeline.intercom.contacts import LOOKUP_SIZE
 from dinmo_pipeline.intercom.errors import (
@@ -51,7 +52,29 @@ class _Asked(NamedTuple):
     contact: Contact | None
 
 
-def look_for_news(session: Session, *, everything: bool = False) -> None:
+class Facts(NamedTuple):
+    """How old what is known of an activation's members may be, and of how many.
+
+    `elapsed` is the time since some were read again; None before the first time.
+    """
+
+    elapsed: timedelta | None
+    known: int
+    missing: int
+
+
+def facts_of(connection: duckdb.DuckDBPyConnection, activation: Activation, *, now: datetime) -> Facts:
+    """The facts about an activation's members."""
+    members = members_of(activation.key)
+    missing = count_missing(connection, members, activation.destination, activation.match_by)
+    return Facts(
+        time_since_recheck(connection, activation, now=now),
+        count_members(connection, activation.key) - missing,
+        missing,
+    )
+
+
+def look_for_news(session: Session, facts: Facts, *, now: datetime, everything: bool = False) -> None:
     """Look for sign-ups of missing members, and read known facts again: those that are due, or everything.
 
     Each sync reads `floor(known members * elapsed / recheck_days / 50)` batches of 50, the oldest first;
@@ -60,27 +83,20 @@ def look_for_news(session: Session, *, everything: bool = False) -> None:
     Raises:
         IntercomError: see the intercom layer; earlier answers are recorded.
     """
-    activation, now = session.activation, session.clock()
-    with session.state.reading() as connection:
-        elapsed = time_since_recheck(connection, activation, now=now)
-        members = count_members(connection, activation.key)
-        missing = count_missing(
-            connection, members_of(activation.key), activation.destination, activation.match_by
-        )
+    activation = session.activation
     period = timedelta(days=activation.recheck_days)
-    share = 1.0 if everything else min((elapsed or timedelta()) / period, 1.0)
-    if missing:
-        look_again(session, missing, share=share, everything=everything)
-    known = members - missing
+    share = 1.0 if everything else min((facts.elapsed or timedelta()) / period, 1.0)
+    if facts.missing:
+        look_again(session, facts.missing, share=share, everything=everything)
     if everything:
-        _reread_all(session, known, since=now)
-    elif elapsed is not None:
-        due = int(known * share / LOOKUP_SIZE) * LOOKUP_SIZE
+        _reread_all(session, facts.known, since=now)
+    elif facts.elapsed is not None:
+        due = int(facts.known * share / LOOKUP_SIZE) * LOOKUP_SIZE
         is_late = share >= DUE_SHARE
         if not (due or is_late):
             return
         if is_late:
-            due = ceil(known * share / LOOKUP_SIZE) * LOOKUP_SIZE
+            due = ceil(facts.known * share / LOOKUP_SIZE) * LOOKUP_SIZE
         with session.state.reading() as connection:
             identifiers = oldest_facts(
                 connection,
@@ -88,7 +104,7 @@ def look_for_news(session: Session, *, everything: bool = False) -> None:
                 now=now,
                 due_before=now - DUE_SHARE * period,
                 at_least=due,
-                limit=max_rechecks(elapsed),
+                limit=max_rechecks(facts.elapsed),
             )
         _reread(session, identifiers, since=now)
     with session.state.transaction() as connection:

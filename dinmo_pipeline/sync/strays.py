@@ -1,25 +1,24 @@
 """Clean up a second tag that Intercom created when ours was renamed by hand during a sync."""
 
+from collections.abc import Iterable
 from functools import partial
 
 from dinmo_pipeline.intercom.errors import NotFoundError, RefusedError
 from dinmo_pipeline.intercom.tags import Tag
-from dinmo_pipeline.state.tags.strays import StrayTag, forget_strays, stray_tags
+from dinmo_pipeline.state.tags.strays import StrayTag, forget_strays
 from dinmo_pipeline.sync.carriers import carriers_of
 from dinmo_pipeline.sync.parallel import in_parallel
 from dinmo_pipeline.sync.session import Session
 from dinmo_pipeline.text.wording import counted
 
 
-def clean_up_strays(session: Session) -> None:
-    """Take second tags off again, and delete each that nobody else uses. Without one it makes no call.
+def clean_up_strays(session: Session, strays: Iterable[StrayTag]) -> None:
+    """Take second tags off again, and delete each that nobody else uses.
 
     Raises:
         IntercomError: see the intercom layer; the next sync tries again.
     """
     activation = session.activation
-    with session.state.reading() as connection:
-        strays = stray_tags(connection, activation.key, activation.destination)
     for stray in strays:
         tag = session.intercom.tags.get(stray.tag_id)
         if tag:

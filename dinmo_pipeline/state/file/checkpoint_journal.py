@@ -29,6 +29,8 @@ _HEADERS = 3 * 4096
 _guard = threading.Lock()
 # The file attached by each connection of this process, by the connection's id.
 _attached: dict[int, Path] = {}
+# The headers of each file whose blocks are in its journal at present.
+_saved: dict[Path | None, bytes] = {}
 # Never closed: in POSIX, closing any descriptor of a file frees the lock that DuckDB has on it.
 _descriptors: dict[Path, tuple[int, int]] = {}
 
@@ -61,7 +63,7 @@ def attach(
 def detached(connection: duckdb.DuckDBPyConnection) -> None:
     """Record that the connection no longer has the file attached."""
     with _guard:
-        _attached.pop(id(connection), None)
+        _saved.pop(_attached.pop(id(connection), None), None)
 
 
 def save_blocks(connection: duckdb.DuckDBPyConnection, state: Path, warn: Callable[[str], None]) -> None:
@@ -73,6 +75,11 @@ def save_blocks(connection: duckdb.DuckDBPyConnection, state: Path, warn: Callab
         _warn_once(warn, duckdb.__version__)
         return
     file = _descriptor(state)
+    headers = os.pread(file, _HEADERS, 0)
+    if _saved.get(state) == headers and journal_of(state).exists():
+        # No checkpoint has happened since the blocks were saved, so they are still those of the file. Another
+        # process that closed the state late may have deleted them.
+        return
     (size,) = connection.execute(
         "SELECT block_size FROM pragma_database_size() WHERE database_name = 'state'"
     ).fetchall()[0]
@@ -89,6 +96,7 @@ def save_blocks(connection: duckdb.DuckDBPyConnection, state: Path, warn: Callab
         made.flush()
         os.fsync(made.fileno())
     fresh.replace(journal_of(state))
+    _saved[state] = headers
 
 
 def discard_blocks(state: Path) -> None:
@@ -97,6 +105,7 @@ def discard_blocks(state: Path) -> None:
     If another process has opened the state by now, its journal is deleted too. It saves blocks again before
     it commits and before it closes.
     """
+    _saved.pop(state, None)
     journal_of(state).unlink(missing_ok=True)
 
 

@@ -39,7 +39,7 @@ from dinmo_pipeline.state.readings import (
 from dinmo_pipeline.state.sql import members_of
 from dinmo_pipeline.state.syncs import SyncResult, count_outcomes, finish_sync, start_sync
 from dinmo_pipeline.state.tags.carriers import other_carriers, record_other_carriers
-from dinmo_pipeline.state.tags.strays import record_strays
+from dinmo_pipeline.state.tags.strays import StrayTag, record_strays, stray_tags
 from dinmo_pipeline.sync.carriers import look_at_carriers
 from dinmo_pipeline.sync.executing import pages_of, tag_all, untag_all
 from dinmo_pipeline.sync.guards.holds import Hold
@@ -75,6 +75,7 @@ class _Comparison:
     touched: int
     reading: StoredReading | None
     readings: Readings
+    strays: Sequence[StrayTag]
     looked_up: LookedUp = NOBODY_LOOKED_UP
 
 
@@ -124,11 +125,11 @@ def _attempt(session: Session, locks: Path, *, released: Released, expected_chan
             return _Attempt(_compare(session), other)
     try:
         tag = current_tag(session, locks)
-        clean_up_strays(session)
     except IntercomError as error:
         return _Attempt(_compare(session), Failed.by(error))
     unresolved = _compare(session)
     try:
+        clean_up_strays(session, unresolved.strays)
         if tag and unresolved.changes.to_apply and _took_over_carriers(session, tag):
             unresolved = _compare(session)
         comparison = _look_up_unknown(session, tag, unresolved)
@@ -174,6 +175,7 @@ def _compare(session: Session) -> _Comparison:
                 leaving=changes.leaving_contacts,
                 at=session.clock(),
             ),
+            strays=stray_tags(connection, session.activation.key, session.activation.destination),
         )
 
     return session.state.transact(compared)

@@ -10,10 +10,10 @@ from dinmo_pipeline.state.readings import (
     newest_reading,
 )
 from dinmo_pipeline.state.tags.owners import activation_tag
-from dinmo_pipeline.sync.carriers import look_at_carriers_if_due
+from dinmo_pipeline.sync.carriers import look_at_carriers, tag_to_look_at
 from dinmo_pipeline.sync.guards.holds import Hold
 from dinmo_pipeline.sync.guards.limits import reason_to_hold
-from dinmo_pipeline.sync.recheck import look_for_news
+from dinmo_pipeline.sync.recheck import facts_of, look_for_news
 from dinmo_pipeline.sync.session import Session
 
 
@@ -53,9 +53,14 @@ def refresh_changes(session: Session, *, recheck: bool = False) -> ComputedChang
 
 def _look(session: Session, *, recheck: bool) -> str | None:
     """Look for what changed in Intercom by itself; why that failed, or None when it did not."""
+    now = session.clock()
+    with session.state.reading() as connection:
+        facts = facts_of(connection, session.activation, now=now)
+        tag = tag_to_look_at(connection, session.activation, now=now)
     try:
-        look_for_news(session, everything=recheck)
-        look_at_carriers_if_due(session)
+        look_for_news(session, facts, now=now, everything=recheck)
+        if tag:
+            look_at_carriers(session, tag)
     except IntercomError as error:
         session.log.warning("Could not look for what changed in Intercom: %s", error)
         return str(error)
