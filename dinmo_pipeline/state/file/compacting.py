@@ -59,7 +59,10 @@ def _replaced(state: StateDatabase, path: Path) -> bool:
                 connection.execute(f"ATTACH {literal(str(copy))} AS compact")
                 # The newest row of a table is the last one, so rows must keep their order.
                 connection.execute("SET preserve_insertion_order = true")
-                connection.execute("COPY FROM DATABASE state TO compact")
+                try:
+                    connection.execute("COPY FROM DATABASE state TO compact")
+                finally:
+                    connection.execute("SET preserve_insertion_order = false")
                 connection.execute("DETACH compact")
                 copy.replace(path)
         except (OSError, duckdb.Error) as error:

@@ -37,7 +37,6 @@ _MAX_PAUSE_SECONDS = 0.5
 # 64 MB are enough for 10 million members and an empty ledger, 512 MB for a ledger of the same size.
 _SMALL_MEMORY = "64MB"
 _LARGER_MEMORY: Mapping[str | None, str | None] = {_SMALL_MEMORY: "512MB", "512MB": None}
-_LIMITED_THREADS = 2
 
 Made = TypeVar("Made")
 
@@ -75,8 +74,7 @@ class StateDatabase:
             StateUnusableError: DuckDB refuses the work, for example because of a damaged file or a full disk.
         """
         try:
-            with engine_connection() as connection:
-                self._configure(connection)
+            with engine_connection(self.memory_limit) as connection:
                 yield connection
         except duckdb.OutOfMemoryException as error:
             raise StateMemoryError(
@@ -94,19 +92,6 @@ class StateDatabase:
                 " damaged or was changed by hand, restore a backup. Or move it away and run"
                 " `dinmo reconcile ACTIVATION --repair` before the next sync."
             ) from error
-
-    def _configure(self, connection: duckdb.DuckDBPyConnection) -> None:
-        # Standard output belongs to --json. Times are UTC, whatever the zone of the machine.
-        connection.execute("SET enable_progress_bar = false")
-        connection.execute("SET TimeZone = 'UTC'")
-        # No table needs its order, and keeping it would take memory (DuckDB's own advice).
-        connection.execute("SET preserve_insertion_order = false")
-        if self.memory_limit:
-            connection.execute(f"SET memory_limit = {literal(self.memory_limit)}")
-            connection.execute(f"SET threads = {_LIMITED_THREADS}")
-        else:
-            connection.execute("RESET memory_limit")
-            connection.execute("RESET threads")
 
     @contextmanager
     def attached(self, connection: duckdb.DuckDBPyConnection, *, read_only: bool = False) -> Iterator[None]:
