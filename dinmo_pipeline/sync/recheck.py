@@ -91,12 +91,9 @@ def look_for_news(session: Session, facts: Facts, *, now: datetime, everything: 
     if everything:
         _reread_all(session, facts.known, since=now)
     elif facts.elapsed is not None:
-        due = int(facts.known * share / LOOKUP_SIZE) * LOOKUP_SIZE
-        is_late = share >= DUE_SHARE
-        if not (due or is_late):
+        due = members_due(facts, activation.recheck_days)
+        if not (due or share >= DUE_SHARE):
             return
-        if is_late:
-            due = ceil(facts.known * share / LOOKUP_SIZE) * LOOKUP_SIZE
         with session.state.reading() as connection:
             identifiers = oldest_facts(
                 connection,
@@ -109,6 +106,14 @@ def look_for_news(session: Session, facts: Facts, *, now: datetime, everything: 
         _reread(session, identifiers, since=now)
     with session.state.transaction() as connection:
         record_recheck(connection, activation, now=now)
+
+
+def members_due(facts: Facts, recheck_days: float) -> int:
+    """How many of the known members are due to be read again, in whole batches."""
+    share = min((facts.elapsed or timedelta()) / timedelta(days=recheck_days), 1.0)
+    batches = facts.known * share / LOOKUP_SIZE
+    # What has waited long enough is read, even if it is not a whole batch.
+    return LOOKUP_SIZE * (ceil(batches) if share >= DUE_SHARE else int(batches))
 
 
 def max_rechecks(elapsed: timedelta) -> int:

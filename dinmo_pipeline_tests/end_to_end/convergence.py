@@ -320,6 +320,11 @@ class World(RuleBasedStateMachine):
             self.comes_right(key)
 
     @invariant()
+    def a_tag_belongs_to_one_activation(self) -> None:
+        """Whatever was renamed, swapped or found by its name."""
+        assert not self.rows("SELECT tag_id FROM dinmo.activation_tags GROUP BY tag_id HAVING count(*) > 1")
+
+    @invariant()
     def nobody_is_created(self) -> None:
         """No contact is created, and no call is made that is not safe to repeat."""
         stats = self.pipeline.server.emulator.stats

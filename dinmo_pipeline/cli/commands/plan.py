@@ -131,7 +131,7 @@ def _print(
                 planned.changes.entered,
                 planned.changes.left,
                 planned.changes.not_in_intercom,
-                f"≤ {planned.calls.total:,}",
+                f"about {planned.calls.total:,}",
             )
             for planned, _ in plans
         ],

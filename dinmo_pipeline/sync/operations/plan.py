@@ -1,9 +1,11 @@
 """Plan a sync: what it would change and cost, without writing anything."""
 
 from dataclasses import astuple, dataclass
+from datetime import timedelta
 from math import ceil
 
 from dinmo_pipeline.config.declarations import Activation
+from dinmo_pipeline.intercom.contacts import LOOKUP_SIZE
 from dinmo_pipeline.intercom.tags import BULK_SIZE
 from dinmo_pipeline.state.changes import ChangeSet, compute_changes
 from dinmo_pipeline.state.contacts.directory import count_ambiguous
@@ -17,17 +19,23 @@ from dinmo_pipeline.state.workspaces import recorded_workspace
 from dinmo_pipeline.sync.guards.holds import Hold
 from dinmo_pipeline.sync.guards.limits import reason_to_hold
 from dinmo_pipeline.sync.lookup import max_lookup_calls
+from dinmo_pipeline.sync.recheck import facts_of, max_rechecks, members_due
 from dinmo_pipeline.sync.reviewed_plan import new_salt, written
 
 
 @dataclass(frozen=True, slots=True)
 class CallEstimate:
-    """The maximum number of API calls by purpose; unknown members may not be in Intercom."""
+    """The number of API calls by purpose.
+
+    It is the maximum, but for users who signed up meanwhile (a call per 150) and known contacts that a search
+    no longer shows (a call each). Unknown members may not be in Intercom, which takes fewer.
+    """
 
     workspace: int
     tag: int
     carriers: int
     lookups: int
+    rechecks: int
     taggings: int
     removals: int
     signups: int
@@ -77,26 +85,38 @@ def plan_sync(state: StateDatabase, activation: Activation, stage: Stage) -> Pla
                 connection, activation, now, leaving=changes.leaving_contacts, at=staged.at
             )
             workspace = recorded_workspace(connection, activation.destination)
+            facts = facts_of(connection, activation, now=staged.at)
             others = other_carriers(connection, activation.key, activation.destination)
     return Plan(
         activation.key,
         changes,
         ambiguous,
         reason_to_hold(changes, readings, activation.guards),
-        estimate_calls(changes, has_tag=tag is not None, has_workspace=workspace is not None),
+        estimate_calls(
+            changes,
+            has_tag=tag is not None,
+            has_workspace=workspace is not None,
+            rechecked=min(
+                members_due(facts, activation.recheck_days), max_rechecks(facts.elapsed or timedelta())
+            ),
+        ),
         fingerprint,
         other_carriers=others,
         is_first=tag is None,
     )
 
 
-def estimate_calls(changes: ChangeSet, *, has_tag: bool, has_workspace: bool) -> CallEstimate:
-    """The calls for a change set: 50 members per lookup, 50 contacts per tagging, one per removal."""
+def estimate_calls(changes: ChangeSet, *, has_tag: bool, has_workspace: bool, rechecked: int) -> CallEstimate:
+    """The calls for a change set: 50 members per lookup, 50 contacts per tagging, one per removal.
+
+    `rechecked` is the number of known members that are due to be read again.
+    """
     return CallEstimate(
         workspace=0 if has_workspace and (has_tag or not changes.entered) else 1,
         tag=1 if has_tag or not changes.entered else 2,
         carriers=1 if changes.to_apply or changes.unknown else 0,
         lookups=max_lookup_calls(changes.unknown),
+        rechecks=ceil(rechecked / LOOKUP_SIZE),
         taggings=ceil(changes.entered / BULK_SIZE),
         removals=changes.leaving_contacts,
         signups=1 if changes.not_in_intercom else 0,

@@ -27,6 +27,7 @@ from dinmo_pipeline.state.reconcile import (
     record_facts,
     stage_carriers,
 )
+from dinmo_pipeline.state.tags.carriers import other_carriers, record_other_carriers
 from dinmo_pipeline.state.tags.owners import ActivationTag, activation_tag, record_tag
 from dinmo_pipeline.sync.carriers import carriers_of, carries, tag_as_it_is
 from dinmo_pipeline.sync.executing import pages_of, tag_all, untag_all
@@ -149,6 +150,12 @@ def _reconcile(session: Session, locks: Path, stage: Stage, choices: _Choices) -
                 take_over=choices.take_over,
             )
             readings = compared_readings(connection, activation, rows, leaving=drift.removable, at=now)
+            counted_before = other_carriers(connection, activation.key, activation.destination)
+        if (counted_before or 0) != drift.foreign:
+            with session.state.transaction(connection):
+                record_other_carriers(
+                    connection, activation.key, activation.destination, drift.foreign, now=now
+                )
         if tag:
             drift = _verified(session, connection, tag, drift)
         hold = reason_to_hold(

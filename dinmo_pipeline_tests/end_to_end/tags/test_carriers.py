@@ -87,6 +87,7 @@ def test_reconcile_shows_whom_taking_over_would_untag_before_it_does(company, di
     assert shown.code == 3
     assert "40 contacts that we did not tag, and that are not members, would lose the tag." in shown.err
     assert company.tagged() == set(EMAILS)
+    assert json.loads(dinmo("status", "--json").out)["vip"]["other_carriers"] == 40
     repair = ("reconcile", "vip", "--take-over", "--repair", "--recent-minutes", "0")
     held = dinmo(*repair)
     assert (held.code, "40 of 60 tagged contacts (67%) would lose the tag;" in held.err) == (3, True)
