@@ -90,9 +90,10 @@ def look_for_news(session: Session, facts: Facts, *, now: datetime, everything: 
         look_again(session, facts.missing, share=share, everything=everything)
     if everything:
         _reread_all(session, facts.known, since=now)
-    elif facts.elapsed is not None:
+    else:
         due = members_due(facts, activation.recheck_days)
-        if not (due or share >= DUE_SHARE):
+        # At first, what is known comes from another activation, and may be as old as that.
+        if not (due or share >= DUE_SHARE or facts.elapsed is None):
             return
         with session.state.reading() as connection:
             identifiers = oldest_facts(
@@ -101,7 +102,7 @@ def look_for_news(session: Session, facts: Facts, *, now: datetime, everything: 
                 now=now,
                 due_before=now - DUE_SHARE * period,
                 at_least=due,
-                limit=max_rechecks(facts.elapsed),
+                limit=max_rechecks(period if facts.elapsed is None else facts.elapsed),
             )
         _reread(session, identifiers, since=now)
     with session.state.transaction() as connection:

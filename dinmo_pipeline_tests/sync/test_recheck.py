@@ -127,3 +127,14 @@ def test_a_contact_that_the_index_does_not_show_yet_is_not_lost(workspace, sync)
     calls = sync([email(0)], hours=0, recheck_days=0.001)
     assert calls[GET] == 1
     assert workspace.tagged("VIP") == {ana}
+
+
+def test_a_new_activation_does_not_trust_old_facts_of_another(workspace, sync):
+    """The other one lost its members, so nothing reads them again."""
+    ana, ben = workspace.users(2)
+    sync([email(0)])
+    sync([])
+    workspace.change(ana, email="away@example.com")
+    workspace.change(ben, email=email(0))
+    sync([email(0)], hours=24 * 9, key="second", name="Second")
+    assert workspace.tagged("Second") == {ben}
