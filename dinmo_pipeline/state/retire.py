@@ -11,21 +11,26 @@ from dinmo_pipeline.state.sql import first_row, one_row
 
 @dataclass(frozen=True, slots=True)
 class RetiredTag:
-    """A tag of an activation at a destination; `contacts` is the number that carry it because of us."""
+    """A tag of an activation at a destination.
+
+    `contacts` is the number that carry it because of us, `others` how many more carried it when last counted.
+    """
 
     destination: str
     tag_id: str
     name: str
     contacts: int
+    others: int = 0
 
 
 def retired_tags(connection: duckdb.DuckDBPyConnection, activation: str) -> list[RetiredTag]:
     """The tags of an activation at every destination that it was ever sent to."""
     found = connection.execute(
         """
-        SELECT destination, tag_id, name, count(ledger.contact_id)
+        SELECT destination, tag_id, name, count(ledger.contact_id), coalesce(any_value(counts.others), 0)
         FROM dinmo.activation_tags AS tags
         LEFT JOIN dinmo.tagged_contacts AS ledger USING (activation, destination)
+        LEFT JOIN dinmo.carrier_counts AS counts USING (activation, destination)
         WHERE activation = ? GROUP BY ALL ORDER BY destination
         """,
         [activation],
@@ -97,13 +102,15 @@ def close_destination(connection: duckdb.DuckDBPyConnection, activation: str, de
         where,
     ):
         return False
-    connection.execute("DELETE FROM dinmo.activation_tags WHERE activation = ? AND destination = ?", where)
+    for table in _TABLES_OF_A_TAG:
+        connection.execute(f"DELETE FROM dinmo.{table} WHERE activation = ? AND destination = ?", where)
     return True
 
 
+_TABLES_OF_A_TAG = ("activation_tags", "carrier_counts", "rechecks")
 _CLOSED_TABLES = (
-    *("segment_membership", "membership_sizes", "membership_changes"),
-    *("change_sets", "activation_tags"),
+    *("segment_membership", "membership_sizes", "membership_changes", "change_sets"),
+    *_TABLES_OF_A_TAG,
 )
 
 

@@ -1,6 +1,6 @@
 """Read what Intercom has of known members again: some of the oldest facts at each sync, or all on request."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from math import ceil
@@ -35,14 +35,14 @@ from dinmo_pipeline.sync.parallel import batches, in_parallel
 from dinmo_pipeline.sync.session import Session
 
 # Rechecks spend at most this share of the 10,000 calls that Intercom allows in a minute, and in one sync no
-# more than 2,000 calls, which take 15 seconds.
+# more than 20,000 calls, which read a million members in two minutes.
 _CALLS_PER_MINUTE = 0.05 * 10_000
 _MIN_CALLS = 20
-_MAX_CALLS = 2_000
-# So many contacts that a search did not show are asked for one by one, since the index lags.
+_MAX_CALLS = 20_000
+_IDENTIFIERS_PER_PAGE = 10_000
+# Of a page, so many contacts that were not shown are asked for one by one, since the index lags.
 _MAX_SINGLE_CONTACTS = 1_000
 _MAX_MERGES = 3  # documented: Intercom follows no more in a row
-_IDENTIFIERS_PER_PAGE = 10_000
 
 
 class _Asked(NamedTuple):
@@ -89,7 +89,7 @@ def look_for_news(session: Session, facts: Facts, *, now: datetime, everything: 
     if facts.missing:
         look_again(session, facts.missing, share=share, everything=everything)
     if everything:
-        _reread_all(session, facts.known, since=now)
+        _reread(session, facts.known, partial(_known_members, session), since=now)
     else:
         due = members_due(facts, activation.recheck_days)
         # At first, what is known comes from another activation, and may be as old as that.
@@ -104,7 +104,7 @@ def look_for_news(session: Session, facts: Facts, *, now: datetime, everything: 
                 at_least=due,
                 limit=max_rechecks(period if facts.elapsed is None else facts.elapsed),
             )
-        _reread(session, identifiers, since=now)
+        _reread(session, len(identifiers), lambda: (each.as_py() for each in identifiers), since=now)
     with session.state.transaction() as connection:
         record_recheck(connection, activation, now=now)
 
@@ -123,23 +123,24 @@ def max_rechecks(elapsed: timedelta) -> int:
     return LOOKUP_SIZE * int(min(max(calls, _MIN_CALLS), _MAX_CALLS))
 
 
-def _reread(session: Session, identifiers: Sequence[str], *, since: datetime) -> None:
-    """Search for members, then ask for the contacts of theirs that no search showed."""
-    left = _MAX_SINGLE_CONTACTS
-    for page in batches(identifiers, _IDENTIFIERS_PER_PAGE):
-        answered = [each for looked in search_members(session, page) for each in looked.identifiers]
-        session.progress("reading members again", len(answered), len(identifiers))
-        left -= _ask_for_unseen(session, answered, since=since, limit=left)
+def _reread(
+    session: Session, count: int, identifiers: Callable[[], Iterator[str]], *, since: datetime
+) -> None:
+    """Search for so many members, or list the workspace if that takes fewer calls.
 
-
-def _reread_all(session: Session, known: int, *, since: datetime) -> None:
-    """Search for all known members, or list the workspace if that takes fewer calls."""
-    if not list_if_cheaper(session, ceil(known / LOOKUP_SIZE), partial(_known_members, session)):
-        for page in batches(_known_members(session), _IDENTIFIERS_PER_PAGE):
-            _reread(session, page, since=since)
+    Then ask for the contacts of theirs that no answer showed.
+    """
+    known = partial(_known_members, session)
+    if list_if_cheaper(session, ceil(count / LOOKUP_SIZE), known):
+        for page in batches(known(), _IDENTIFIERS_PER_PAGE):
+            _ask_for_unseen(session, page, since=since)
         return
-    for page in batches(_known_members(session), _IDENTIFIERS_PER_PAGE):
-        _ask_for_unseen(session, page, since=since, limit=_MAX_SINGLE_CONTACTS)
+    done = 0
+    for page in batches(identifiers(), _IDENTIFIERS_PER_PAGE):
+        answered = [each for looked in search_members(session, page) for each in looked.identifiers]
+        done += len(page)
+        session.progress("reading members again", done, count)
+        _ask_for_unseen(session, answered, since=since)
 
 
 def _known_members(session: Session) -> Iterator[str]:
@@ -150,20 +151,27 @@ def _known_members(session: Session) -> Iterator[str]:
     return rows_by_page(read, str, start="", limit=_IDENTIFIERS_PER_PAGE)
 
 
-def _ask_for_unseen(session: Session, identifiers: Sequence[str], *, since: datetime, limit: int) -> int:
-    """Ask for known contacts of members that no answer since has shown; returns how many were asked for.
+def _ask_for_unseen(session: Session, identifiers: Sequence[str], *, since: datetime) -> None:
+    """Ask for known contacts of members that no answer since has shown.
 
     Such a contact has another email or external id by now, was archived or merged, or the index lags.
     """
     activation = session.activation
     with session.state.reading() as connection:
         unseen = unseen_contacts(
-            connection, activation.destination, activation.match_by, identifiers, since=since, limit=limit
+            connection,
+            activation.destination,
+            activation.match_by,
+            identifiers,
+            since=since,
+            limit=_MAX_SINGLE_CONTACTS,
         )
-    if unseen:
-        asked = [answer for answer in in_parallel(partial(_ask, session), unseen) if answer]
+    asked = [answer for answer in in_parallel(partial(_ask, session), unseen) if answer]
+    if any(each.contact is None for each in asked):
+        # Before the ledger forgets anybody: in another workspace, nobody would be found.
+        session.intercom.verify_again()
+    if asked:
         session.state.transact(partial(_record, session=session, asked=asked))
-    return len(unseen)
 
 
 def _ask(session: Session, contact_id: str) -> _Asked | None:

@@ -143,6 +143,15 @@ def test_a_workspace_that_changes_under_the_same_address_and_token_is_refused(co
     assert [known(company)[table] for table in tables] == [before[table] for table in tables]
 
 
+@pytest.mark.usefixtures("synced", "replaced")
+def test_facts_that_are_read_again_in_another_workspace_change_nothing(company, dinmo):
+    """Contacts who are not found there may carry the tag where we put it."""
+    before = known(company)["tagged_contacts"]
+    printed = dinmo("sync", "vip", "--recheck")
+    assert (printed.code, REFUSED in printed.err) == (1, True)
+    assert known(company)["tagged_contacts"] == before
+
+
 @pytest.mark.usefixtures("synced")
 def test_a_new_token_of_the_same_workspace_costs_one_call(company):
     """Once; the sync after it costs one call in all again."""

@@ -55,7 +55,11 @@ def retire(
     if not keep_tags:
         _require_declared(project, tags)
     contacts = sum(tag.contacts for tag in tags)
+    others = sum(tag.others for tag in tags)
     names = " and ".join(sorted({repr(tag.name) for tag in tags})) or "no tag"
+    if others and not keep_tags:
+        keep = "keeps" if others == 1 else "keep"
+        report(f"{counted(others, 'contact')} that we did not tag {keep} {names}.")
     confirm(
         f"Leave {names} of activation {activation!r} on {counted(contacts, 'contact')} permanently?"
         if keep_tags

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 import duckdb
+import pyarrow as pa
 
 from dinmo_pipeline.config.declarations import Activation, MatchBy
 from dinmo_pipeline.state.contacts.directory import forget_contacts
@@ -73,12 +74,13 @@ def oldest_facts(
     due_before: datetime,
     at_least: int,
     limit: int,
-) -> list[str]:
+) -> pa.ChunkedArray:
     """Members whose contacts were checked before a time, and at least so many of the oldest.
 
-    A check in the future, from a clock that was wrong, is the oldest of all.
+    A check in the future, from a clock that was wrong, is the oldest of all. Members are the rows of one
+    Arrow column, since there can be a million.
     """
-    rows = connection.execute(
+    found = connection.sql(
         f"""
         SELECT identifier
         FROM {members_of(activation.key)} AS members
@@ -92,7 +94,7 @@ def oldest_facts(
              OR min(checked_at) <= $due_before
         ORDER BY min(checked_at), identifier LIMIT $limit
         """,
-        {
+        params={
             "destination": activation.destination,
             "now": now,
             "long_ago": _LONG_AGO,
@@ -100,8 +102,8 @@ def oldest_facts(
             "at_least": at_least,
             "limit": limit,
         },
-    ).fetchall()
-    return [row[0] for row in rows]
+    )
+    return found.to_arrow_table().column(0)
 
 
 def unseen_contacts(

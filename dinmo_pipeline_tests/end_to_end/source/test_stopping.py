@@ -3,6 +3,7 @@
 import os
 import signal
 from contextlib import contextmanager
+from threading import Thread
 
 import pytest
 
@@ -10,15 +11,19 @@ ENDLESS = "SELECT CAST(n AS TEXT) AS email FROM generate_series(1, 10) a, genera
 
 
 @contextmanager
-def signalled(by):
-    """Send this process a signal in a moment, as a terminal or an init system does."""
-    before = signal.signal(signal.SIGALRM, lambda *_: os.kill(os.getpid(), by))
-    signal.setitimer(signal.ITIMER_REAL, 1.5)
+def signalled(engine, by):
+    """Send this process a signal once the query runs, as a terminal or an init system does."""
+
+    def send():
+        if running_queries(engine, waiting_for=lambda count: count > 0):
+            os.kill(os.getpid(), by)
+
+    sender = Thread(target=send)
+    sender.start()
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+        sender.join()
 
 
 @pytest.fixture
@@ -31,16 +36,16 @@ def warehouse(company, postgres_engine, monkeypatch):
     return postgres_engine
 
 
-def running_queries(engine):
-    """The statements that the server is busy with two seconds later, or none as soon as there is none."""
+def running_queries(engine, *, waiting_for=lambda count: count == 0):
+    """The statements that the server is busy with as soon as they are so many, or a minute later."""
     with engine.writer().cursor() as cursor:
-        for _ in range(40):
+        for _ in range(1_200):
             cursor.execute(
                 "SELECT count(*) FROM pg_stat_activity"
                 " WHERE state = 'active' AND pid <> pg_backend_pid() AND query LIKE '%generate_series%'"
             )
             (count,) = cursor.fetchone()
-            if count == 0:
+            if waiting_for(count):
                 break
             cursor.execute("SELECT pg_sleep(0.05)")
         return count
@@ -52,7 +57,7 @@ def running_queries(engine):
 )
 def test_a_signal_stops_the_query(warehouse, dinmo, words, by):
     """Whatever command reads the segment."""
-    with signalled(by):
+    with signalled(warehouse, by):
         printed = dinmo(*words)
     assert printed.code == 130
     assert printed.err.splitlines()[-1] == "Interrupted. The next sync will finish the rest."
@@ -62,7 +67,7 @@ def test_a_signal_stops_the_query(warehouse, dinmo, words, by):
 def test_a_sync_after_an_interrupted_one_works(company, warehouse, dinmo):
     """Nothing of the interrupted one is in the way."""
     company.people("ann@x.org")
-    with signalled(signal.SIGINT):
+    with signalled(warehouse, signal.SIGINT):
         dinmo("sync", "vip")
     assert company.rows("SELECT count(*) FROM dinmo.segment_membership") == [(0,)]
     company.declared["segments"]["vip"] = {"name": "VIP", "sql": "SELECT 'ann@x.org' AS email"}
