@@ -10,7 +10,7 @@ import duckdb
 
 from dinmo_pipeline.config.declarations import Activation
 from dinmo_pipeline.contact import Contact
-from dinmo_pipeline.intercom.contacts import LOOKUP_SIZE
+from dinmo_pipeline.intercom.contacts import LOOKUP_SIZE, PAGE_SIZE
 from dinmo_pipeline.intercom.errors import (
     MergedError,
     NotFoundError,
@@ -89,7 +89,7 @@ def look_for_news(session: Session, facts: Facts, *, now: datetime, everything: 
     if facts.missing:
         look_again(session, facts.missing, share=share, everything=everything)
     if everything:
-        _reread(session, facts.known, partial(_known_members, session), since=now)
+        _reread(session, facts, facts.known, partial(_known_members, session), since=now)
     else:
         due = members_due(facts, activation.recheck_days)
         # At first, what is known comes from another activation, and may be as old as that.
@@ -104,7 +104,8 @@ def look_for_news(session: Session, facts: Facts, *, now: datetime, everything: 
                 at_least=due,
                 limit=max_rechecks(period if facts.elapsed is None else facts.elapsed),
             )
-        _reread(session, len(identifiers), lambda: (each.as_py() for each in identifiers), since=now)
+        values = (each.as_py() for each in identifiers)
+        _reread(session, facts, len(identifiers), lambda: values, since=now)
     with session.state.transaction() as connection:
         record_recheck(connection, activation, now=now)
 
@@ -124,14 +125,20 @@ def max_rechecks(elapsed: timedelta) -> int:
 
 
 def _reread(
-    session: Session, count: int, identifiers: Callable[[], Iterator[str]], *, since: datetime
+    session: Session,
+    facts: Facts,
+    count: int,
+    identifiers: Callable[[], Iterator[str]],
+    *,
+    since: datetime,
 ) -> None:
     """Search for so many members, or list the workspace if that takes fewer calls.
 
     Then ask for the contacts of theirs that no answer showed.
     """
-    known = partial(_known_members, session)
-    if list_if_cheaper(session, ceil(count / LOOKUP_SIZE), known):
+    known, searches = partial(_known_members, session), ceil(count / LOOKUP_SIZE)
+    # The workspace has at least the known members, so for less than a third of them it is never listed.
+    if searches > facts.known / PAGE_SIZE and list_if_cheaper(session, searches, known):
         for page in batches(known(), _IDENTIFIERS_PER_PAGE):
             _ask_for_unseen(session, page, since=since)
         return

@@ -45,11 +45,8 @@ def test_nothing_happens_without_a_confirmation(company, dinmo):
     """There is no terminal to ask for one here."""
     printed = dinmo("retire", "vip")
     assert printed.code == 2
-    # Eve's was put on by hand.
-    assert (
-        "1 contact that we did not tag keeps 'VIP'.\nRemove 'VIP' of activation 'vip' from 2 contacts?"
-        in (printed.err)
-    )
+    assert "1 contact that we did not tag keeps 'VIP'." in printed.err  # Eve
+    assert "Remove 'VIP' of activation 'vip' from 2 contacts?" in printed.err
     assert "confirm with --yes." in printed.err
     assert company.calls() == {}
 

@@ -5,6 +5,7 @@ from datetime import timedelta
 from math import ceil
 
 from dinmo_pipeline.config.declarations import Activation
+from dinmo_pipeline.intercom.contacts import LOOKUP_SIZE
 from dinmo_pipeline.intercom.tags import BULK_SIZE
 from dinmo_pipeline.state.changes import ChangeSet, compute_changes
 from dinmo_pipeline.state.contacts.directory import count_ambiguous
@@ -115,7 +116,7 @@ def estimate_calls(changes: ChangeSet, *, has_tag: bool, has_workspace: bool, re
         tag=1 if has_tag or not changes.entered else 2,
         carriers=1 if changes.to_apply or changes.unknown else 0,
         lookups=max_lookup_calls(changes.unknown),
-        rechecks=max_lookup_calls(rechecked),
+        rechecks=ceil(rechecked / LOOKUP_SIZE),
         taggings=ceil(changes.entered / BULK_SIZE),
         removals=changes.leaving_contacts,
         signups=1 if changes.not_in_intercom else 0,
