@@ -93,16 +93,20 @@ class Company:
         """Inject faults into Intercom; without rules, clear them."""
         self._control("POST", "faults", json=list(rules))
 
-    def definitions(self, environment: Mapping[str, str] | None = None) -> dg.Definitions:
+    def definitions(
+        self, environment: Mapping[str, str] | None = None, *, for_a_run: bool = False
+    ) -> dg.Definitions:
         """The Dagster definitions of the declarations."""
         return build_definitions(
-            load_project(self.declarations), os.environ if environment is None else environment
+            load_project(self.declarations),
+            os.environ if environment is None else environment,
+            for_a_run=for_a_run,
         )
 
     def sync(self, activation: str = "vip", *, allow_large_removal: bool = False) -> SyncResult:
         """Sync through both jobs, as `dinmo sync` does."""
         return sync_activation(
-            self.definitions(),
+            self.definitions(for_a_run=True),
             self.instance,
             activation,
             allow_large_removal=allow_large_removal,

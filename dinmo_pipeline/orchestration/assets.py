@@ -1,7 +1,7 @@
 """The three assets, partitioned by activation: membership, its changes, the tags in Intercom."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -22,10 +22,9 @@ from dinmo_pipeline.orchestration.naming import (
     MEMBERSHIP_CHANGES,
     SEGMENT_MEMBERSHIP,
     SOURCE,
-    activation_resource,
-    state_resources,
+    STATE,
 )
-from dinmo_pipeline.orchestration.resources import ActivationResource, SourceResource, StateResource
+from dinmo_pipeline.orchestration.resources import IntercomResource, SourceResource, StateResource
 from dinmo_pipeline.orchestration.runs.errors import failure_of
 from dinmo_pipeline.orchestration.runs.handover import hand_over
 from dinmo_pipeline.orchestration.sensors.upstream import (
@@ -68,18 +67,21 @@ class ApplyConfig(dg.Config):
     expected_changes: str = ""
 
 
-def build_assets(project: Project, partitions: dg.PartitionsDefinition[str]) -> list[dg.AssetsDefinition]:
+def build_assets(
+    project: Project,
+    destinations: Mapping[str, IntercomResource],
+    partitions: dg.PartitionsDefinition[str],
+) -> list[dg.AssetsDefinition]:
     """The assets of a project; each run works on the activation that its partition key names."""
     return [
         _segment_membership(project, partitions),
-        _membership_changes(project, partitions),
-        _intercom_tags(project, partitions),
+        _membership_changes(project, destinations, partitions),
+        _intercom_tags(project, destinations, partitions),
     ]
 
 
 def _asset(
     name: str,
-    project: Project,
     partitions: dg.PartitionsDefinition[str],
     description: str,
     *,
@@ -96,7 +98,7 @@ def _asset(
         group_name=GROUP,
         owners=OWNERS,
         kinds=kinds,
-        required_resource_keys={*resources, *state_resources(project.activations)},
+        required_resource_keys={*resources, STATE},
         check_specs=checks.check_specs(name, partitions),
         description=description,
         metadata=table_metadata(table),
@@ -108,7 +110,6 @@ def _segment_membership(project: Project, partitions: dg.PartitionsDefinition[st
 
     @_asset(
         SEGMENT_MEMBERSHIP,
-        project,
         partitions,
         "Who is in each activated segment now: one row per member, in DuckDB.",
         table="segment_membership",
@@ -120,7 +121,7 @@ def _segment_membership(project: Project, partitions: dg.PartitionsDefinition[st
         # The compiler takes 0.16 s to import, which runs of the other assets do without.
         from dinmo_pipeline.orchestration.segment_rows import staging  # noqa: PLC0415
 
-        activation = _activation(context).declared()
+        activation = project.activations[context.partition_key]
         source: SourceResource = context.resources.source
         state = _state(context).opened_by(context.log)
         started = time.monotonic()
@@ -154,10 +155,13 @@ def _segment_membership(project: Project, partitions: dg.PartitionsDefinition[st
     return segment_membership
 
 
-def _membership_changes(project: Project, partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
+def _membership_changes(
+    project: Project,
+    destinations: Mapping[str, IntercomResource],
+    partitions: dg.PartitionsDefinition[str],
+) -> dg.AssetsDefinition:
     @_asset(
         MEMBERSHIP_CHANGES,
-        project,
         partitions,
         "Who entered and left: membership minus the ledger of tagged contacts, so anything that failed"
         " is retried by the next sync.",
@@ -166,12 +170,15 @@ def _membership_changes(project: Project, partitions: dg.PartitionsDefinition[st
         kinds={"duckdb"},
     )
     def membership_changes(context: dg.AssetExecutionContext, config: ChangesConfig) -> Iterator[Any]:
-        resource = _activation(context)
+        activation = project.activations[context.partition_key]
         started = time.monotonic()
-        with _locked(context), resource.destination.client(_state(context).budgets) as client:
+        with (
+            _locked(context),
+            destinations[activation.destination].client_in_run(_state(context).budgets) as client,
+        ):
             computed = refresh_changes(
                 Session(
-                    resource.declared(),
+                    activation,
                     _state(context).opened_by(context.log),
                     client,
                     context.log,
@@ -189,7 +196,7 @@ def _membership_changes(project: Project, partitions: dg.PartitionsDefinition[st
         yield dg.MaterializeResult(
             metadata={
                 **changes_metadata(computed, time.monotonic() - started),
-                **description_metadata(resource.declared()),
+                **description_metadata(activation),
             },
             check_results=[checks.removal_guard(context.partition_key, computed)],
         )
@@ -197,10 +204,13 @@ def _membership_changes(project: Project, partitions: dg.PartitionsDefinition[st
     return membership_changes
 
 
-def _intercom_tags(project: Project, partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
+def _intercom_tags(
+    project: Project,
+    destinations: Mapping[str, IntercomResource],
+    partitions: dg.PartitionsDefinition[str],
+) -> dg.AssetsDefinition:
     @_asset(
         INTERCOM_TAGS,
-        project,
         partitions,
         "The activation's tag on each member who exists as a user in Intercom. Nothing but the tag is"
         " ever created there.",
@@ -209,13 +219,16 @@ def _intercom_tags(project: Project, partitions: dg.PartitionsDefinition[str]) -
         kinds={"intercom"},
     )
     def intercom_tags(context: dg.AssetExecutionContext, config: ApplyConfig) -> Iterator[Any]:
-        resource = _activation(context)
+        activation = project.activations[context.partition_key]
         state = _state(context)
         database = state.opened_by(context.log)
-        with _locked(context), resource.destination.client(_state(context).budgets) as client:
+        with (
+            _locked(context),
+            destinations[activation.destination].client_in_run(_state(context).budgets) as client,
+        ):
             result = apply_changes(
                 Session(
-                    resource.declared(),
+                    activation,
                     database,
                     client,
                     context.log,
@@ -240,20 +253,15 @@ def _intercom_tags(project: Project, partitions: dg.PartitionsDefinition[str]) -
                 is_transient=result.is_transient,
             )
         yield dg.MaterializeResult(
-            metadata={**metadata, **description_metadata(resource.declared())},
+            metadata={**metadata, **description_metadata(activation)},
             check_results=[
                 carried_out,
-                checks.only_our_carriers(resource.declared(), result.numbers.other_carriers),
+                checks.only_our_carriers(activation, result.numbers.other_carriers),
                 checks.match_rate(result),
             ],
         )
 
     return intercom_tags
-
-
-def _activation(context: dg.AssetExecutionContext) -> ActivationResource:
-    resource: ActivationResource = getattr(context.resources, activation_resource(context.partition_key))
-    return resource
 
 
 def _locked(context: dg.AssetExecutionContext) -> AbstractContextManager[None]:

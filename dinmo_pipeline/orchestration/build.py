@@ -32,13 +32,22 @@ from dinmo_pipeline.orchestration.sensors.tag_changes import build_sensor
 from dinmo_pipeline.orchestration.sensors.upstream import build_upstream_sensors
 
 
-def build_definitions(project: Project, environment: Mapping[str, str]) -> dg.Definitions:
-    """The definitions of a project; `environment` shows which secrets are set."""
+def build_definitions(
+    project: Project, environment: Mapping[str, str], *, for_a_run: bool = False
+) -> dg.Definitions:
+    """The definitions of a project; `environment` shows which secrets are set.
+
+    With `for_a_run`, the resources of activations are left out, which only the UI shows: each would take part
+    in the configuration of the run, at 1 ms of processor time.
+    """
     partitions = dg.StaticPartitionsDefinition(list(project.activations))
     enabled = [a.key for a in project.activations.values() if a.enabled]
+    destinations = {
+        key: _destination(destination, environment) for key, destination in project.destinations.items()
+    }
     return dg.Definitions(
-        assets=build_assets(project, partitions),
-        jobs=[*build_jobs(), build_reconcile_job(project, partitions)],
+        assets=build_assets(project, destinations, partitions),
+        jobs=[*build_jobs(), build_reconcile_job(project, destinations, partitions)],
         schedules=list(build_schedules(project.activations.values())),
         sensors=[
             build_sensor(enabled, StateResource(database=project.state.database)),
@@ -49,17 +58,19 @@ def build_definitions(project: Project, environment: Mapping[str, str]) -> dg.De
         ],
         asset_checks=[
             build_staleness_check(project, partitions),
-            build_drift_check(project, partitions),
+            build_drift_check(project, destinations, partitions),
         ],
-        resources=_resources(project, environment),
+        resources={
+            **_resources(project, environment, destinations),
+            **({} if for_a_run else _activations(project)),
+        },
         loggers={"console": console},
     )
 
 
-def _resources(project: Project, environment: Mapping[str, str]) -> dict[str, Any]:
-    destinations = {
-        key: _destination(destination, environment) for key, destination in project.destinations.items()
-    }
+def _resources(
+    project: Project, environment: Mapping[str, str], destinations: Mapping[str, IntercomResource]
+) -> dict[str, Any]:
     return {
         SOURCE: SourceResource(
             type=project.source.type,
@@ -71,12 +82,13 @@ def _resources(project: Project, environment: Mapping[str, str]) -> dict[str, An
         STATE: StateResource(database=project.state.database),
         **({ALERTS: _alerts(project.alerts, environment)} if project.alerts else {}),
         **{destination_resource(key): resource for key, resource in destinations.items()},
-        **{
-            activation_resource(key): make_activation_resource(
-                activation, destinations[activation.destination]
-            )
-            for key, activation in project.activations.items()
-        },
+    }
+
+
+def _activations(project: Project) -> dict[str, dg.ResourceDefinition]:
+    return {
+        activation_resource(key): make_activation_resource(activation)
+        for key, activation in project.activations.items()
     }
 
 

@@ -1,7 +1,5 @@
 """Names that users see in Dagster and rely on; and the one way to derive them."""
 
-from collections.abc import Iterable
-
 from dinmo_pipeline.config.models import OWN_ASSETS
 
 SEGMENT_MEMBERSHIP, MEMBERSHIP_CHANGES, INTERCOM_TAGS = OWN_ASSETS
@@ -32,11 +30,6 @@ def destination_resource(destination: str) -> str:
 def activation_resource(activation: str) -> str:
     """`activation_vip_customers`."""
     return f"activation_{activation}"
-
-
-def state_resources(activations: Iterable[str]) -> set[str]:
-    """What a run needs that works with the state: it, and the activations, of which the run has one."""
-    return {STATE, *map(activation_resource, activations)}
 
 
 def schedule_name(activation: str) -> str:

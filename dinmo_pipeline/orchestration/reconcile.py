@@ -5,6 +5,7 @@ shared by all the provided assets"), so the job is an op that reports the check'
 """
 
 import warnings
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import timedelta
 from functools import partial
@@ -19,10 +20,9 @@ from dinmo_pipeline.orchestration.naming import (
     RECONCILE,
     RECONCILE_TAGS,
     SOURCE,
-    activation_resource,
-    state_resources,
+    STATE,
 )
-from dinmo_pipeline.orchestration.resources import ActivationResource, SourceResource, StateResource
+from dinmo_pipeline.orchestration.resources import IntercomResource, SourceResource, StateResource
 from dinmo_pipeline.orchestration.runs.errors import failure_of
 from dinmo_pipeline.orchestration.runs.handover import hand_over
 from dinmo_pipeline.sync.guards.limits import Released
@@ -42,7 +42,11 @@ class ReconcileConfig(dg.Config):
     recent_minutes: float = 10.0
 
 
-def build_drift_check(project: Project, partitions: dg.PartitionsDefinition[str]) -> dg.AssetChecksDefinition:
+def build_drift_check(
+    project: Project,
+    destinations: Mapping[str, IntercomResource],
+    partitions: dg.PartitionsDefinition[str],
+) -> dg.AssetChecksDefinition:
     """The check `drift` of `intercom_tags`, by activation; a person can run it too."""
     with warnings.catch_warnings():
         # Partitioned checks are a preview feature; see checks.py for why they are needed.
@@ -52,11 +56,11 @@ def build_drift_check(project: Project, partitions: dg.PartitionsDefinition[str]
             name=DRIFT,
             asset=INTERCOM_TAGS,
             partitions_def=partitions,
-            required_resource_keys=_resources(project),
+            required_resource_keys={SOURCE, STATE},
             description="Whether the contacts that carry the tag in Intercom are those that we tagged.",
         )
         def drift(context: dg.AssetCheckExecutionContext, config: ReconcileConfig) -> dg.AssetCheckResult:
-            found = _reconciled(context.op_execution_context, project, config)
+            found = _reconciled(context.op_execution_context, project, destinations, config)
             return dg.AssetCheckResult(
                 passed=found.status in ("ok", "repaired"),
                 severity=dg.AssetCheckSeverity.WARN,
@@ -67,16 +71,20 @@ def build_drift_check(project: Project, partitions: dg.PartitionsDefinition[str]
     return drift
 
 
-def build_reconcile_job(project: Project, partitions: dg.PartitionsDefinition[str]) -> dg.JobDefinition:
+def build_reconcile_job(
+    project: Project,
+    destinations: Mapping[str, IntercomResource],
+    partitions: dg.PartitionsDefinition[str],
+) -> dg.JobDefinition:
     """The job `reconcile_tags`, partitioned by activation; launched by a schedule or a person."""
 
     @dg.op(
         name=RECONCILE,
-        required_resource_keys=_resources(project),
+        required_resource_keys={SOURCE, STATE},
         description="Read which contacts carry the tag in Intercom, and report or repair differences.",
     )
     def compare(context: dg.OpExecutionContext, config: ReconcileConfig) -> None:
-        found = _reconciled(context, project, config)
+        found = _reconciled(context, project, destinations, config)
         # Dagster accepts any of its events here; its annotation omits this one.
         context.log_event(_evaluation(found))  # type: ignore[arg-type]
 
@@ -105,11 +113,12 @@ def _evaluation(found: Reconciled) -> dg.AssetCheckEvaluation:
     )
 
 
-def _resources(project: Project) -> set[str]:
-    return {SOURCE, *state_resources(project.activations)}
-
-
-def _reconciled(context: dg.OpExecutionContext, project: Project, config: ReconcileConfig) -> Reconciled:
+def _reconciled(
+    context: dg.OpExecutionContext,
+    project: Project,
+    destinations: Mapping[str, IntercomResource],
+    config: ReconcileConfig,
+) -> Reconciled:
     """Reconcile the activation of the run's partition.
 
     Raises:
@@ -118,11 +127,10 @@ def _reconciled(context: dg.OpExecutionContext, project: Project, config: Reconc
     # The compiler takes 0.16 s to import, which runs of other jobs do without.
     from dinmo_pipeline.orchestration.segment_rows import staging  # noqa: PLC0415
 
-    resource: ActivationResource = getattr(context.resources, activation_resource(context.partition_key))
+    activation = project.activations[context.partition_key]
     source: SourceResource = context.resources.source
     state: StateResource = context.resources.state
-    activation = resource.declared()
-    with resource.destination.client(state.budgets) as client:
+    with destinations[activation.destination].client_in_run(state.budgets) as client:
         found = reconcile(
             Session(
                 activation,

@@ -11,6 +11,7 @@ from dinmo_pipeline_tests.bench import (
     alternatives,
     api_calls,
     apply_memory,
+    declared,
     membership,
     pacing,
     peer,
@@ -29,6 +30,7 @@ BENCHES: dict[str, Callable[[Console, Path, argparse.Namespace], None]] = {
     "segments": lambda console, folder, _: segments.bench(console, folder),
     "api_calls": lambda console, folder, _: api_calls.bench(console, folder),
     "pacing": lambda console, folder, _: pacing.bench(console, folder),
+    "declared": lambda console, folder, _: declared.bench(console, folder),
     "transactions": lambda console, folder, _: transactions.bench(console, folder),
     "peer": lambda console, folder, chosen: peer.bench(console, folder, chosen.peer_latency_ms),
     "apply_memory": lambda console, folder, chosen: apply_memory.bench(

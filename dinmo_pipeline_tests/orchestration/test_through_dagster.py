@@ -1,5 +1,8 @@
 """Dagster alone, without the CLI: schedules, both jobs, the sensor, in a real instance."""
 
+import os
+import subprocess
+import sys
 from datetime import UTC, datetime
 
 import dagster as dg
@@ -330,6 +333,37 @@ def test_declared_resources_show_every_setting(four):
     destination = job.resource_defs["destination_main"].config_schema.default_value
     assert destination["access_token"] == {"env": "TEST_INTERCOM_TOKEN"}
     assert TOKEN not in repr(definitions)
+
+
+def test_a_run_takes_no_part_of_what_else_is_declared(four):
+    """The UI shows a resource per activation; a run has none of them."""
+    keys = {"alpha", "beta", "gamma", "delta"}
+    shown, in_a_run = ((four.definitions(for_a_run=each).resources) for each in (False, True))
+    assert shown.keys() - in_a_run.keys() == {f"activation_{key}" for key in keys}
+    for job in ("sync_membership", "apply_tag_changes", "reconcile_tags"):
+        definition = four.definitions().resolve_job_def(job)
+        required = {key for node in definition.all_node_defs for key in node.required_resource_keys}
+        assert required <= {"io_manager", "source", "state"}
+
+
+LOADED_FOR = """
+from dagster._core.code_pointer import CodePointer
+from dagster._core.definitions import reconstruct
+pointer = CodePointer.from_module("dinmo_pipeline.definitions", "defs", working_directory=None)
+for load in (
+    reconstruct.initialize_repository_def_from_pointer, reconstruct.reconstruct_repository_def_from_pointer
+):
+    print(sum(key.startswith("activation_") for key in load(pointer).get_top_level_resources()))
+"""
+
+
+def test_dagster_loads_them_for_the_code_server_and_not_for_a_run(four):
+    """As the two processes do, through the module that workspace.yaml names."""
+    environment = {**os.environ, "DINMO_CONFIG": str(four.declarations)}
+    loaded = subprocess.run(
+        [sys.executable, "-c", LOADED_FOR], env=environment, capture_output=True, text=True, check=True
+    )
+    assert loaded.stdout.split() == ["4", "0"]
 
 
 def test_the_description_of_an_activation_shows_wherever_it_is_seen(four):

@@ -53,7 +53,7 @@ def reconcile(
     from dinmo_pipeline.orchestration.build import build_definitions  # noqa: PLC0415
     from dinmo_pipeline.orchestration.runs.in_process import reconcile_activation  # noqa: PLC0415
 
-    definitions = build_definitions(project, os.environ)
+    definitions = build_definitions(project, os.environ, for_a_run=True)
     found = {}
     with dagster_instance() as instance:
         for key in keys:

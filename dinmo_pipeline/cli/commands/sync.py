@@ -69,7 +69,7 @@ def sync(
     from dinmo_pipeline.orchestration.runs.in_process import sync_activation  # noqa: PLC0415
     from dinmo_pipeline.sync.carriers import other_carriers_note  # noqa: PLC0415
 
-    definitions = build_definitions(project, os.environ)
+    definitions = build_definitions(project, os.environ, for_a_run=True)
     results = _held_by_settings(project, keys, reviewed) if reviewed else {}
     with dagster_instance() as instance:
         for key in (key for key in keys if key not in results):

@@ -1,0 +1,62 @@
+"""What `dinmo sync` of one unchanged activation costs, however many others are declared."""
+
+import os
+import resource
+import subprocess
+import sys
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import duckdb
+import yaml
+from rich.console import Console
+from rich.table import Table
+
+from dinmo_pipeline_tests.company import TOKEN, TOKEN_VARIABLE, intercom_of_tests
+
+DECLARED = (1, 60, 500)
+ROUNDS = 5
+
+
+def bench(console: Console, folder: Path) -> None:
+    """Print the median processor time of some runs, which take turns, and its ratio to one declared."""
+    (folder / "dagster_home").mkdir()
+    with duckdb.connect(str(folder / "warehouse.duckdb")) as connection:
+        connection.execute(
+            "CREATE TABLE vip AS SELECT format('u{}@example.com', n) AS email FROM range(100) t(n)"
+        )
+    with intercom_of_tests() as base_url:
+        for number in DECLARED:
+            (folder / f"{number}.yaml").write_text(yaml.safe_dump(_declarations(number, base_url)))
+        rounds = [[_seconds(folder, number) for number in DECLARED] for _ in range(ROUNDS + 1)]
+    one, *others = (median(column) for column in zip(*rounds[1:], strict=True))
+    table = Table("Declared", "Seconds", "Ratio", title="Processor time of `dinmo sync` of one activation")
+    for number, seconds in zip(DECLARED, (one, *others), strict=True):
+        table.add_row(f"{number}", f"{seconds:.2f}", f"{seconds / one:.2f}")
+    console.print(table)
+
+
+def _declarations(number: int, base_url: str) -> dict[str, Any]:
+    keys = [f"segment_{n}" for n in range(number)]
+    return {
+        "source": {"type": "duckdb", "database": "warehouse.duckdb"},
+        "state": {"database": "state.duckdb"},
+        "destinations": {"main": {"access_token": {"env": TOKEN_VARIABLE}, "base_url": base_url}},
+        "segments": {key: {"name": key, "table": "vip"} for key in keys},
+        "activations": {key: {"schedule": "every hour"} for key in keys},
+    }
+
+
+def _seconds(folder: Path, number: int) -> float:
+    environment = {
+        **os.environ,
+        TOKEN_VARIABLE: TOKEN,
+        "DAGSTER_HOME": str(folder / "dagster_home"),
+        "DINMO_CONFIG": str(folder / f"{number}.yaml"),
+    }
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    command = [sys.executable, "-m", "dinmo_pipeline.cli", "sync", "segment_0"]
+    subprocess.run(command, env=environment, capture_output=True, check=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
