@@ -16,7 +16,7 @@ import yaml
 from dinmo_pipeline.config import load_project
 from dinmo_pipeline.emulator import EmulatorSettings, running
 from dinmo_pipeline.orchestration.build import build_definitions
-from dinmo_pipeline.orchestration.runs.in_process import sync_activation
+from dinmo_pipeline.orchestration.runs.in_process import sync_activations
 from dinmo_pipeline.state.file.database import StateDatabase
 from dinmo_pipeline.state.syncs import SyncResult
 
@@ -105,13 +105,15 @@ class Company:
 
     def sync(self, activation: str = "vip", *, allow_large_removal: bool = False) -> SyncResult:
         """Sync through both jobs, as `dinmo sync` does."""
-        return sync_activation(
-            self.definitions(for_a_run=True),
+        definitions = self.definitions(for_a_run=True)
+        results = sync_activations(
+            definitions,
             self.instance,
-            activation,
+            [load_project(self.declarations).activations[activation]],
             allow_large_removal=allow_large_removal,
             log_level="CRITICAL",
         )
+        return results[activation]
 
     def synced(self, activation: str = "vip") -> SyncResult:
         """Sync, and require status `ok`."""

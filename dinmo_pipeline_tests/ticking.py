@@ -16,7 +16,7 @@ class Ticks:
     def tick(self, name: str = "tag_changes_sensor") -> tuple[list[str | None], str | None]:
         """Evaluate a sensor; the activations it requests runs for, and its skip message."""
         requests, skip_message = self.requests(name)
-        return [request.partition_key for request in requests], skip_message
+        return [activation for request in requests for activation in requested(request)], skip_message
 
     def requests(self, name: str) -> tuple[list[dg.RunRequest], str | None]:
         """Evaluate a sensor; the runs it requests, and its skip message."""
@@ -32,3 +32,12 @@ class Ticks:
         self.cursors[name] = result.cursor
         assert result.cursor
         return list(result.run_requests or ()), result.skip_message
+
+
+def requested(request: dg.RunRequest) -> list[str]:
+    """The activations of a requested run."""
+    for op in request.run_config.get("ops", {}).values():
+        if "activations" in op["config"]:
+            return list(op["config"]["activations"])
+    assert request.partition_key
+    return [request.partition_key]

@@ -11,7 +11,7 @@ from dinmo_pipeline.sync.session import progress_listener
 
 
 @contextmanager
-def progress_bar(title: str) -> Iterator[None]:
+def progress_bar() -> Iterator[None]:
     """Show the progress of the syncs inside the block on standard error; nothing without a terminal."""
     if not sys.stderr.isatty():
         yield
@@ -24,11 +24,11 @@ def progress_bar(title: str) -> Iterator[None]:
         console=Console(stderr=True),
         transient=True,
     ) as bar:
-        tasks = {"": bar.add_task(f"{title}: comparing", total=None)}
+        tasks = {"": bar.add_task("comparing", total=None)}
 
         def listen(label: str, done: int, total: int) -> None:
             if label not in tasks:
-                tasks[label] = bar.add_task(f"{title}: {label}", total=total)
+                tasks[label] = bar.add_task(label, total=total)
             bar.update(tasks[label], completed=done, total=total)
 
         token = progress_listener.set(listen)

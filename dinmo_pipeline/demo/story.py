@@ -16,7 +16,7 @@ from dinmo_pipeline.demo.proof import contacts_created, prove
 from dinmo_pipeline.demo.warehouse import Day, build_warehouse
 from dinmo_pipeline.demo.workspace import Contact, intercom_contacts, new_contacts_day2
 from dinmo_pipeline.orchestration.build import build_definitions
-from dinmo_pipeline.orchestration.runs.in_process import sync_activation
+from dinmo_pipeline.orchestration.runs.in_process import sync_activations
 from dinmo_pipeline.state.file.database import StateDatabase
 from dinmo_pipeline.state.syncs import SyncResult, newest_outcomes
 from dinmo_pipeline.text.wording import counted
@@ -105,22 +105,13 @@ class Story:
         return self._prove()
 
     def _sync(self) -> dict[str, SyncResult]:
-        definitions = build_definitions(self._project, self.environment)
+        definitions = build_definitions(self._project, self.environment, for_a_run=True)
         with (
             self.folder.making(self.folder.state),
             dg.DagsterInstance.get() as instance,
             self.console.status("Syncing …"),
         ):
-            return {
-                activation.key: sync_activation(
-                    definitions,
-                    instance,
-                    activation.key,
-                    allow_large_removal=False,
-                    log_level="ERROR",
-                )
-                for activation in self._activations
-            }
+            return sync_activations(definitions, instance, self._activations, log_level="ERROR")
 
     def _print_outcomes(self, outcomes: Mapping[str, SyncResult]) -> None:
         table = _table("Activation", "Members", "Entered", "Left", "Tagged", "Untagged", "Not in Intercom")

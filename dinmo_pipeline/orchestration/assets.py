@@ -1,14 +1,18 @@
-"""The three assets, partitioned by activation: membership, its changes, the tags in Intercom."""
+"""The three assets, partitioned by activation: membership, its changes, the tags in Intercom.
+
+Two ops make them: one reads segments and computes changes, the other applies them. A run works on the
+activations of its batch, and logs the events of each for its partition.
+"""
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any, Self
 
 import dagster as dg
+from pydantic import Field
 
-from dinmo_pipeline.config.declarations import Project
+from dinmo_pipeline.config.declarations import Activation, Project
 from dinmo_pipeline.orchestration import checks
 from dinmo_pipeline.orchestration.metadata import (
     changes_metadata,
@@ -20,19 +24,27 @@ from dinmo_pipeline.orchestration.metadata import (
 from dinmo_pipeline.orchestration.naming import (
     INTERCOM_TAGS,
     MEMBERSHIP_CHANGES,
+    READ_SEGMENTS,
     SEGMENT_MEMBERSHIP,
     SOURCE,
     STATE,
 )
-from dinmo_pipeline.orchestration.resources import IntercomResource, SourceResource, StateResource
-from dinmo_pipeline.orchestration.runs.errors import failure_of
-from dinmo_pipeline.orchestration.runs.handover import hand_over
+from dinmo_pipeline.orchestration.resources import (
+    IntercomResource,
+    SourceResource,
+    StateResource,
+    clients_of,
+)
+from dinmo_pipeline.orchestration.runs.batch import BatchConfig, Events, Work, activations_in
+from dinmo_pipeline.orchestration.runs.errors import Failed
+from dinmo_pipeline.orchestration.runs.handover import Computed, hand_over
 from dinmo_pipeline.orchestration.sensors.upstream import (
     upstream_deps,
     upstream_keys,
     upstream_metadata,
 )
-from dinmo_pipeline.state.file.locks import activation_lock
+from dinmo_pipeline.state.changes import count_changes
+from dinmo_pipeline.state.file.database import StateDatabase
 from dinmo_pipeline.state.ledger import count_tagged
 from dinmo_pipeline.state.membership import earlier_sizes, refresh_membership
 from dinmo_pipeline.state.readings import applied_reading
@@ -45,26 +57,27 @@ from dinmo_pipeline.sync.operations.sync_result import summary
 from dinmo_pipeline.sync.session import Session
 
 if TYPE_CHECKING:
-    from dinmo_pipeline.segments import ActivatedSelect
+    from dinmo_pipeline.intercom.client import IntercomClient
+    from dinmo_pipeline.segments import ActivatedSelect, OpenSource
 
 GROUP = "intercom_segments"
 OWNERS = ["team:analytics_engineering"]
 
 
-class ChangesConfig(dg.Config):
-    """What a person may ask for in one run of `membership_changes`."""
+class ReadConfig(BatchConfig):
+    """What a person may ask for in one run of `read_segments`."""
 
     # Read everything that Intercom has of the members again.
     recheck: bool = False
 
 
-class ApplyConfig(dg.Config):
+class ApplyConfig(BatchConfig):
     """What a person may decide for one run of `intercom_tags`."""
 
     allow_large_removal: bool = False
     allow_large_growth: bool = False
-    # The fingerprint of a reviewed plan; any other changes are held.
-    expected_changes: str = ""
+    # The fingerprints of reviewed plans, by activation; any other changes are held.
+    expected_changes: dict[str, str] = Field(default={})
 
 
 def build_assets(
@@ -72,136 +85,164 @@ def build_assets(
     destinations: Mapping[str, IntercomResource],
     partitions: dg.PartitionsDefinition[str],
 ) -> list[dg.AssetsDefinition]:
-    """The assets of a project; each run works on the activation that its partition key names."""
+    """The assets of a project."""
     return [
-        _segment_membership(project, partitions),
-        _membership_changes(project, destinations, partitions),
+        _read_segments(project, destinations, partitions),
         _intercom_tags(project, destinations, partitions),
     ]
 
 
-def _asset(
-    name: str,
-    partitions: dg.PartitionsDefinition[str],
-    description: str,
-    *,
-    table: str,
-    deps: Sequence[Any],
-    kinds: set[str],
-    resources: Iterable[str] = (),
-) -> Callable[[Callable[..., Iterator[Any]]], dg.AssetsDefinition]:
-    """The decorator of an asset that each activation has a partition of, and whose rows are in `table`."""
-    return dg.asset(
-        name=name,
+def _spec(name: str, description: str, *, table: str, deps: Iterable[Any], kinds: set[str]) -> dg.AssetSpec:
+    """An asset that each activation has a partition of, and whose rows are in `table`."""
+    return dg.AssetSpec(
+        name,
         deps=deps,
-        partitions_def=partitions,
         group_name=GROUP,
         owners=OWNERS,
         kinds=kinds,
-        required_resource_keys={*resources, STATE},
-        check_specs=checks.check_specs(name, partitions),
         description=description,
         metadata=table_metadata(table),
+        # The events are logged by partition, so Dagster must not expect one of its own.
+        skippable=True,
     )
 
 
-def _segment_membership(project: Project, partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
-    upstream = upstream_keys(project)
-
-    @_asset(
-        SEGMENT_MEMBERSHIP,
-        partitions,
-        "Who is in each activated segment now: one row per member, in DuckDB.",
-        table="segment_membership",
-        deps=upstream_deps(upstream),
-        kinds={"duckdb", "sql"},
-        resources={SOURCE},
+def _ops_of_assets(
+    name: str,
+    partitions: dg.PartitionsDefinition[str],
+    specs: Iterable[dg.AssetSpec],
+    resources: Iterable[str],
+) -> Callable[[Callable[..., Iterator[Any]]], dg.AssetsDefinition]:
+    """The decorator of an op that materializes some assets for the activations of a batch."""
+    specs = list(specs)
+    return dg.multi_asset(
+        name=name,
+        specs=specs,
+        check_specs=[
+            check for spec in specs for check in checks.check_specs(spec.key.to_user_string(), partitions)
+        ],
+        partitions_def=partitions,
+        can_subset=True,
+        required_resource_keys=set(resources),
     )
-    def segment_membership(context: dg.AssetExecutionContext) -> Iterator[Any]:
-        # The compiler takes 0.16 s to import, which runs of the other assets do without.
-        from dinmo_pipeline.orchestration.segment_rows import staging  # noqa: PLC0415
-
-        activation = project.activations[context.partition_key]
-        source: SourceResource = context.resources.source
-        state = _state(context).opened_by(context.log)
-        started = time.monotonic()
-        selects: list[ActivatedSelect] = []
-        stage = staging(project, activation, partial(source.opened_by, context.log), selects.append)
-        with _locked(context):
-            found = refresh_membership(state, activation.key, activation.match_by, stage)
-        with state.reading() as connection:
-            sizes = earlier_sizes(connection, activation.key, limit=checks.SIZES_COMPARED + 1)
-            applied = applied_reading(connection, activation)
-        for remark in selects[0].remarks:
-            context.log.warning("%s: %s", activation.key, remark)
-        context.log.info(
-            "%s: %s members (%s added, %s removed).",
-            *(activation.key, found.members, found.added, found.removed),
-        )
-        for change in what_changed(found.rows, applied) if applied else ():
-            context.log.warning("%s: %s", activation.key, change)
-        yield dg.MaterializeResult(
-            metadata={
-                **membership_metadata(found, selects[0].sql, time.monotonic() - started),
-                **upstream_metadata(upstream[activation.key]),
-                **description_metadata(activation),
-            },
-            check_results=[
-                checks.usable_identifiers(found.rows, applied),
-                checks.usual_size(found.members, [members for _, members in sizes[1:]]),
-            ],
-        )
-
-    return segment_membership
 
 
-def _membership_changes(
+def _read_segments(
     project: Project,
     destinations: Mapping[str, IntercomResource],
     partitions: dg.PartitionsDefinition[str],
 ) -> dg.AssetsDefinition:
-    @_asset(
-        MEMBERSHIP_CHANGES,
-        partitions,
-        "Who entered and left: membership minus the ledger of tagged contacts, so anything that failed"
-        " is retried by the next sync.",
-        table="membership_changes",
-        deps=[SEGMENT_MEMBERSHIP],
-        kinds={"duckdb"},
-    )
-    def membership_changes(context: dg.AssetExecutionContext, config: ChangesConfig) -> Iterator[Any]:
-        activation = project.activations[context.partition_key]
-        started = time.monotonic()
-        with (
-            _locked(context),
-            destinations[activation.destination].client_in_run(_state(context).budgets) as client,
-        ):
-            computed = refresh_changes(
-                Session(
-                    activation,
-                    _state(context).opened_by(context.log),
-                    client,
-                    context.log,
-                    declared=project.activations,
-                ),
-                recheck=config.recheck,
-            )
-        hand_over(computed)
-        if computed.hold:
-            context.log.info("%s: held. %s", context.partition_key, computed.hold.sentence)
-        context.log.info(
-            "%s: %s entered, %s left.",
-            *(context.partition_key, computed.changes.entered, computed.changes.left),
-        )
-        yield dg.MaterializeResult(
-            metadata={
-                **changes_metadata(computed, time.monotonic() - started),
-                **description_metadata(activation),
-            },
-            check_results=[checks.removal_guard(context.partition_key, computed)],
-        )
+    upstream = upstream_keys(project)
+    specs = [
+        _spec(
+            SEGMENT_MEMBERSHIP,
+            "Who is in each activated segment now: one row per member, in DuckDB.",
+            table="segment_membership",
+            deps=upstream_deps(upstream),
+            kinds={"duckdb", "sql"},
+        ),
+        _spec(
+            MEMBERSHIP_CHANGES,
+            "Who entered and left: membership minus the ledger of tagged contacts, so anything that failed"
+            " is retried by the next sync.",
+            table="membership_changes",
+            deps=[SEGMENT_MEMBERSHIP],
+            kinds={"duckdb"},
+        ),
+    ]
 
-    return membership_changes
+    @_ops_of_assets(READ_SEGMENTS, partitions, specs, {SOURCE, STATE})
+    def read_segments(context: dg.AssetExecutionContext, config: ReadConfig) -> Iterator[Any]:
+        selected = {key.to_user_string() for key in context.selected_asset_keys}
+        activations = activations_in(context, project, config)
+        state: StateResource = context.resources.state
+        work = Work(context, activations, state.locks)
+        seconds: dict[str, float] = {}
+        if SEGMENT_MEMBERSHIP in selected:
+            with _Source(context) as source:
+
+                def read(activation: Activation) -> Events:
+                    started = time.monotonic()
+                    yield from _read_membership(
+                        context, project, activation, source, upstream[activation.key]
+                    )
+                    seconds[activation.key] = time.monotonic() - started
+                    return None
+
+                yield from work.each(read, on_failure=lambda each, why: [checks.unread(each.key, why)])
+        if MEMBERSHIP_CHANGES in selected:
+            with clients_of(destinations, state) as client_of:
+
+                def compute(activation: Activation) -> Events:
+                    session = _session(context, project, activation, client_of(activation))
+                    spent = seconds.get(activation.key, 0.0)
+                    yield from _compute_changes(
+                        context, session, recheck=config.recheck, seconds_to_read=spent
+                    )
+                    return None
+
+                yield from work.each(compute)
+        work.raise_failures()
+
+    return read_segments
+
+
+def _read_membership(
+    context: dg.AssetExecutionContext,
+    project: Project,
+    activation: Activation,
+    source: "_Source",
+    upstream: Any,
+) -> Iterator[Any]:
+    # The compiler takes 0.16 s to import, which runs of the other op do without.
+    from dinmo_pipeline.orchestration.segment_rows import staging  # noqa: PLC0415
+
+    started = time.monotonic()
+    state = _state(context)
+    selects: list[ActivatedSelect] = []
+    stage = staging(project, activation, source.opened, selects.append)
+    found = refresh_membership(state, activation.key, activation.match_by, stage)
+    with state.reading() as connection:
+        sizes = earlier_sizes(connection, activation.key, limit=checks.SIZES_COMPARED + 1)
+        applied = applied_reading(connection, activation)
+    for remark in selects[0].remarks:
+        context.log.warning("%s: %s", activation.key, remark)
+    for change in what_changed(found.rows, applied) if applied else ():
+        context.log.warning("%s: %s", activation.key, change)
+    context.log.info(
+        "%s: %s members (%s added, %s removed).",
+        *(activation.key, found.members, found.added, found.removed),
+    )
+    yield from _materialized(
+        SEGMENT_MEMBERSHIP,
+        activation,
+        {
+            **membership_metadata(found, selects[0].sql, time.monotonic() - started),
+            **upstream_metadata(upstream),
+        },
+        checks.usable_identifiers(activation.key, found.rows, applied),
+        checks.usual_size(activation.key, found.members, [members for _, members in sizes[1:]]),
+    )
+
+
+def _compute_changes(
+    context: dg.AssetExecutionContext, session: Session, *, recheck: bool, seconds_to_read: float
+) -> Iterator[Any]:
+    started, activation = time.monotonic(), session.activation
+    computed = refresh_changes(session, recheck=recheck)
+    seconds = time.monotonic() - started
+    hand_over(activation.key, Computed(computed, seconds_to_read + seconds))
+    if computed.hold:
+        context.log.info("%s: held. %s", activation.key, computed.hold.sentence)
+    context.log.info(
+        "%s: %s entered, %s left.", *(activation.key, computed.changes.entered, computed.changes.left)
+    )
+    yield from _materialized(
+        MEMBERSHIP_CHANGES,
+        activation,
+        changes_metadata(computed, seconds),
+        checks.removal_guard(activation.key, computed),
+    )
 
 
 def _intercom_tags(
@@ -209,66 +250,118 @@ def _intercom_tags(
     destinations: Mapping[str, IntercomResource],
     partitions: dg.PartitionsDefinition[str],
 ) -> dg.AssetsDefinition:
-    @_asset(
+    spec = _spec(
         INTERCOM_TAGS,
-        partitions,
         "The activation's tag on each member who exists as a user in Intercom. Nothing but the tag is"
         " ever created there.",
         table="tagged_contacts",
         deps=[MEMBERSHIP_CHANGES],
         kinds={"intercom"},
     )
+
+    @_ops_of_assets(INTERCOM_TAGS, partitions, [spec], {STATE})
     def intercom_tags(context: dg.AssetExecutionContext, config: ApplyConfig) -> Iterator[Any]:
-        activation = project.activations[context.partition_key]
-        state = _state(context)
-        database = state.opened_by(context.log)
-        with (
-            _locked(context),
-            destinations[activation.destination].client_in_run(_state(context).budgets) as client,
-        ):
-            result = apply_changes(
-                Session(
-                    activation,
-                    database,
-                    client,
-                    context.log,
-                    sync_id=context.run.run_id,
-                    declared=project.activations,
-                ),
-                state.locks,
-                released=Released(config.allow_large_removal, config.allow_large_growth),
-                expected_changes=config.expected_changes or None,
-            )
-        with database.reading() as connection:
-            tagged_contacts = count_tagged(connection, context.partition_key)
-            stuck = count_stuck(connection).get(context.partition_key, 0)
-        metadata = sync_metadata(result, tagged_contacts)
-        carried_out = checks.changes_carried_out(result, stuck)
-        if result.status != "ok":
-            yield carried_out
-            raise failure_of(
-                context.partition_key,
-                summary(context.partition_key, result),
-                metadata,
-                is_transient=result.is_transient,
-            )
-        yield dg.MaterializeResult(
-            metadata={**metadata, **description_metadata(activation)},
-            check_results=[
-                carried_out,
-                checks.only_our_carriers(activation, result.numbers.other_carriers),
-                checks.match_rate(result),
-            ],
-        )
+        activations = activations_in(context, project, config)
+        state: StateResource = context.resources.state
+        with _state(context).reading() as connection:
+            changes = count_changes(connection)
+        work = Work(context, activations, state.locks)
+        with clients_of(destinations, state) as client_of:
+
+            def apply(activation: Activation) -> Events:
+                session = _session(context, project, activation, client_of(activation))
+                return (yield from _apply(context, session, config))
+
+            # Small change sets first, so that nobody waits for hours for one of a hundred thousand.
+            yield from work.each(apply, first=lambda activation: changes.get(activation.key, 0))
+        work.raise_failures()
 
     return intercom_tags
 
 
-def _locked(context: dg.AssetExecutionContext) -> AbstractContextManager[None]:
-    """Lock the activation for this step: no other run reads its segment or changes its tags meanwhile."""
-    return activation_lock(_state(context).locks, context.partition_key, on_wait=context.log.warning)
-
-
-def _state(context: dg.AssetExecutionContext) -> StateResource:
+def _apply(context: dg.AssetExecutionContext, session: Session, config: ApplyConfig) -> Events:
+    activation = session.activation
     state: StateResource = context.resources.state
-    return state
+    result = apply_changes(
+        session,
+        state.locks,
+        released=Released(config.allow_large_removal, config.allow_large_growth),
+        expected_changes=config.expected_changes.get(activation.key),
+    )
+    with session.state.reading() as connection:
+        tagged_contacts = count_tagged(connection, activation.key)
+        is_done = result.status == "ok" and not result.numbers.failed
+        stuck = 0 if is_done else count_stuck(connection).get(activation.key, 0)
+    metadata = sync_metadata(result, tagged_contacts)
+    carried_out = checks.changes_carried_out(activation.key, result, stuck)
+    if result.status != "ok":
+        yield carried_out
+        return Failed(summary(activation.key, result), result.is_transient, is_held=result.status == "held")
+    yield from _materialized(
+        INTERCOM_TAGS,
+        activation,
+        metadata,
+        carried_out,
+        checks.only_our_carriers(activation, result.numbers.other_carriers),
+        checks.match_rate(activation.key, result),
+        checks.up_to_date(activation.key),
+    )
+    return None
+
+
+def _materialized(
+    asset: str,
+    activation: Activation,
+    metadata: Mapping[str, Any],
+    *evaluations: dg.AssetCheckEvaluation,
+) -> Iterator[Any]:
+    yield dg.AssetMaterialization(
+        asset, partition=activation.key, metadata={**metadata, **description_metadata(activation)}
+    )
+    yield from evaluations
+
+
+def _session(
+    context: dg.AssetExecutionContext, project: Project, activation: Activation, client: "IntercomClient"
+) -> Session:
+    return Session(
+        activation,
+        _state(context),
+        client,
+        context.log,
+        sync_id=context.run.run_id,
+        declared=project.activations,
+    )
+
+
+def _state(context: dg.AssetExecutionContext) -> StateDatabase:
+    state: StateResource = context.resources.state
+    return state.opened_by(context.log)
+
+
+class _Source:
+    """The source of a batch, opened for the first query, and again after an error."""
+
+    def __init__(self, context: dg.AssetExecutionContext) -> None:
+        self._resource: SourceResource = context.resources.source
+        self._log = context.log
+        self._stack = ExitStack()
+        self._source: OpenSource | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._stack.close()
+
+    @contextmanager
+    def opened(self) -> "Iterator[OpenSource]":
+        """The open source, for one query."""
+        if self._source is None:
+            self._source = self._stack.enter_context(self._resource.opened_by(self._log))
+        try:
+            yield self._source
+        except BaseException:
+            self._source = None
+            self._stack.close()
+            raise

@@ -41,7 +41,7 @@ def build_definitions(
     in the configuration of the run, at 1 ms of processor time.
     """
     partitions = dg.StaticPartitionsDefinition(list(project.activations))
-    enabled = [a.key for a in project.activations.values() if a.enabled]
+    enabled = {key: activation for key, activation in project.activations.items() if activation.enabled}
     destinations = {
         key: _destination(destination, environment) for key, destination in project.destinations.items()
     }

@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Sequence
 from statistics import median
+from typing import Any
 
 import dagster as dg
 
@@ -13,7 +14,9 @@ from dinmo_pipeline.orchestration.naming import (
     MEMBERSHIP_CHANGES,
     REMOVAL_GUARD,
     SEGMENT_MEMBERSHIP,
+    UP_TO_DATE,
 )
+from dinmo_pipeline.orchestration.runs.errors import Failed
 from dinmo_pipeline.state.readings import Reading, StoredReading
 from dinmo_pipeline.state.stuck import stuck_members
 from dinmo_pipeline.state.syncs import SyncResult
@@ -74,12 +77,30 @@ _CHECKS = {
 }
 
 
-def usable_identifiers(rows: Reading, applied: StoredReading | None) -> dg.AssetCheckResult:
+def _evaluation(asset: str, check: str, activation: str, **values: Any) -> dg.AssetCheckEvaluation:
+    return dg.AssetCheckEvaluation(
+        asset_key=dg.AssetKey(asset), check_name=check, partition=activation, **values
+    )
+
+
+def unread(activation: str, failed: Failed) -> dg.AssetCheckEvaluation:
+    """Fail because the segment could not be read, so that its partition does not look right."""
+    return _evaluation(
+        *(SEGMENT_MEMBERSHIP, "usable_identifiers", activation),
+        passed=False,
+        severity=dg.AssetCheckSeverity.ERROR,
+        description=f"The segment was not read. {failed.reason}",
+    )
+
+
+def usable_identifiers(
+    activation: str, rows: Reading, applied: StoredReading | None
+) -> dg.AssetCheckEvaluation:
     """Warn about rows without a usable identifier of their own, and about a new type of the identifier."""
     counts = identifier_metadata(rows)
     news = " ".join(what_changed(rows, applied))
-    return dg.AssetCheckResult(
-        check_name="usable_identifiers",
+    return _evaluation(
+        *(SEGMENT_MEMBERSHIP, "usable_identifiers", activation),
         passed=not news and not any(value for value in counts.values() if isinstance(value, int)),
         severity=dg.AssetCheckSeverity.WARN,
         description=news or None,
@@ -87,24 +108,24 @@ def usable_identifiers(rows: Reading, applied: StoredReading | None) -> dg.Asset
     )
 
 
-def usual_size(members: int, earlier: Sequence[int]) -> dg.AssetCheckResult:
+def usual_size(activation: str, members: int, earlier: Sequence[int]) -> dg.AssetCheckEvaluation:
     """Warn when the size is out of line with the earlier sizes (newest first, without this one)."""
     usual = median(earlier) if earlier else members
     small = max(members, usual) < SMALL_SEGMENT_SIZE
     in_line = usual / MAX_USUAL_FACTOR <= members <= usual * MAX_USUAL_FACTOR
-    return dg.AssetCheckResult(
-        check_name="usual_size",
+    return _evaluation(
+        *(SEGMENT_MEMBERSHIP, "usual_size", activation),
         passed=small or in_line,
         severity=dg.AssetCheckSeverity.WARN,
         metadata={"members": members, "usual": float(usual)},
     )
 
 
-def removal_guard(activation: str, computed: ComputedChanges) -> dg.AssetCheckResult:
+def removal_guard(activation: str, computed: ComputedChanges) -> dg.AssetCheckEvaluation:
     """Fail when a guard holds the change set, with the reason and the remedy."""
     hold = computed.hold
-    return dg.AssetCheckResult(
-        check_name=REMOVAL_GUARD,
+    return _evaluation(
+        *(MEMBERSHIP_CHANGES, REMOVAL_GUARD, activation),
         passed=hold is None,
         severity=dg.AssetCheckSeverity.ERROR,
         description=f"{hold.sentence} {remedy(hold.reason, activation)}" if hold else None,
@@ -115,15 +136,15 @@ def removal_guard(activation: str, computed: ComputedChanges) -> dg.AssetCheckRe
     )
 
 
-def changes_carried_out(result: SyncResult, stuck: int = 0) -> dg.AssetCheckResult:
+def changes_carried_out(activation: str, result: SyncResult, stuck: int = 0) -> dg.AssetCheckEvaluation:
     """Warn when Intercom refused changes or gave no definite answer; fail when the sync did not succeed.
 
     `stuck` members were refused in several syncs in a row.
     """
     succeeded = result.status == "ok"
     sentences = (result.reason, stuck_members(stuck) if stuck else None)
-    return dg.AssetCheckResult(
-        check_name="changes_carried_out",
+    return _evaluation(
+        *(INTERCOM_TAGS, "changes_carried_out", activation),
         passed=succeeded and not (result.numbers.failed or result.numbers.pending),
         severity=dg.AssetCheckSeverity.WARN if succeeded else dg.AssetCheckSeverity.ERROR,
         description=" ".join(filter(None, sentences)) or None,
@@ -135,10 +156,20 @@ def changes_carried_out(result: SyncResult, stuck: int = 0) -> dg.AssetCheckResu
     )
 
 
-def only_our_carriers(activation: Activation, others: int | None) -> dg.AssetCheckResult:
+def up_to_date(activation: str) -> dg.AssetCheckEvaluation:
+    """Pass as soon as a sync has succeeded; a sensor evaluates it when none does."""
+    return _evaluation(
+        *(INTERCOM_TAGS, UP_TO_DATE, activation),
+        passed=True,
+        severity=dg.AssetCheckSeverity.WARN,
+        description="Up to date: just synced.",
+    )
+
+
+def only_our_carriers(activation: Activation, others: int | None) -> dg.AssetCheckEvaluation:
     """Warn when contacts carry the tag that we did not tag, until a person decides about them."""
-    return dg.AssetCheckResult(
-        check_name="only_our_carriers",
+    return _evaluation(
+        *(INTERCOM_TAGS, "only_our_carriers", activation.key),
         passed=not others or activation.on_existing_carriers == "keep",
         severity=dg.AssetCheckSeverity.WARN,
         description=other_carriers_note(activation, others) if others else None,
@@ -146,12 +177,12 @@ def only_our_carriers(activation: Activation, others: int | None) -> dg.AssetChe
     )
 
 
-def match_rate(result: SyncResult) -> dg.AssetCheckResult:
+def match_rate(activation: str, result: SyncResult) -> dg.AssetCheckEvaluation:
     """Warn when few members were found: often a wrong column or the wrong workspace."""
     members = result.numbers.members
     share = 1 - result.numbers.not_in_intercom / members if members else 1.0
-    return dg.AssetCheckResult(
-        check_name="match_rate",
+    return _evaluation(
+        *(INTERCOM_TAGS, "match_rate", activation),
         passed=share >= MIN_MATCH_SHARE,
         severity=dg.AssetCheckSeverity.WARN,
         metadata={"match_rate": round(share, 4)},

@@ -11,7 +11,6 @@ from dinmo_pipeline.orchestration.naming import (
     MEMBERSHIP_CHANGES,
     SEGMENT_MEMBERSHIP,
     SYNC_MEMBERSHIP,
-    UP_TO_DATE,
 )
 
 
@@ -21,17 +20,15 @@ def build_jobs() -> list[Any]:
         dg.define_asset_job(
             SYNC_MEMBERSHIP,
             selection=dg.AssetSelection.assets(SEGMENT_MEMBERSHIP, MEMBERSHIP_CHANGES),
-            description="Compute the members of the segment, and who entered and left.",
+            description="Compute the members of segments, and who entered and left.",
             executor_def=dg.in_process_executor,
         ),
         dg.define_asset_job(
             APPLY_TAG_CHANGES,
-            # Without its check `drift`, which makes a call per 150 contacts and has a job of its own.
+            # Without `drift`, which makes a call per 150 contacts and has a job of its own, and `up_to_date`,
+            # which a sensor evaluates: both are ops of their own for one partition.
             selection=dg.AssetSelection.assets(INTERCOM_TAGS).without_checks()
-            | dg.AssetSelection.checks(
-                *check_keys(INTERCOM_TAGS),
-                dg.AssetCheckKey(dg.AssetKey(INTERCOM_TAGS), UP_TO_DATE),
-            ),
+            | dg.AssetSelection.checks(*check_keys(INTERCOM_TAGS)),
             description="Tag users who entered and untag users who left, in Intercom.",
             executor_def=dg.in_process_executor,
         ),

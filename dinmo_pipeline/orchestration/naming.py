@@ -7,7 +7,14 @@ SEGMENT_MEMBERSHIP, MEMBERSHIP_CHANGES, INTERCOM_TAGS = OWN_ASSETS
 SYNC_MEMBERSHIP = "sync_membership"
 APPLY_TAG_CHANGES = "apply_tag_changes"
 RECONCILE_TAGS = "reconcile_tags"
-RECONCILE = "reconcile"  # its op; Dagster wants another name than the job's
+READ_SEGMENTS = "read_segments"
+RECONCILE = "reconcile"
+# The op of each job; Dagster wants another name than the job's.
+JOB_OPS = {
+    SYNC_MEMBERSHIP: READ_SEGMENTS,
+    APPLY_TAG_CHANGES: INTERCOM_TAGS,
+    RECONCILE_TAGS: RECONCILE,
+}
 TAG_CHANGES_SENSOR = "tag_changes_sensor"
 UPSTREAM_SENSOR = "upstream_sensor"
 STALENESS_SENSOR = "staleness_sensor"
@@ -30,16 +37,6 @@ def destination_resource(destination: str) -> str:
 def activation_resource(activation: str) -> str:
     """`activation_vip_customers`."""
     return f"activation_{activation}"
-
-
-def schedule_name(activation: str) -> str:
-    """`vip_customers_schedule`."""
-    return f"{activation}_schedule"
-
-
-def reconciliation_name(activation: str) -> str:
-    """`vip_customers_reconciliation`: no `schedule_name` of another activation."""
-    return f"{activation}_reconciliation"
 
 
 def retries_name(job: str) -> str:

@@ -1,8 +1,8 @@
 """The declarations as Dagster resources: the UI shows every setting, and secrets by name only."""
 
 import logging
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
@@ -136,6 +136,23 @@ class IntercomResource(dg.ConfigurableResource):  # type: ignore[type-arg]
             rate_limit_share=self.rate_limit_share,
             budget_folder=budgets,
         )
+
+
+@contextmanager
+def clients_of(
+    destinations: Mapping[str, IntercomResource], state: StateResource
+) -> Iterator[Callable[[Activation], IntercomClient]]:
+    """Clients of the workspaces of a batch, each opened once."""
+    clients: dict[str, IntercomClient] = {}
+    with ExitStack() as opened:
+
+        def client_of(activation: Activation) -> IntercomClient:
+            key = activation.destination
+            if key not in clients:
+                clients[key] = opened.enter_context(destinations[key].client_in_run(state.budgets))
+            return clients[key]
+
+        yield client_of
 
 
 class AlertsResource(dg.ConfigurableResource):  # type: ignore[type-arg]

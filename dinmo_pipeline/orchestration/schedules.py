@@ -1,72 +1,72 @@
-"""A schedule per scheduled activation and per scheduled reconciliation; each can be stopped on its own."""
+"""A schedule per destination, cron expression and time zone: what is due together shares a run."""
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
 
 import dagster as dg
 
 from dinmo_pipeline.config.declarations import Activation
-from dinmo_pipeline.orchestration.naming import (
-    RECONCILE,
-    RECONCILE_TAGS,
-    SYNC_MEMBERSHIP,
-    reconciliation_name,
-    schedule_name,
-)
+from dinmo_pipeline.orchestration.naming import RECONCILE_TAGS, SYNC_MEMBERSHIP
+from dinmo_pipeline.orchestration.runs.batch import DESTINATION_TAG, Batch
+from dinmo_pipeline.text.wording import counted
+
+_MAX_NAMES = 5
+
+
+class _Due(NamedTuple):
+    """When activations of a destination are due for a job."""
+
+    job: str
+    destination: str
+    cron: str
+    timezone: str
+    repair: bool = False
 
 
 def build_schedules(activations: Iterable[Activation]) -> Iterator[dg.ScheduleDefinition]:
-    """The schedules of each enabled activation that has some; they run unless stopped in the UI."""
+    """The schedules of the enabled activations; they run unless stopped in the UI."""
+    due: dict[_Due, list[str]] = {}
     for activation in activations:
+        destination, timezone = activation.destination, activation.timezone
         if activation.is_scheduled:
-            yield _schedule(
-                activation,
-                name=schedule_name(activation.key),
-                job=SYNC_MEMBERSHIP,
-                cron=activation.schedule,
-                description=(
-                    f"Syncs segment {activation.segment!r} to tag {activation.name!r} in"
-                    f" {activation.destination!r}."
-                ),
-            )
+            when = _Due(SYNC_MEMBERSHIP, destination, activation.schedule, timezone)
+            due.setdefault(when, []).append(activation.key)
         if activation.is_reconciled:
-            repair = activation.reconciliation.repair
-            repairs = ", and repairs differences" if repair else ""
-            yield _schedule(
-                activation,
-                name=reconciliation_name(activation.key),
-                job=RECONCILE_TAGS,
-                cron=activation.reconciliation.schedule,
-                description=(
-                    f"Compares the contacts that carry tag {activation.name!r} in"
-                    f" {activation.destination!r} with the ledger{repairs}."
-                ),
-                run_config={"ops": {RECONCILE: {"config": {"repair": repair}}}},
-            )
+            reconciliation = activation.reconciliation
+            when = _Due(RECONCILE_TAGS, destination, reconciliation.schedule, timezone, reconciliation.repair)
+            due.setdefault(when, []).append(activation.key)
+    names: dict[str, int] = {}
+    for when, keys in due.items():
+        name = schedule_name(when)
+        names[name] = names.get(name, 0) + 1
+        # Two cron expressions can give one name, since a name has no signs.
+        yield _schedule(name if names[name] == 1 else f"{name}_{names[name]}", when, keys)
 
 
-def _schedule(
-    activation: Activation,
-    *,
-    name: str,
-    job: str,
-    cron: str,
-    description: str,
-    run_config: Mapping[str, Any] | None = None,
-) -> dg.ScheduleDefinition:
+def schedule_name(when: "_Due") -> str:
+    """`main_sync_0_6_x_x_x_UTC` syncs at 6 o'clock; `x` stands for `*`."""
+    verb = "sync" if when.job == SYNC_MEMBERSHIP else "repair" if when.repair else "reconcile"
+    words = f"{when.destination} {verb} {when.cron.replace('*', 'x')} {when.timezone}"
+    return re.sub(r"[^A-Za-z0-9]+", "_", words).strip("_")
+
+
+def _schedule(name: str, when: _Due, keys: Sequence[str]) -> dg.ScheduleDefinition:
+    verb = "Syncs" if when.job == SYNC_MEMBERSHIP else "Repairs" if when.repair else "Compares with Intercom"
+    config: dict[str, Any] = {"repair": when.repair} if when.job == RECONCILE_TAGS else {}
+    named = ", ".join(keys) if len(keys) <= _MAX_NAMES else counted(len(keys), "activation")
+
     @dg.schedule(
         name=name,
-        job_name=job,
-        cron_schedule=cron,
-        execution_timezone=activation.timezone,
+        job_name=when.job,
+        cron_schedule=when.cron,
+        execution_timezone=when.timezone,
         default_status=dg.DefaultScheduleStatus.RUNNING,
-        description=" ".join(filter(None, (description, activation.description))),
+        description=f"{verb} {named} in {when.destination!r}.",
     )
     def launch(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
-        return dg.RunRequest(
-            run_key=f"{activation.key}:{context.scheduled_execution_time.isoformat()}",
-            partition_key=activation.key,
-            run_config=run_config,
+        return Batch.of(when.job, keys, **config).request(
+            f"{name}:{context.scheduled_execution_time.isoformat()}", {DESTINATION_TAG: when.destination}
         )
 
     return launch

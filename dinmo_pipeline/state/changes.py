@@ -83,6 +83,12 @@ def compute_changes(
     return _measure(connection, scope)
 
 
+def count_changes(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
+    """The size of each stored change set; empty ones are left out."""
+    found = connection.execute("SELECT activation, count(*) FROM dinmo.membership_changes GROUP BY ALL")
+    return dict(found.fetchall())
+
+
 def store_changes(connection: duckdb.DuckDBPyConnection, activation: Activation) -> None:
     """Store the computed changes as the activation's change set, and relabel ledger rows.
 

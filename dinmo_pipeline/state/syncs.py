@@ -87,7 +87,7 @@ def start_sync(
 
 
 def interrupt_sync(connection: duckdb.DuckDBPyConnection, sync_id: str, *, now: datetime) -> None:
-    """Close a sync whose process died, if it had begun. Call it inside a transaction."""
+    """Close the syncs of a run whose process died, if they had begun. Call it inside a transaction."""
     _interrupt(connection, "sync_id", sync_id, now)
 
 
@@ -106,32 +106,33 @@ def _interrupt(
 
 
 def finish_sync(
-    connection: duckdb.DuckDBPyConnection, sync_id: str, result: SyncResult, *, now: datetime
+    connection: duckdb.DuckDBPyConnection, sync_id: str, activation: str, result: SyncResult, *, now: datetime
 ) -> None:
     """Close a sync with its result."""
     columns = ", ".join(f'"{name}" = ${name}' for name in _NUMBERS)
     connection.execute(
         "UPDATE dinmo.syncs SET status = $status, reason = $reason, hold_reason = $hold_reason,"
-        f" finished_at = $now, {columns} WHERE sync_id = $sync_id",
+        f" finished_at = $now, {columns} WHERE sync_id = $sync_id AND activation = $activation",
         {
             "status": result.status,
             "reason": result.reason,
             "hold_reason": result.hold_reason,
             "now": now,
             "sync_id": sync_id,
+            "activation": activation,
             **{name: getattr(result.numbers, name) for name in _NUMBERS},
         },
     )
 
 
-def finished_sync(connection: duckdb.DuckDBPyConnection, sync_id: str) -> SyncResult | None:
+def finished_sync(connection: duckdb.DuckDBPyConnection, sync_id: str, activation: str) -> SyncResult | None:
     """The result of a sync; None when it never started, still runs, or was interrupted."""
     columns = ", ".join(f'"{name}"' for name in _NUMBERS)
     row = first_row(
         connection,
         f"SELECT status, reason, hold_reason, {columns} FROM dinmo.syncs"
-        " WHERE sync_id = ? AND status IN ('ok', 'held', 'failed')",
-        [sync_id],
+        " WHERE sync_id = ? AND activation = ? AND status IN ('ok', 'held', 'failed')",
+        [sync_id, activation],
     )
     if row is None:
         return None
@@ -153,7 +154,7 @@ class LoggedOutcomes:
     pending: int
 
 
-def count_outcomes(connection: duckdb.DuckDBPyConnection, sync_id: str) -> LoggedOutcomes:
+def count_outcomes(connection: duckdb.DuckDBPyConnection, sync_id: str, activation: str) -> LoggedOutcomes:
     """Count the members of a sync by the outcome of their changes."""
     row = one_row(
         connection,
@@ -162,7 +163,7 @@ def count_outcomes(connection: duckdb.DuckDBPyConnection, sync_id: str) -> Logge
             SELECT change, identifier,
                    max(CASE outcome WHEN 'applied' THEN 1 WHEN 'pending' THEN 2
                                     WHEN 'failed' THEN 3 ELSE 0 END) AS rank
-            FROM dinmo.change_log WHERE sync_id = ? GROUP BY ALL
+            FROM dinmo.change_log WHERE sync_id = ? AND activation = ? GROUP BY ALL
         )
         SELECT count(*) FILTER (change = 'entered' AND rank = 1),
                count(*) FILTER (change = 'left' AND rank <= 1),
@@ -171,7 +172,7 @@ def count_outcomes(connection: duckdb.DuckDBPyConnection, sync_id: str) -> Logge
                count(*) FILTER (rank = 2)
         FROM worst
         """,
-        [sync_id],
+        [sync_id, activation],
     )
     return LoggedOutcomes(*row)
 

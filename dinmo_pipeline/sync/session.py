@@ -62,4 +62,4 @@ class Session:
 
     def progress(self, label: str, done: int, total: int) -> None:
         """Report the progress of long work, in items."""
-        progress_listener.get()(label, done, total)
+        progress_listener.get()(f"{self.activation.key}: {label}", done, total)

@@ -9,7 +9,7 @@ import dagster as dg
 import pytest
 
 from dinmo_pipeline_tests.company import TOKEN
-from dinmo_pipeline_tests.ticking import Ticks
+from dinmo_pipeline_tests.ticking import Ticks, requested
 
 EVERYBODY = [f"user{i}@example.com" for i in range(20)]
 SCHEDULED = {"schedule": "0 * * * *"}
@@ -36,8 +36,7 @@ class Dagster:
 
     def schedule_tick(self, activation):
         """Evaluate a schedule and run what it asks for."""
-        request = self.requested_by(f"{activation}_schedule")
-        return self.run("sync_membership", request.partition_key)
+        return self.run("sync_membership", activation)
 
     def requested_by(self, schedule):
         """The run that a schedule asks for."""
@@ -168,7 +167,9 @@ def test_a_disabled_activation_has_no_schedule_and_no_sensor_run(four):
     dagster.run("sync_membership", "alpha")
     assert dagster.sensor_tick()[1] == ("Nothing to apply: alpha is disabled or no longer declared.")
     names = {schedule.name for schedule in dagster.definitions.schedules}
-    assert names == {"beta_schedule", "gamma_schedule", "delta_schedule"}
+    assert names == {"main_sync_0_x_x_x_x_UTC"}
+    request = dagster.requested_by("main_sync_0_x_x_x_x_UTC")
+    assert requested(request) == ["beta", "gamma", "delta"]
 
 
 def test_a_rename_alone_gives_a_run(four):
@@ -184,18 +185,20 @@ def test_a_rename_alone_gives_a_run(four):
 
 
 def test_schedules_follow_the_declared_cron_and_time_zone(four):
-    """One schedule per scheduled activation, running from the start."""
+    """One schedule for those that are due together, running from the start."""
     four.declared["activations"]["alpha"] = {
         "schedule": "30 6 * * 1-5",
         "timezone": "Europe/Paris",
     }
     four.declared["activations"]["beta"] = {"schedule": "manual"}
     definitions = four.definitions()
-    schedule = definitions.resolve_schedule_def("alpha_schedule")
+    schedule = definitions.resolve_schedule_def("main_sync_30_6_x_x_1_5_Europe_Paris")
     assert schedule.cron_schedule == "30 6 * * 1-5"
     assert schedule.execution_timezone == "Europe/Paris"
     assert schedule.default_status == dg.DefaultScheduleStatus.RUNNING
-    assert "beta_schedule" not in {schedule.name for schedule in definitions.schedules}
+    others = definitions.resolve_schedule_def("main_sync_0_x_x_x_x_UTC")
+    assert others.description == "Syncs gamma, delta in 'main'."
+    assert len(definitions.schedules) == 2
 
 
 @pytest.mark.parametrize("repair", [False, True])
@@ -206,8 +209,9 @@ def test_a_reconciliation_has_a_schedule_of_its_own(four, repair):
     four.synced("alpha")
     dagster = Dagster(four)
     names = {schedule.name for schedule in dagster.definitions.schedules}
-    assert {name for name in names if "reconcil" in name} == {"alpha_reconciliation"}
-    request = dagster.requested_by("alpha_reconciliation")
+    name = f"main_{'repair' if repair else 'reconcile'}_daily_UTC"
+    assert names == {name, "main_sync_0_x_x_x_x_UTC"}
+    request = dagster.requested_by(name)
     run = dagster.run("reconcile_tags", request.partition_key, request.run_config)
     assert run.success
     assert request.run_config == {"ops": {"reconcile": {"config": {"repair": repair}}}}
@@ -217,13 +221,10 @@ def test_numbers_that_a_person_follows_are_numeric_metadata(four):
     """So that the UI plots them per partition."""
     dagster = Dagster(four)
     found = {}
-    for job, asset in (
-        ("sync_membership", "segment_membership"),
-        ("sync_membership", "membership_changes"),
-        ("apply_tag_changes", "intercom_tags"),
-    ):
-        (event,) = dagster.run(job, "alpha").asset_materializations_for_node(asset)
-        found |= {key: value.value for key, value in event.metadata.items()}
+    for job, op in (("sync_membership", "read_segments"), ("apply_tag_changes", "intercom_tags")):
+        for event in dagster.run(job, "alpha").asset_materializations_for_node(op):
+            assert event.partition == "alpha"
+            found |= {key: value.value for key, value in event.metadata.items()}
     followed = (
         "members",
         "entered",
@@ -317,7 +318,7 @@ def test_an_unreachable_intercom_does_not_stop_the_membership(four):
     four.faults({"match": {"route": "/contacts/search"}, "kind": "status", "status": 403})
     result = Dagster(four).schedule_tick("alpha")
     assert result.success
-    (event,) = result.asset_materializations_for_node("membership_changes")
+    _, event = result.asset_materializations_for_node("read_segments")
     assert "403" in event.metadata["look_failed"].value
 
 
@@ -367,23 +368,15 @@ def test_dagster_loads_them_for_the_code_server_and_not_for_a_run(four):
 
 
 def test_the_description_of_an_activation_shows_wherever_it_is_seen(four):
-    """In its resource, its schedules, and each of its materializations."""
+    """In its resource, and in each of its materializations."""
     text = "For the newsletter."
-    four.declared["activations"]["alpha"] |= {
-        "description": text,
-        "reconcile": {"schedule": "@daily"},
-    }
+    four.declared["activations"]["alpha"] |= {"description": text}
     dagster = Dagster(four)
     resource = dagster.definitions.resources["activation_alpha"]
-    schedules = [
-        dagster.definitions.resolve_schedule_def(f"alpha_{kind}").description
-        for kind in ("schedule", "reconciliation")
-    ]
     shown = {
         event.materialization.metadata["description"].value
         for job in ("sync_membership", "apply_tag_changes")
         for event in dagster.run(job, "alpha").get_asset_materialization_events()
     }
     assert resource.description == text
-    assert all(description.endswith(f" {text}") for description in schedules)
     assert shown == {text}

@@ -102,7 +102,7 @@ def test_a_sync_that_was_held_before_has_its_sentence_and_no_reason_as_a_value(o
             {"at": NOW},
         )
     with StateDatabase(str(old)).transaction() as connection:
-        assert finished_sync(connection, "s") == SyncResult(
+        assert finished_sync(connection, "s", "vip") == SyncResult(
             "held",
             "The segment became empty.",
             numbers=SyncNumbers(9, 8, 7, 6, 5, 0, 0, 4, 3, 2, 1, 20, 1.5),

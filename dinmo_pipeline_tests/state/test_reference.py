@@ -43,7 +43,7 @@ def state(tmp_path_factory):
             AppliedChange("entered", "cy@example.com", "1", "failed", "422 too many tags", "r2"),
         ]
         record_outcomes(connection, VIP.key, "main", "s1", outcomes, now=NOW)
-        finish_sync(connection, "s1", SyncResult("ok"), now=NOW)
+        finish_sync(connection, "s1", "vip", SyncResult("ok"), now=NOW)
     later = NOW + timedelta(days=4)
     refresh_membership(
         state, VIP.key, "email", staged(rows_of([*members[:-1], "ed@x.org"]), "email", now=later)

@@ -39,14 +39,14 @@ def test_a_result_is_read_back_as_it_was_written(connection, result):
     """Every number under its own name."""
     connection.execute("DELETE FROM dinmo.syncs")
     start_sync(connection, "s1", "vip", now=NOW)
-    finish_sync(connection, "s1", result, now=NOW)
-    assert finished_sync(connection, "s1") == result
+    finish_sync(connection, "s1", "vip", result, now=NOW)
+    assert finished_sync(connection, "s1", "vip") == result
 
 
 def test_a_sync_that_runs_or_was_interrupted_has_no_result(connection):
     """Nor has one that never started."""
-    assert finished_sync(connection, "s1") is None
+    assert finished_sync(connection, "s1", "vip") is None
     start_sync(connection, "s1", "vip", now=NOW)
-    assert finished_sync(connection, "s1") is None
+    assert finished_sync(connection, "s1", "vip") is None
     interrupt_sync(connection, "s1", now=NOW)
-    assert finished_sync(connection, "s1") is None
+    assert finished_sync(connection, "s1", "vip") is None

@@ -47,29 +47,27 @@ def reconcile(
 ) -> int:
     """Compare the contacts that carry the tag in Intercom with those we tagged."""
     project = declared_project()
-    keys = [activation.key for activation in selected_activations(project, activations)]
+    selected = selected_activations(project, activations)
     ensure_dagster_home()
     from dinmo_pipeline.cli.progress import progress_bar  # noqa: PLC0415  # with Dagster, seconds to import
     from dinmo_pipeline.orchestration.build import build_definitions  # noqa: PLC0415
-    from dinmo_pipeline.orchestration.runs.in_process import reconcile_activation  # noqa: PLC0415
+    from dinmo_pipeline.orchestration.runs.in_process import reconcile_activations  # noqa: PLC0415
 
     definitions = build_definitions(project, os.environ, for_a_run=True)
-    found = {}
-    with dagster_instance() as instance:
-        for key in keys:
-            with progress_bar(key):
-                found[key] = reconcile_activation(
-                    definitions,
-                    instance,
-                    key,
-                    repair=repair,
-                    take_over=take_over,
-                    allow_large_removal=allow_large_removal,
-                    recent_minutes=recent_minutes,
-                    log_level="INFO" if verbose else "WARNING",
-                    plain_log=not verbose,
-                    on_wait=report,
-                )
+    with dagster_instance() as instance, progress_bar():
+        results = reconcile_activations(
+            definitions,
+            instance,
+            selected,
+            repair=repair,
+            take_over=take_over,
+            allow_large_removal=allow_large_removal,
+            recent_minutes=recent_minutes,
+            log_level="INFO" if verbose else "WARNING",
+            plain_log=not verbose,
+            on_wait=report,
+        )
+    found = {activation.key: results[activation.key] for activation in selected}
     if as_json:
         print_json({key: as_object(result) for key, result in found.items()})
     else:

@@ -186,7 +186,7 @@ def _retire(
     from dinmo_pipeline.sync.session import Session  # noqa: PLC0415
 
     state, log = declared_state(project), message_log()
-    with ExitStack() as opened, progress_bar(activation):
+    with ExitStack() as opened, progress_bar():
         sessions = [
             Session(
                 retired_activation(activation, tag.destination, tag.name),

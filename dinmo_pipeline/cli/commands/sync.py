@@ -61,31 +61,33 @@ def sync(
     if plan_path and reviewed:
         activations = tuple(planned_activations(reviewed, plan_path, activations))
     project = declared_project()
-    keys = [activation.key for activation in selected_activations(project, activations)]
+    selected = selected_activations(project, activations)
+    keys = [activation.key for activation in selected]
     ensure_dagster_home()
     # Dagster takes seconds to import: only once the declarations are right.
     from dinmo_pipeline.cli.progress import progress_bar  # noqa: PLC0415
     from dinmo_pipeline.orchestration.build import build_definitions  # noqa: PLC0415
-    from dinmo_pipeline.orchestration.runs.in_process import sync_activation  # noqa: PLC0415
+    from dinmo_pipeline.orchestration.runs.in_process import sync_activations  # noqa: PLC0415
     from dinmo_pipeline.sync.carriers import other_carriers_note  # noqa: PLC0415
 
     definitions = build_definitions(project, os.environ, for_a_run=True)
     results = _held_by_settings(project, keys, reviewed) if reviewed else {}
     with dagster_instance() as instance:
-        for key in (key for key in keys if key not in results):
-            with progress_bar(key):
-                results[key] = sync_activation(
-                    definitions,
-                    instance,
-                    key,
-                    allow_large_removal=allow_large_removal,
-                    allow_large_growth=allow_large_growth,
-                    recheck=recheck,
-                    log_level="INFO" if verbose else "WARNING",
-                    plain_log=not verbose,
-                    expected_changes=reviewed.fingerprints[key] if reviewed else "",
-                    on_wait=report,
-                )
+        rest = [activation for activation in selected if activation.key not in results]
+        with progress_bar():
+            results |= sync_activations(
+                definitions,
+                instance,
+                rest,
+                allow_large_removal=allow_large_removal,
+                allow_large_growth=allow_large_growth,
+                recheck=recheck,
+                log_level="INFO" if verbose else "WARNING",
+                plain_log=not verbose,
+                expected_changes=reviewed.fingerprints if reviewed else {},
+                on_wait=report,
+            )
+    results = {key: results[key] for key in keys}
     if as_json:
         print_json({key: result_as_json(result) for key, result in results.items()})
     else:

@@ -5,7 +5,7 @@ failing query and a refusal by Intercom fail different jobs, and the same failur
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -21,12 +21,14 @@ from dinmo_pipeline.orchestration.alerts.verdict import (
     Finding,
     RunFailed,
     TagsApplied,
+    Verdict,
     troubles_after,
     verdict,
 )
 from dinmo_pipeline.orchestration.metadata import CHANGES_TO_APPLY, number_in
 from dinmo_pipeline.orchestration.resources import AlertsResource
-from dinmo_pipeline.orchestration.runs.errors import failure_metadata, summary_of, was_interrupted
+from dinmo_pipeline.orchestration.runs.batch import activations_of
+from dinmo_pipeline.orchestration.runs.errors import failures_in, summary_of, was_interrupted
 from dinmo_pipeline.orchestration.runs.lifecycle import finished_runs
 from dinmo_pipeline.orchestration.sensors.staleness import Observer
 
@@ -45,10 +47,14 @@ _JUDGED_EVENTS = {
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """The kinds of trouble that an activation was in after its run that ended at `as_of` (a timestamp)."""
+    """The kinds of trouble that an activation was in after its run that ended at `as_of`.
 
-    as_of: float = 0.0
-    kinds: Sequence[str] = ()
+    `known_since` is when it was first seen; both are timestamps.
+    """
+
+    as_of: float
+    kinds: Sequence[str]
+    known_since: float
 
 
 def build_alerts_sensor(project: Project) -> dg.SensorDefinition:
@@ -66,19 +72,24 @@ def build_alerts_sensor(project: Project) -> dg.SensorDefinition:
     def alerts_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         now = datetime.now(UTC)
         since, before = _read_cursor(context.cursor, now)
-        runs = finished_runs(context.instance, activations, since, _FINISHED)
+        runs = finished_runs(context.instance, since, _FINISHED)
+        new = Standing(0.0, (), now.timestamp())
+        verdicts = _verdicts(context.instance, runs, {key: s.as_of for key, s in before.items()})
         observer = Observer(project, context.instance)
         lines, after = [], {}
         for activation in activations.values():
-            standing = before.get(activation.key, Standing())
-            troubles, as_of = _judged(
-                context.instance, standing, runs.get(activation.key, [])[-MAX_RUNS_PER_TICK:]
+            standing = before.get(activation.key, new)
+            ended = [at for at, _ in verdicts.get(activation.key, ())]
+            troubles = troubles_after(
+                standing.kinds, (found for _, found in verdicts.get(activation.key, ()))
             )
             if Trouble.BEHIND in standing.kinds or not troubles:
-                troubles |= _behind(observer, activation, now)
+                troubles |= _behind(observer, activation, now, standing.known_since)
             line = news(f"{activation.key} (tag {activation.name!r})", standing.kinds, troubles)
             lines += [line] if line else []
-            after[activation.key] = Standing(as_of, tuple(troubles))
+            after[activation.key] = Standing(
+                max(ended, default=standing.as_of), tuple(troubles), standing.known_since
+            )
         if lines:
             # An error ends the tick before its cursor is kept, so the next tick posts the same.
             alerts: AlertsResource = getattr(context.resources, naming.ALERTS)
@@ -91,24 +102,53 @@ def build_alerts_sensor(project: Project) -> dg.SensorDefinition:
     return alerts_sensor
 
 
-def _judged(
-    instance: dg.DagsterInstance, standing: Standing, runs: Iterable[dg.RunRecord]
-) -> tuple[dict[str, str], float]:
-    """The troubles after some runs, and the end of the last one."""
-    new = [run for run in runs if (run.end_time or 0.0) > standing.as_of]
-    troubles = troubles_after(standing.kinds, (verdict(_findings(instance, run)) for run in new))
-    return troubles, max((run.end_time or 0.0 for run in new), default=standing.as_of)
+def _verdicts(
+    instance: dg.DagsterInstance, runs: Sequence[dg.RunRecord], judged: Mapping[str, float]
+) -> dict[str, list[tuple[float, Verdict]]]:
+    """What new runs say about their activations, oldest first: the end of each run, and the verdict."""
+    verdicts: dict[str, list[tuple[float, Verdict]]] = {}
+    for record in reversed(runs):
+        ended = record.end_time or 0.0
+        new = [
+            activation
+            for activation in activations_of(record.dagster_run)
+            if ended > judged.get(activation, 0.0) and len(verdicts.get(activation, ())) < MAX_RUNS_PER_TICK
+        ]
+        if new:
+            findings = _findings(instance, record, new)
+            for activation in new:
+                found = verdict(findings[activation])
+                verdicts.setdefault(activation, []).insert(0, (ended, found))
+    return verdicts
 
 
-def _findings(instance: dg.DagsterInstance, record: dg.RunRecord) -> Iterator[Finding]:
+def _findings(
+    instance: dg.DagsterInstance, record: dg.RunRecord, activations: Sequence[str]
+) -> dict[str, list[Finding]]:
     run = record.dagster_run
     entries = instance.all_logs(run.run_id, of_type=_JUDGED_EVENTS)
     events = [entry.dagster_event for entry in entries if entry.dagster_event]
-    yield from filter(None, map(_finding, events))
-    failed = any(event.event_type == Event.RUN_FAILURE for event in events)
-    if failed and not was_interrupted(events):
-        held = failure_metadata(events).get("status") == "held"
-        yield RunFailed(run.job_name, summary_of(events), held)
+    findings: dict[str, list[Finding]] = {activation: [] for activation in activations}
+    for event in events:
+        found = _finding(event)
+        if found and (partition := _partition_of(event)) in findings:
+            findings[partition].append(found)
+    if not any(event.event_type == Event.RUN_FAILURE for event in events) or was_interrupted(events):
+        return findings
+    failures = failures_in(events)
+    for activation in activations:
+        failed = failures.get(activation)
+        if failed:
+            findings[activation].append(RunFailed(run.job_name, failed.summary, failed.is_held))
+        elif not failures:
+            findings[activation].append(RunFailed(run.job_name, summary_of(events)))
+    return findings
+
+
+def _partition_of(event: dg.DagsterEvent) -> str:
+    if event.event_type == Event.ASSET_CHECK_EVALUATION:
+        return event.asset_check_evaluation_data.partition or ""
+    return event.partition or ""
 
 
 def _finding(event: dg.DagsterEvent) -> Finding | None:
@@ -124,10 +164,10 @@ def _finding(event: dg.DagsterEvent) -> Finding | None:
     return TagsApplied() if asset == naming.INTERCOM_TAGS else None
 
 
-def _behind(observer: Observer, activation: Activation, now: datetime) -> dict[str, str]:
+def _behind(observer: Observer, activation: Activation, now: datetime, known_since: float) -> dict[str, str]:
     if not activation.is_automatic:
         return {}
-    found = observer.staleness_of(activation, now)
+    found = observer.staleness_of(activation, now, known_since=datetime.fromtimestamp(known_since, UTC))
     return {Trouble.BEHIND: found.description} if found.stale else {}
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from dinmo_pipeline.orchestration.runs.lifecycle import PARTITION_TAG
+from dinmo_pipeline.orchestration.runs.batch import activations_of
 from dinmo_pipeline.state.errors import StateError
 from dinmo_pipeline.state.file.run_marks import dead_runs
 from dinmo_pipeline.state.syncs import interrupt_sync
@@ -20,6 +20,7 @@ from dinmo_pipeline.state.syncs import interrupt_sync
 if TYPE_CHECKING:
     from dinmo_pipeline.state.file.database import StateDatabase
 
+_MAX_NAMES = 3
 _WHY = "Its process ended before the run did, so it is closed. The next sync will finish the rest."
 
 
@@ -38,15 +39,15 @@ def close_dead_runs(
         run = instance.get_run_by_id(run_id)
         if run is None:
             continue
-        activation = run.tags.get(PARTITION_TAG, run.job_name)
+        name = ", ".join(activations_of(run)[:_MAX_NAMES]) or run.job_name
         if not run.is_finished:
             instance.report_run_failed(run, _WHY)
         try:
             with state.transaction() as connection:
                 interrupt_sync(connection, run_id, now=datetime.now(UTC))
         except StateError as error:
-            report(f"{activation}: a run that was killed could not be closed. {error}")
+            report(f"{name}: a run that was killed could not be closed. {error}")
             continue
         mark.unlink(missing_ok=True)
         if not run.is_success:
-            report(f"{activation}: run {run_id[:8]} was killed. {_WHY}")
+            report(f"{name}: run {run_id[:8]} was killed. {_WHY}")

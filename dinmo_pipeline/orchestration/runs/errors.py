@@ -1,7 +1,8 @@
 """Why a run failed, in the words that we wrote for a person, from the events of the run."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import dagster as dg
@@ -16,25 +17,40 @@ TRANSIENT_ERRORS = (SourceUnavailableError, StateBusyError, UnavailableError)
 # Dagster could not reach the process that was to run it.
 _UNREACHABLE = "DagsterUserCodeUnreachableError"
 _INTERRUPTED = dg.DagsterExecutionInterruptedError.__name__
-_SUMMARY = "summary"
-_IS_TRANSIENT = "is_transient"
+# The key of a failure's metadata, with the reason of each activation.
+FAILED = "failed_activations"
 
 
-def failure_of(
-    activation: str, summary: str, metadata: Mapping[str, Any], *, is_transient: bool
-) -> dg.Failure:
-    """The error that ends a run of an activation; its metadata holds the `summary` by itself, too."""
-    return dg.Failure(
-        f"{activation}: {summary}",
-        metadata={_SUMMARY: summary, _IS_TRANSIENT: is_transient, **metadata},
-        allow_retries=False,
-    )
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """Why an activation failed in a run: `summary` starts with the status, such as `held`.
+
+    `is_ours` if the words are, and not those of an error that nobody thought of.
+    """
+
+    summary: str
+    is_transient: bool
+    is_held: bool = False
+    is_ours: bool = True
+
+    @property
+    def reason(self) -> str:
+        """The summary without the status."""
+        return self.summary.removeprefix("failed. ")
 
 
-def failure_metadata(events: Iterable[dg.DagsterEvent]) -> dict[str, Any]:
-    """The metadata of our own `Failure` as plain values; empty when another error ended the run."""
+def failed_by(error: Exception) -> Failed:
+    """What an exception means for its activation."""
+    is_ours = type(error).__module__.startswith("dinmo_pipeline.")
+    text = str(error) if is_ours else f"{type(error).__name__}: {error}"
+    return Failed(f"failed. {text}", isinstance(error, TRANSIENT_ERRORS), is_ours=is_ours)
+
+
+def failures_in(events: Iterable[dg.DagsterEvent]) -> dict[str, Failed]:
+    """Why each activation failed that a run names; empty when another error ended the run."""
     failure = _failure_in(events)
-    return {key: value.value for key, value in failure.metadata.items()} if failure else {}
+    found: Any = failure.metadata[FAILED].value if failure and FAILED in failure.metadata else {}
+    return {key: Failed(**values) for key, values in found.items()}
 
 
 def was_interrupted(events: Iterable[dg.DagsterEvent]) -> bool:
@@ -45,10 +61,7 @@ def was_interrupted(events: Iterable[dg.DagsterEvent]) -> bool:
 def is_transient(events: Sequence[dg.DagsterEvent]) -> bool:
     """Whether a failed run may succeed when it is repeated: it was killed, or its error is transient."""
     errors = list(_errors_of(events))
-    if not errors:
-        return True
-    found = failure_metadata(events).get(_IS_TRANSIENT)
-    return bool(found) if found is not None else any(map(_is_transient, errors))
+    return not errors or any(map(_is_transient, errors))
 
 
 def _is_transient(error: Any) -> bool:
@@ -82,10 +95,7 @@ def error_of(events: Iterable[dg.DagsterEvent]) -> str:
 
 
 def summary_of(events: Sequence[dg.DagsterEvent]) -> str:
-    """Why a run failed and what to do about it, without the name of its activation."""
-    summary = failure_metadata(events).get(_SUMMARY)
-    if summary:
-        return str(summary)
+    """Why a run failed that names no activation, and what to do about it."""
     if any(_errors_of(events)):
         return error_of(events)
     return next((event.message for event in events if event.is_run_failure and event.message), "")

@@ -7,21 +7,33 @@ the run made it instead, also when the run failed afterwards.
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
 
-_receiver: ContextVar[list[object] | None] = ContextVar("_receiver", default=None)
+from dinmo_pipeline.sync.operations.compute_changes import ComputedChanges
 
 
-def hand_over(value: object) -> None:
-    """Give a value to the code that executes this run; nothing happens in a launched run."""
+@dataclass(frozen=True, slots=True)
+class Computed:
+    """The changes of an activation, and the seconds that it took to read its segment and compare it."""
+
+    changes: ComputedChanges
+    seconds: float
+
+
+_receiver: ContextVar[dict[str, object] | None] = ContextVar("_receiver", default=None)
+
+
+def hand_over(activation: str, value: object) -> None:
+    """Give what became of an activation to the code that executes this run; not in a launched run."""
     received = _receiver.get()
     if received is not None:
-        received.append(value)
+        received[activation] = value
 
 
 @contextmanager
-def receiving() -> Iterator[list[object]]:
-    """Collect the values that runs executed inside the block hand over."""
-    received: list[object] = []
+def receiving() -> Iterator[dict[str, object]]:
+    """Collect the values that runs executed inside the block hand over, by activation."""
+    received: dict[str, object] = {}
     token = _receiver.set(received)
     try:
         yield received

@@ -2,18 +2,17 @@
 
 The pauses between the attempts grow: 1, 5, 25, 125 minutes and so on, up to the next run of the activation's
 own schedule, and at most for a day. A run whose reason is lasting, such as a wrong token, is not repeated:
-the tick names it until a newer run succeeds.
+the tick names it until a newer run succeeds. Of a run's activations, only those that failed are repeated.
 
-A cursor holds the failed runs that no newer run has replaced. What a retry needs to know about the runs
-before it is in its tags. Each job has a sensor of its own, because Dagster 1.13 warns of a beta feature
-whenever it loads a sensor with several jobs.
+A cursor holds the failed runs, without the activations that a newer run has worked on. What a retry needs to
+know about the runs before it is in its tags. Each job has a sensor of its own, because Dagster 1.13 warns of
+a beta feature whenever it loads a sensor with several jobs.
 """
 
 import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import dagster as dg
 from dagster import DagsterEventType as Event
@@ -23,11 +22,25 @@ from dinmo_pipeline.config.declarations import Activation
 from dinmo_pipeline.orchestration.naming import (
     APPLY_TAG_CHANGES,
     INTERCOM_TAGS,
+    MEMBERSHIP_CHANGES,
     RECONCILE_TAGS,
     SYNC_MEMBERSHIP,
     retries_name,
 )
-from dinmo_pipeline.orchestration.runs.errors import is_transient, summary_of, was_interrupted
+from dinmo_pipeline.orchestration.runs.batch import (
+    DESTINATION_TAG,
+    Batch,
+    activations_of,
+    config_of,
+    keys_by_destination,
+)
+from dinmo_pipeline.orchestration.runs.errors import (
+    Failed,
+    failures_in,
+    is_transient,
+    summary_of,
+    was_interrupted,
+)
 from dinmo_pipeline.orchestration.runs.lifecycle import activations_under_way, finished_runs
 from dinmo_pipeline.orchestration.sensors.staleness import next_tick
 
@@ -48,30 +61,37 @@ _RETRIED_BY_DAGSTER = "dagster/will_retry"
 
 
 @dataclass(frozen=True, slots=True)
+class Reason:
+    """Why an activation failed in a run; `why_not` says why it is not repeated, and is empty if it may be."""
+
+    summary: str
+    why_not: str
+
+
+@dataclass(frozen=True, slots=True)
 class FailedRun:
-    """The newest run of a job for an activation, which failed; times are timestamps.
+    """A run of a job, with the activations that failed in it and in no newer run; times are timestamps."""
 
-    `why_not` says why it is not repeated; it is empty if it may be.
-    """
-
-    activation: str
     job: str
     run_id: str
     ended: float
     attempt: int
     first_failed: float
-    why_not: str
-    summary: str
+    failed: Mapping[str, Reason]
 
     @property
     def due(self) -> datetime:
         """When to repeat it."""
         return datetime.fromtimestamp(self.ended, UTC) + timedelta(minutes=5 ** (self.attempt - 1))
 
+    def only(self, activations: Collection[str]) -> "FailedRun":
+        """The same run with some of its activations."""
+        return replace(self, failed={key: self.failed[key] for key in self.failed if key in activations})
+
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The runs to repeat now, the others, and a sentence about each of the others."""
+    """The runs to repeat now, what is left of the others, and a sentence about each activation left."""
 
     launch: tuple[FailedRun, ...]
     kept: tuple[FailedRun, ...]
@@ -85,31 +105,40 @@ def decide(
     under_way: Collection[str],
     now: datetime,
 ) -> Decision:
-    """Decide about each failed run of a job; `under_way` are the activations with an unfinished run."""
+    """Decide about each activation of the failed runs of a job.
+
+    `under_way` are the activations with an unfinished run.
+    """
     launch, kept, sentences = [], [], []
     for run in failed:
-        activation = activations.get(run.activation)
-        if activation is None or not activation.enabled:
-            continue
-        until = _until(activation, run)
-        if not run.why_not and run.due < until and run.due <= now and run.activation not in under_way:
-            launch.append(run)
-            continue
-        kept.append(run)
-        if run.why_not:
-            then = f"It is not repeated: {run.why_not}."
-        elif run.due >= until:
-            then = f"It is not repeated again: {_given_up(run, until)}."
-        elif run.due <= now:
-            then = "Another run of the activation is under way."
-        else:
-            then = f"Attempt {run.attempt + 1} follows at {run.due:%H:%M:%S} UTC."
-        sentences.append(f"{_what_failed(run)} {then}")
+        now_due, others = [], []
+        for key, reason in run.failed.items():
+            activation = activations.get(key)
+            if activation is None or not activation.enabled:
+                continue
+            until = _until(activation, run)
+            if not reason.why_not and run.due < until and run.due <= now and key not in under_way:
+                now_due.append(key)
+                continue
+            others.append(key)
+            sentences.append(f"{_what_failed(run, key)} {_what_follows(run, reason, until, now)}")
+        launch += [run.only(now_due)] if now_due else []
+        kept += [run.only(others)] if others else []
     return Decision(tuple(launch), tuple(kept), tuple(sentences))
 
 
-def _what_failed(run: FailedRun) -> str:
-    return f"{run.activation}: {run.job} failed. {run.summary.removeprefix('failed. ')}"
+def _what_failed(run: FailedRun, activation: str) -> str:
+    return f"{activation}: {run.job} failed. {run.failed[activation].summary.removeprefix('failed. ')}"
+
+
+def _what_follows(run: FailedRun, reason: Reason, until: datetime, now: datetime) -> str:
+    if reason.why_not:
+        return f"It is not repeated: {reason.why_not}."
+    if run.due >= until:
+        return f"It is not repeated again: {_given_up(run, until)}."
+    if run.due <= now:
+        return "Another run of the activation is under way."
+    return f"Attempt {run.attempt + 1} follows at {run.due:%H:%M:%S} UTC."
 
 
 def _until(activation: Activation, run: FailedRun) -> datetime:
@@ -156,46 +185,33 @@ def _tick(
 ) -> dg.SensorResult:
     now = datetime.now(UTC)
     cursor = _Cursor.read(context.cursor, now)
-    failed = {run.activation: run for run in cursor.failed}
-    judged = dict(cursor.judged)
-    for activation, records in _finished(context.instance, job, activations, cursor.since).items():
-        new = [record for record in records if (record.end_time or 0.0) > judged.get(activation, 0.0)]
-        if new:
-            judged[activation] = new[-1].end_time or 0.0
-            failed.pop(activation, None)
-            if run := _failure(context.instance, job, activation, new[-1]):
-                failed[activation] = run
+    failed, judged = list(cursor.failed), dict(cursor.judged)
+    for record in finished_runs(context.instance, cursor.since, _FINISHED):
+        run, ended = record.dagster_run, record.end_time or 0.0
+        # Such changes are applied by a run of their own, so a failed run for older ones is not repeated.
+        replaces = job == APPLY_TAG_CHANGES and run.job_name == SYNC_MEMBERSHIP and run.is_success
+        if run.run_id in judged or not (run.job_name == job or replaces):
+            continue
+        judged[run.run_id] = ended
+        worked_on = activations_of(run)
+        failed = [left for each in failed if (left := each.only(each.failed.keys() - set(worked_on))).failed]
+        if run.job_name == job and (new := _failure(context.instance, record, worked_on)):
+            failed.append(new)
     decision = decide(
-        failed.values(),
+        failed,
         activations=activations,
         under_way=_under_way(context.instance, job) if failed else (),
         now=now,
     )
-    for run in decision.launch:
-        context.log.info("%s Attempt %d starts now.", _what_failed(run), run.attempt + 1)
-    requests = [request for run in decision.launch if (request := _request(context.instance, run))]
+    requests: list[dg.RunRequest] = []
+    for repeated in decision.launch:
+        for key in repeated.failed:
+            context.log.info("%s Attempt %d starts now.", _what_failed(repeated, key), repeated.attempt + 1)
+        requests += _requests(context.instance, repeated, activations)
     recent = (now - 2 * _OVERLAP).timestamp()
-    kept = _Cursor(now, decision.kept, {key: at for key, at in judged.items() if at > recent})
+    kept = _Cursor(now, decision.kept, {run_id: at for run_id, at in judged.items() if at > recent})
     skip_reason = None if requests else "\n".join(decision.sentences) or "No failed run to repeat."
     return dg.SensorResult(run_requests=requests, skip_reason=skip_reason, cursor=kept.write())
-
-
-def _finished(
-    instance: dg.DagsterInstance, job: str, activations: Iterable[str], since: datetime
-) -> dict[str, list[dg.RunRecord]]:
-    """The finished runs of a job, by activation; for the tags also those that computed new changes.
-
-    Such changes are applied by a run of their own, so a failed run for older ones is not repeated.
-    """
-    runs = finished_runs(instance, activations, since, _FINISHED)
-
-    def counts(run: dg.DagsterRun) -> bool:
-        replaces = job == APPLY_TAG_CHANGES and run.job_name == SYNC_MEMBERSHIP and run.is_success
-        return run.job_name == job or replaces
-
-    return {
-        key: [record for record in records if counts(record.dagster_run)] for key, records in runs.items()
-    }
 
 
 def _under_way(instance: dg.DagsterInstance, job: str) -> set[str]:
@@ -205,60 +221,77 @@ def _under_way(instance: dg.DagsterInstance, job: str) -> set[str]:
 
 
 def _failure(
-    instance: dg.DagsterInstance, job: str, activation: str, record: dg.RunRecord
+    instance: dg.DagsterInstance, record: dg.RunRecord, worked_on: Sequence[str]
 ) -> FailedRun | None:
     """How a run failed; None for a run that ended otherwise, or that something else will repeat."""
     run = record.dagster_run
-    if run.job_name != job or run.status != RunStatus.FAILURE or run.tags.get(_RETRIED_BY_DAGSTER) == "true":
+    if run.status != RunStatus.FAILURE or run.tags.get(_RETRIED_BY_DAGSTER) == "true":
         return None
     entries = instance.all_logs(run.run_id, of_type=_FAILURES)
     events = [entry.dagster_event for entry in entries if entry.dagster_event]
     interrupted = was_interrupted(events)
     if interrupted and not any(tag in run.tags for tag in _LAUNCHED_BY):
         return None  # a person ended their own command
+    failures = failures_in(events)
+    if not failures:
+        why = Failed(summary_of(events), interrupted or is_transient(events))
+        failures = dict.fromkeys(set(worked_on) - _done_in(instance, run), why)
     ended = record.end_time or record.create_timestamp.timestamp()
     return FailedRun(
-        activation=activation,
-        job=job,
+        job=run.job_name,
         run_id=run.run_id,
         ended=ended,
         attempt=int(run.tags.get(ATTEMPT_TAG, 1)),
         first_failed=float(run.tags.get(FIRST_FAILED_TAG, ended)),
-        why_not=_why_not(run, is_transient=interrupted or is_transient(events)),
-        summary=summary_of(events),
+        failed={
+            key: Reason(failed.summary, _why_not(run, is_transient=failed.is_transient))
+            for key, failed in sorted(failures.items())
+        },
     )
+
+
+def _done_in(instance: dg.DagsterInstance, run: dg.DagsterRun) -> set[str | None]:
+    """The activations that a run had done before it was killed."""
+    last = {SYNC_MEMBERSHIP: MEMBERSHIP_CHANGES, APPLY_TAG_CHANGES: INTERCOM_TAGS}.get(run.job_name)
+    if last is None:
+        return set()
+    entries = instance.all_logs(run.run_id, of_type=Event.ASSET_MATERIALIZATION)
+    events = [entry.dagster_event for entry in entries if entry.dagster_event]
+    return {event.partition for event in events if event.asset_key == dg.AssetKey(last)}
 
 
 def _why_not(run: dg.DagsterRun, *, is_transient: bool) -> str:
     if not is_transient:
         return "the reason will last"
-    ops: Any = run.run_config.get("ops", {})
-    config = ops.get(INTERCOM_TAGS, {}).get("config", {})
+    config = config_of(run)
     if config.get("allow_large_removal") or config.get("allow_large_growth"):
         return "whoever allowed the large removal had looked at the changes of that moment"
     return ""
 
 
-def _request(instance: dg.DagsterInstance, run: FailedRun) -> dg.RunRequest | None:
-    """A run with the same configuration; None if the failed run was deleted meanwhile."""
+def _requests(
+    instance: dg.DagsterInstance, run: FailedRun, activations: Mapping[str, Activation]
+) -> Iterator[dg.RunRequest]:
+    """Runs with the same configuration; none if the failed run was deleted meanwhile."""
     failed = instance.get_run_by_id(run.run_id)
     if failed is None:
-        return None
-    return dg.RunRequest(
-        run_key=f"retry:{run.run_id}",
-        partition_key=run.activation,
-        run_config=failed.run_config,
-        tags={
-            ATTEMPT_TAG: str(run.attempt + 1),
-            FIRST_FAILED_TAG: str(run.first_failed),
-            RETRY_OF_TAG: run.run_id,
-        },
-    )
+        return
+    tags = {
+        ATTEMPT_TAG: str(run.attempt + 1),
+        FIRST_FAILED_TAG: str(run.first_failed),
+        RETRY_OF_TAG: run.run_id,
+    }
+    for destination, keys in keys_by_destination(map(activations.__getitem__, run.failed)).items():
+        # Those of its activations that had another run under way are repeated by a run of their own.
+        first = "" if len(keys) == len(activations_of(failed)) else f":{keys[0]}"
+        yield Batch.of(run.job, keys, **config_of(failed)).request(
+            f"retry:{run.run_id}{first}", {**tags, DESTINATION_TAG: destination}
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class _Cursor:
-    """When the last tick was, the failed runs, and the end of the last judged run of each activation."""
+    """When the last tick was, the failed runs, and the runs judged lately with their ends."""
 
     at: datetime
     failed: Sequence[FailedRun]
@@ -275,7 +308,10 @@ class _Cursor:
         if not cursor:
             return cls(now - LONGEST, (), {})
         read = json.loads(cursor)
-        failed = [FailedRun(**values) for values in read["failed"]]
+        failed = [
+            FailedRun(**{**run, "failed": {key: Reason(**why) for key, why in run["failed"].items()}})
+            for run in read["failed"]
+        ]
         return cls(datetime.fromtimestamp(read["at"], UTC), failed, read["judged"])
 
     def write(self) -> str:

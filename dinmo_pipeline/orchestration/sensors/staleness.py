@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import dagster as dg
 
@@ -20,7 +21,6 @@ from dinmo_pipeline.orchestration.naming import (
     STALENESS_SENSOR,
     UP_TO_DATE,
 )
-from dinmo_pipeline.orchestration.runs.lifecycle import PARTITION_TAG
 from dinmo_pipeline.orchestration.sensors.upstream import upstream_keys
 
 INTERVAL_SECONDS = 300
@@ -67,7 +67,7 @@ def judge(
 ) -> Staleness:
     """Compare the last time in sync with the schedule; the run of the newest tick may be under way.
 
-    `known_since` is the time of the activation's first run: before it nothing can be late.
+    `known_since` is the time at which the activation was first seen: before it nothing can be late.
     """
     due = last_interval(activation.schedule, activation.timezone, now).start
     since = last_synced or known_since
@@ -124,7 +124,8 @@ def build_staleness_check(
             activation = project.activations[context.partition_key]
             if not activation.is_automatic:
                 return dg.AssetCheckResult(passed=True, description="It has no schedule.")
-            found = Observer(project, context.instance).staleness_of(activation, datetime.now(UTC))
+            observer = Observer(project, context.instance)
+            found = observer.staleness_of(activation, datetime.now(UTC), known_since=None)
             return dg.AssetCheckResult(
                 passed=not found.stale,
                 severity=dg.AssetCheckSeverity.WARN,
@@ -146,16 +147,22 @@ def build_staleness_sensor(project: Project) -> dg.SensorDefinition:
         description="Reports which activations are behind their schedule.",
     )
     def staleness_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
-        before: dict[str, bool] = json.loads(context.cursor) if context.cursor else {}
         now = datetime.now(UTC)
+        before: dict[str, list[Any]] = json.loads(context.cursor) if context.cursor else {}
         observer = Observer(project, context.instance)
-        found = {a.key: observer.staleness_of(a, now) for a in scheduled}
-        changed = [f for key, f in found.items() if before.get(key) != f.stale]
-        stale = [key for key, f in found.items() if f.stale]
+        after, changed, stale = {}, [], []
+        for activation in scheduled:
+            known_since, was_stale = before.get(activation.key, (now.timestamp(), None))
+            found = observer.staleness_of(
+                activation, now, known_since=datetime.fromtimestamp(known_since, UTC)
+            )
+            after[activation.key] = [known_since, found.stale]
+            changed += [found] if was_stale != found.stale else []
+            stale += [activation.key] if found.stale else []
         return dg.SensorResult(
-            asset_events=[_evaluation(f) for f in changed],
+            asset_events=[_evaluation(found) for found in changed],
             skip_reason=f"Behind their schedule: {', '.join(stale) or 'none'}.",
-            cursor=json.dumps({key: f.stale for key, f in found.items()}),
+            cursor=json.dumps(after),
         )
 
     return staleness_sensor
@@ -172,61 +179,71 @@ def _evaluation(found: Staleness) -> dg.AssetCheckEvaluation:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Newest:
+    """The newest materialization of an asset for an activation; whether it had changes to apply."""
+
+    event: int
+    run_id: str
+    at: datetime
+    has_changes: bool
+
+
 class Observer:
-    """What the runs and materializations of an instance say; it reads each upstream asset once."""
+    """What the materializations of an instance say; the number of queries does not depend on activations."""
 
     def __init__(self, project: Project, instance: dg.DagsterInstance) -> None:
         self._upstream = upstream_keys(project)
         self._instance = instance
         self._newest: dict[dg.AssetKey, float] = {}
+        self._unread: dict[tuple[dg.AssetKey, float], list[float]] = {}
+        self._changes = _newest_by_activation(instance, MEMBERSHIP_CHANGES)
+        self._tags = _newest_by_activation(instance, INTERCOM_TAGS)
+        self._began = self._starts_of(
+            self._changes[key].run_id
+            for key, activation in project.activations.items()
+            if activation.follows_upstream and key in self._changes
+        )
 
-    def staleness_of(self, activation: Activation, now: datetime) -> Staleness:
-        """Whether an activation is behind its schedule, or behind its upstream assets."""
+    def staleness_of(
+        self, activation: Activation, now: datetime, *, known_since: datetime | None
+    ) -> Staleness:
+        """Whether an activation is behind its schedule, or behind its upstream assets.
+
+        Before `known_since`, when it was first seen, nothing can be late.
+        """
         if activation.follows_upstream:
             read_at = self._read_at(activation.key)
-            if read_at is None:
-                unread = self._first_run(activation.key)
-            else:
-                unread = self._oldest_unread(self._upstream[activation.key], read_at)
+            since = read_at or known_since
+            unread = self._oldest_unread(self._upstream[activation.key], since) if since else None
             return judge_following(activation, last_read=read_at, unread_since=unread, now=now)
         synced = max(self._times_in_sync(activation.key), default=None)
-        known_since = self._first_run(activation.key)
         return judge(activation, last_synced=synced, known_since=known_since, now=now)
-
-    def _first_run(self, activation: str) -> datetime | None:
-        """When the first run of an activation was created: before it nothing can be late."""
-        runs = self._instance.get_run_records(
-            dg.RunsFilter(tags={PARTITION_TAG: activation}), limit=1, ascending=True
-        )
-        return runs[0].create_timestamp if runs else None
 
     def _times_in_sync(self, activation: str) -> Iterator[datetime]:
         """When its tags were last known to be right: changes were applied, or there were none."""
-        for record, has_changes in self._newest_of(activation):
-            if record.asset_key == dg.AssetKey(INTERCOM_TAGS) or not has_changes:
-                yield datetime.fromtimestamp(record.timestamp, UTC)
+        if tags := self._tags.get(activation):
+            yield tags.at
+        changes = self._changes.get(activation)
+        if changes and not changes.has_changes:
+            yield changes.at
 
     def _read_at(self, activation: str) -> datetime | None:
         """When the run began that read the members its tags were last right for; roughly, if it is older."""
-        newest = list(self._newest_of(activation))
-        by_asset = {record.asset_key: (record, has_changes) for record, has_changes in newest}
-        changes, tags = (by_asset.get(dg.AssetKey(name)) for name in (MEMBERSHIP_CHANGES, INTERCOM_TAGS))
-        if changes and (not changes[1] or (tags and tags[0].storage_id > changes[0].storage_id)):
-            run = self._instance.get_run_record_by_id(changes[0].run_id)
-            began = run.start_time if run else None
-            return datetime.fromtimestamp(began or changes[0].timestamp, UTC)
-        return datetime.fromtimestamp(tags[0].timestamp, UTC) if tags else None
+        changes, tags = self._changes.get(activation), self._tags.get(activation)
+        if changes and (not changes.has_changes or (tags and tags.event > changes.event)):
+            return self._began.get(changes.run_id, changes.at)
+        return tags.at if tags else None
 
-    def _newest_of(self, activation: str) -> Iterator[tuple[dg.EventLogRecord, bool]]:
-        """The newest materializations of the tags and of the changes; whether there were changes."""
-        for asset in (INTERCOM_TAGS, MEMBERSHIP_CHANGES):
-            records = self._instance.fetch_materializations(
-                dg.AssetRecordsFilter(asset_key=dg.AssetKey(asset), asset_partitions=[activation]),
-                limit=1,
-            ).records
-            for record in records:
-                metadata = record.asset_materialization.metadata if record.asset_materialization else {}
-                yield record, number_in(metadata, CHANGES_TO_APPLY) != 0
+    def _starts_of(self, run_ids: Iterable[str]) -> dict[str, datetime]:
+        """When runs began."""
+        ids = list(dict.fromkeys(run_ids))
+        records = self._instance.get_run_records(dg.RunsFilter(run_ids=ids)) if ids else []
+        return {
+            record.dagster_run.run_id: datetime.fromtimestamp(record.start_time, UTC)
+            for record in records
+            if record.start_time
+        }
 
     def _oldest_unread(self, assets: Iterable[dg.AssetKey], since: datetime) -> datetime | None:
         """When the first materialization of the assets was that no sync has read since then."""
@@ -237,8 +254,32 @@ class Observer:
                 self._newest[asset] = records[0].timestamp if records else 0.0
             if self._newest[asset] <= since.timestamp():
                 continue
-            unread = self._instance.fetch_materializations(
-                dg.AssetRecordsFilter(asset, after_timestamp=since.timestamp()), limit=1, ascending=True
-            ).records
-            times += [record.timestamp for record in unread]
+            where = (asset, since.timestamp())
+            if where not in self._unread:
+                unread = self._instance.fetch_materializations(
+                    dg.AssetRecordsFilter(asset, after_timestamp=since.timestamp()), limit=1, ascending=True
+                ).records
+                self._unread[where] = [record.timestamp for record in unread]
+            times += self._unread[where]
         return datetime.fromtimestamp(min(times), UTC) if times else None
+
+
+def _newest_by_activation(instance: dg.DagsterInstance, asset: str) -> dict[str, _Newest]:
+    """The newest materialization of an asset for each activation, in two queries."""
+    key = dg.AssetKey(asset)
+    newest = instance.get_latest_storage_id_by_partition(key, dg.DagsterEventType.ASSET_MATERIALIZATION)
+    if not newest:
+        return {}
+    records = instance.fetch_materializations(
+        dg.AssetRecordsFilter(key, storage_ids=list(newest.values())), limit=len(newest)
+    ).records
+    return {
+        found.partition: _Newest(
+            record.storage_id,
+            record.run_id,
+            datetime.fromtimestamp(record.timestamp, UTC),
+            number_in(found.metadata, CHANGES_TO_APPLY) != 0,
+        )
+        for record in records
+        if (found := record.asset_materialization) and found.partition
+    }

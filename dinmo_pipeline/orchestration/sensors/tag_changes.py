@@ -1,4 +1,4 @@
-"""The sensor that launches a run for each activation with changes to apply, once per change set.
+"""The sensor that launches a run for the activations with changes to apply, once per change set.
 
 `@asset_sensor` fetches only the newest event since its cursor, so it would lose all but one of several
 activations (dagster#32853). This one reads every materialization since its cursor and keeps the newest of
@@ -7,11 +7,12 @@ each partition.
 
 import hashlib
 import json
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import dagster as dg
 
+from dinmo_pipeline.config.declarations import Activation
 from dinmo_pipeline.orchestration.metadata import CHANGES_TO_APPLY, HELD, number_in
 from dinmo_pipeline.orchestration.naming import (
     APPLY_TAG_CHANGES,
@@ -20,6 +21,7 @@ from dinmo_pipeline.orchestration.naming import (
     TAG_CHANGES_SENSOR,
 )
 from dinmo_pipeline.orchestration.resources import StateResource
+from dinmo_pipeline.orchestration.runs.batch import DESTINATION_TAG, Batch, keys_by_destination
 from dinmo_pipeline.orchestration.runs.dead_runs import close_dead_runs
 from dinmo_pipeline.orchestration.runs.lifecycle import activations_under_way
 from dinmo_pipeline.state.file.database import StateDatabase
@@ -51,7 +53,7 @@ class Decision:
 def decide(
     newest: Iterable[ChangeSetEvent],
     *,
-    enabled: Collection[str],
+    enabled: Container[str],
     under_way: Collection[str],
     applied: Mapping[str, int],
 ) -> Decision:
@@ -79,7 +81,7 @@ def decide(
     return Decision(tuple(launch), tuple(waiting), tuple(skipped))
 
 
-def build_sensor(enabled: Collection[str], state: StateResource) -> dg.SensorDefinition:
+def build_sensor(enabled: Mapping[str, Activation], state: StateResource) -> dg.SensorDefinition:
     """The sensor for the enabled activations; it runs unless it is stopped in the UI.
 
     It also closes runs that were killed, which would keep their activation waiting.
@@ -105,7 +107,7 @@ def build_sensor(enabled: Collection[str], state: StateResource) -> dg.SensorDef
     return tag_changes_sensor
 
 
-def _tick(context: dg.SensorEvaluationContext, enabled: Collection[str]) -> dg.SensorResult:
+def _tick(context: dg.SensorEvaluationContext, enabled: Mapping[str, Activation]) -> dg.SensorResult:
     after, newest = _read_cursor(context.cursor)
     for change_set in _change_sets(context.instance, after):
         newest[change_set.activation] = change_set
@@ -116,10 +118,13 @@ def _tick(context: dg.SensorEvaluationContext, enabled: Collection[str]) -> dg.S
         under_way=activations_under_way(context.instance, APPLY_TAG_CHANGES) if newest else (),
         applied=_newest_applied(context.instance, newest),
     )
+    launch = {change_set.activation: change_set for change_set in decision.launch}
     return dg.SensorResult(
         run_requests=[
-            dg.RunRequest(run_key=_run_key(change_set), partition_key=change_set.activation)
-            for change_set in decision.launch
+            Batch.of(APPLY_TAG_CHANGES, keys).request(
+                _run_key([launch[key] for key in keys]), {DESTINATION_TAG: destination}
+            )
+            for destination, keys in keys_by_destination(map(enabled.__getitem__, launch)).items()
         ],
         skip_reason=None
         if decision.launch
@@ -152,22 +157,18 @@ def _change_sets(instance: dg.DagsterInstance, after: int) -> Iterator[ChangeSet
             return
 
 
-def _newest_applied(instance: dg.DagsterInstance, activations: Iterable[str]) -> dict[str, int]:
-    """The storage id of the newest materialization of the tags, by activation."""
-    newest = {}
-    for activation in activations:
-        fetched = instance.fetch_materializations(
-            dg.AssetRecordsFilter(asset_key=dg.AssetKey(INTERCOM_TAGS), asset_partitions=[activation]),
-            limit=1,
-        )
-        if fetched.records:
-            newest[activation] = fetched.records[0].storage_id
-    return newest
+def _newest_applied(instance: dg.DagsterInstance, activations: Collection[str]) -> Mapping[str, int]:
+    """The storage id of the newest materialization of the tags, by activation, in one query."""
+    if not activations:
+        return {}
+    return instance.get_latest_storage_id_by_partition(
+        dg.AssetKey(INTERCOM_TAGS), dg.DagsterEventType.ASSET_MATERIALIZATION, set(activations)
+    )
 
 
-def _run_key(change_set: ChangeSetEvent) -> str:
-    """One key per change set; hashed, since long keys break the index of some storages."""
-    text = f"{change_set.activation}:{change_set.event}"
+def _run_key(change_sets: Iterable[ChangeSetEvent]) -> str:
+    """One key for each set of change sets; hashed, since long keys break the index of some storages."""
+    text = " ".join(sorted(f"{change_set.activation}:{change_set.event}" for change_set in change_sets))
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 

@@ -18,6 +18,7 @@ import dagster as dg
 from dinmo_pipeline.config.declarations import Project
 from dinmo_pipeline.config.lineage import upstream_of
 from dinmo_pipeline.orchestration.naming import SYNC_MEMBERSHIP, UPSTREAM_SENSOR
+from dinmo_pipeline.orchestration.runs.batch import DESTINATION_TAG, Batch, keys_by_destination
 from dinmo_pipeline.orchestration.runs.lifecycle import UNDER_WAY, activations_under_way
 
 INTERVAL_SECONDS = 30
@@ -126,12 +127,12 @@ def build_upstream_sensors(project: Project) -> list[dg.SensorDefinition]:
         description="Syncs activations scheduled `{after: upstream}` when an upstream asset materializes.",
     )
     def upstream_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
-        return _tick(context, following)
+        return _tick(context, project, following)
 
     return [upstream_sensor]
 
 
-def _tick(context: dg.SensorEvaluationContext, following: UpstreamKeys) -> dg.SensorResult:
+def _tick(context: dg.SensorEvaluationContext, project: Project, following: UpstreamKeys) -> dg.SensorResult:
     assets = dict.fromkeys(asset for keys in following.values() for asset in keys)
     decision = decide(
         {activation: [key.to_user_string() for key in keys] for activation, keys in following.items()},
@@ -139,10 +140,13 @@ def _tick(context: dg.SensorEvaluationContext, following: UpstreamKeys) -> dg.Se
         json.loads(context.cursor) if context.cursor else {},
         under_way=activations_under_way(context.instance, SYNC_MEMBERSHIP),
     )
+    launch = keys_by_destination(map(project.activations.__getitem__, decision.launch))
     return dg.SensorResult(
         run_requests=[
-            dg.RunRequest(run_key=_run_key(activation, decision.seen[activation]), partition_key=activation)
-            for activation in decision.launch
+            Batch.of(SYNC_MEMBERSHIP, keys).request(
+                _run_key({key: decision.seen[key] for key in keys}), {DESTINATION_TAG: destination}
+            )
+            for destination, keys in launch.items()
         ],
         skip_reason=None if decision.launch else f"Nothing to sync: {'; '.join(decision.skipped)}.",
         cursor=json.dumps(decision.seen),
@@ -163,7 +167,7 @@ def _newest(instance: dg.DagsterInstance, assets: Iterable[dg.AssetKey]) -> dict
     return newest
 
 
-def _run_key(activation: str, seen: Seen) -> str:
+def _run_key(seen: Mapping[str, Seen]) -> str:
     """One key per state of the upstream; hashed, since long keys break the index of some storages."""
-    text = json.dumps([activation, sorted(seen.items())])
+    text = json.dumps(sorted((activation, sorted(each.items())) for activation, each in seen.items()))
     return hashlib.sha256(text.encode()).hexdigest()[:32]

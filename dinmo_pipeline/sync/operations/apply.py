@@ -277,7 +277,7 @@ def _finish(
     numbers = sync_numbers(
         comparison.changes,
         comparison.looked_up,
-        count_outcomes(connection, session.sync_id),
+        count_outcomes(connection, session.sync_id, session.activation.key),
         CurrentMembers(
             not_in_intercom=count_missing(connection, members, *where),
             ambiguous=count_ambiguous(connection, members, *where),
@@ -290,5 +290,5 @@ def _finish(
         settle(connection, activation.key, comparison.touched)
         if comparison.reading and not comparison.changes.unknown:
             mark_applied(connection, activation, comparison.reading, released=attempt.was_released)
-    finish_sync(connection, session.sync_id, result, now=session.clock())
+    finish_sync(connection, session.sync_id, session.activation.key, result, now=session.clock())
     return result

@@ -200,7 +200,7 @@ def _finish(
     ):
         reason = "Some contacts still carry the tag. `dinmo.change_log` has the reasons."
         done = replace(done, status="failed", reason=reason)
-    outcomes = count_outcomes(connection, sync_id)
+    outcomes = count_outcomes(connection, sync_id, done.activation)
     numbers = SyncNumbers(
         left=outcomes.untagged + outcomes.failed + outcomes.pending,
         untagged=outcomes.untagged,
@@ -210,5 +210,5 @@ def _finish(
         seconds=done.seconds,
     )
     result = SyncResult(done.status, done.reason, numbers=numbers)
-    finish_sync(connection, sync_id, result, now=now)
+    finish_sync(connection, sync_id, done.activation, result, now=now)
     return done

@@ -13,7 +13,8 @@ import dagster as dg
 import pytest
 from dagster import DagsterRunStatus as RunStatus
 
-from dinmo_pipeline.orchestration.runs.in_process import sync_activation
+from dinmo_pipeline.config import load_project
+from dinmo_pipeline.orchestration.runs.in_process import sync_activations
 from dinmo_pipeline.state.file.locks import activation_lock
 from dinmo_pipeline_tests.company import TOKEN, TOKEN_VARIABLE
 from dinmo_pipeline_tests.soak.killing import killed_syncs
@@ -76,14 +77,15 @@ def test_a_killed_command_is_closed_by_the_sensor_and_by_the_next_sync(tmp_path)
 
 def sync_and_tell(company, told):
     """One sync, with the sentences that a person reads."""
-    return sync_activation(
+    results = sync_activations(
         company.definitions(),
         company.instance,
-        "vip",
+        [load_project(company.declarations).activations["vip"]],
         allow_large_removal=True,
         log_level="CRITICAL",
         on_wait=told.append,
     )
+    return results["vip"]
 
 
 @pytest.mark.usefixtures("home")

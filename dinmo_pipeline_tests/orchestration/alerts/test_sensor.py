@@ -1,12 +1,12 @@
 """One message when an activation gets into trouble, and one when it is over."""
 
-import uuid
-from datetime import UTC, datetime, timedelta
+import json
 
 import dagster as dg
 import pytest
 
-from dinmo_pipeline.orchestration.runs.in_process import reconcile_activation
+from dinmo_pipeline.config import load_project
+from dinmo_pipeline.orchestration.runs.in_process import reconcile_activations
 from dinmo_pipeline.orchestration.webhook import AlertError
 from dinmo_pipeline_tests.chat import chat_of_a_test
 from dinmo_pipeline_tests.company import TOKEN
@@ -115,27 +115,30 @@ def test_drift_is_reported_and_so_is_its_repair(company, heard):
 
 def reconcile(company, *, repair):
     """As `dinmo reconcile` does it."""
-    return reconcile_activation(
+    results = reconcile_activations(
         company.definitions(),
         company.instance,
-        "vip",
+        [load_project(company.declarations).activations["vip"]],
         repair=repair,
         recent_minutes=0,
         log_level="CRITICAL",
     )
+    return results["vip"]
 
 
 def test_an_activation_behind_its_schedule_is_reported_when_nothing_else_is_wrong(company, chat):
     """A daemon that has stopped does not fail a run."""
     company.declared["activations"]["vip"] = {"schedule": "0 * * * *"}
-    first = dg.DagsterRun("sync_membership", str(uuid.uuid4()), tags={"dagster/partition": "vip"})
-    company.instance.run_storage.add_historical_run(first, datetime.now(UTC) - timedelta(hours=9))
     ticks = Ticks(company.definitions(), company.instance)
 
     def heard():
         ticks.tick("alerts_sensor")
         return chat.take()
 
+    assert heard() == []
+    cursor = json.loads(ticks.cursors["alerts_sensor"])
+    cursor["activations"]["vip"]["known_since"] -= 9 * 3_600  # as if that tick had been 9 hours ago
+    ticks.cursors["alerts_sensor"] = json.dumps(cursor)
     (told,) = heard()
     assert told.startswith("vip (tag 'VIP'): Behind its schedule since ")
     company.faults({"match": {"method": "GET"}, "kind": "status", "status": 401})

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from dinmo_pipeline.config import load_project
 from dinmo_pipeline.orchestration.naming import retries_name
 from dinmo_pipeline.orchestration.runs.dead_runs import close_dead_runs
-from dinmo_pipeline.orchestration.sensors.retries import FailedRun, decide
+from dinmo_pipeline.orchestration.sensors.retries import FailedRun, Reason, decide
 from dinmo_pipeline.segments.errors import SourceUnavailableError
 from dinmo_pipeline.segments.sources.unavailable import source_error
 from dinmo_pipeline.segments.sources.warehouses import _unreachable
@@ -183,7 +183,8 @@ NOW = datetime(2026, 3, 2, 12, 30, tzinfo=UTC)
 
 
 def failed_run(*, attempt=1, first_failed=NOW, ended=NOW, job=SYNC, why_not=""):
-    return FailedRun("vip", job, "r1", ended.timestamp(), attempt, first_failed.timestamp(), why_not, "Away.")
+    failed = {"vip": Reason("Away.", why_not)}
+    return FailedRun(job, "r1", ended.timestamp(), attempt, first_failed.timestamp(), failed)
 
 
 def launched(activation, run, now, under_way=()):

@@ -1,0 +1,226 @@
+"""The activations that one run works on: those that its configuration names, or its partition.
+
+Dagster takes seconds of processor time to start a run, and a fraction of one to log what became of an
+activation. So those of a destination that are due together share a run, which logs events for the partition
+of each. One that fails neither stops nor hides the others.
+"""
+
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+from pydantic import Field
+
+from dinmo_pipeline.config.declarations import Activation, Project
+from dinmo_pipeline.orchestration.naming import JOB_OPS
+from dinmo_pipeline.orchestration.runs.errors import FAILED, Failed, failed_by
+from dinmo_pipeline.state.errors import ActivationHeldError
+from dinmo_pipeline.state.file.locks import activation_lock
+from dinmo_pipeline.text.wording import counted
+
+DESTINATION_TAG = "dinmo/destination"
+ACTIVATIONS_TAG = "dinmo/activations"
+_MAX_NAMES_IN_TAG = 5
+# So many failures in a row that may pass, of Intercom or the source, mean that the others would fail as well.
+_MAX_TRANSIENT_IN_A_ROW = 3
+_PARTITION_TAG = "dagster/partition"
+
+
+class BatchConfig(dg.Config):
+    """Which activations a run works on."""
+
+    activations: list[str] = Field(
+        default=[],
+        description="The activations of a batch, by key. Without any, that of the run's partition.",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What a schedule, a sensor or a command starts: one run of a job for some activations."""
+
+    job: str
+    activations: Sequence[str]
+    config: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, job: str, activations: Sequence[str], **config: Any) -> "Batch":
+        """A batch; `config` is that of the job's op."""
+        return cls(job, activations, config)
+
+    @property
+    def partition_key(self) -> str:
+        """The partition of the first one, which Dagster takes for the partition of the run.
+
+        Without one, Dagster 1.13 cannot say which partitions of upstream assets the run depends on.
+        """
+        return self.activations[0]
+
+    @property
+    def ops(self) -> dict[str, Any]:
+        """The configuration of the job's op."""
+        named = {"activations": list(self.activations)} if len(self.activations) > 1 else {}
+        config = {**self.config, **named}
+        return {JOB_OPS[self.job]: {"config": config}} if config else {}
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """The tags that show a batch of several for what it is."""
+        if len(self.activations) == 1:
+            return {}
+        more = len(self.activations) - _MAX_NAMES_IN_TAG
+        named = ", ".join(self.activations[:_MAX_NAMES_IN_TAG])
+        return {ACTIVATIONS_TAG: f"{named} and {counted(more, 'other')}" if more > 0 else named}
+
+    def request(self, run_key: str | None, tags: Mapping[str, str] | None = None) -> dg.RunRequest:
+        """The request for its run."""
+        return dg.RunRequest(
+            run_key=run_key,
+            partition_key=self.partition_key,
+            run_config={"ops": self.ops} if self.ops else {},
+            tags={**(tags or {}), **self.tags},
+        )
+
+
+def keys_by_destination(activations: Iterable[Activation]) -> dict[str, list[str]]:
+    """The keys of activations that can share a run."""
+    keys: dict[str, list[str]] = {}
+    for activation in activations:
+        keys.setdefault(activation.destination, []).append(activation.key)
+    return keys
+
+
+def activations_of(run: dg.DagsterRun) -> list[str]:
+    """The activations that a run works on, as far as it says."""
+    named = _config_of(run).get("activations", ())
+    partition = run.tags.get(_PARTITION_TAG)
+    return list(named) or ([partition] if partition else [])
+
+
+def config_of(run: dg.DagsterRun) -> dict[str, Any]:
+    """The configuration of a run's op, without its activations."""
+    return {key: value for key, value in _config_of(run).items() if key != "activations"}
+
+
+def _config_of(run: dg.DagsterRun) -> Mapping[str, Any]:
+    ops: Any = run.run_config.get("ops", {})
+    config: Mapping[str, Any] = ops.get(JOB_OPS.get(run.job_name, ""), {}).get("config", {})
+    return config
+
+
+def activations_in(context: Any, project: Project, config: BatchConfig) -> list[Activation]:
+    """The activations of the run of an op.
+
+    Raises:
+        dg.Failure: it names none, or one that is not declared.
+    """
+    keys = config.activations or ([context.partition_key] if context.has_partition_key else [])
+    if not keys:
+        raise dg.Failure(
+            "Choose the partition of an activation, or name some in the configuration: `ops: … config:"
+            " activations: [KEY, …]`.",
+            allow_retries=False,
+        )
+    if unknown := [key for key in keys if key not in project.activations]:
+        raise dg.Failure(f"No such activation is declared: {', '.join(unknown)}.", allow_retries=False)
+    return [project.activations[key] for key in dict.fromkeys(keys)]
+
+
+Events = Generator[Any, None, Failed | None]
+"""The events of the work on an activation, and why it failed."""
+
+
+class Work:
+    """The work of a run on its activations, one after another, and what failed of it."""
+
+    def __init__(self, context: Any, activations: Sequence[Activation], locks: Path) -> None:
+        self._context = context
+        self._activations = activations
+        self._locks = locks
+        self._failures: dict[str, Failed] = {}
+
+    def each(
+        self,
+        work: Callable[[Activation], Events],
+        *,
+        on_failure: Callable[[Activation, Failed], Iterable[Any]] = lambda _activation, _failed: (),
+        first: Callable[[Activation], Any] | None = None,
+    ) -> Iterator[Any]:
+        """Work on each activation that has not failed, under its lock; `first` sorts them.
+
+        Those that another run is working on come last. Yields the events of each as they occur, for Dagster
+        would lose what it has not been given when a run ends as failed.
+        """
+        waiting = [each for each in self._activations if each.key not in self._failures]
+        if first:
+            waiting.sort(key=first)
+        in_a_row = 0
+        for is_last_turn in (False, True):
+            busy = []
+            for activation in waiting:
+                failed: Failed | None = None
+                if in_a_row >= _MAX_TRANSIENT_IN_A_ROW:
+                    failed = self._not_tried()
+                else:
+                    try:
+                        failed = yield from self._locked(activation, work, wait=is_last_turn)
+                    except _BusyError:
+                        busy.append(activation)
+                        continue
+                    in_a_row = in_a_row + 1 if failed and failed.is_transient else 0
+                if failed:
+                    self._failures[activation.key] = failed
+                    self._context.log.error("%s: %s", activation.key, failed.summary)
+                    yield from on_failure(activation, failed)
+            waiting = busy
+
+    def raise_failures(self) -> None:
+        """End the run as failed if an activation failed.
+
+        Raises:
+            dg.Failure: the reasons in words, and by activation in its metadata.
+        """
+        if not self._failures:
+            return
+        lines = [f"{key}: {failed.summary}" for key, failed in self._failures.items()]
+        if len(self._activations) > 1:
+            lines.insert(
+                0, f"{len(self._failures):,} of {counted(len(self._activations), 'activation')} failed."
+            )
+        failures = {key: asdict(failed) for key, failed in self._failures.items()}
+        raise dg.Failure(
+            "\n".join(lines), metadata={FAILED: dg.MetadataValue.json(failures)}, allow_retries=False
+        )
+
+    def _locked(self, activation: Activation, work: Callable[[Activation], Events], *, wait: bool) -> Events:
+        waiting: dict[str, Any] = {} if wait else {"wait_seconds": 0.0}
+        on_wait = self._context.log.warning if wait else _say_nothing
+        is_held = False
+        try:
+            with activation_lock(self._locks, activation.key, on_wait=on_wait, **waiting):
+                is_held = True
+                return (yield from work(activation))
+        except ActivationHeldError as error:
+            if not (wait or is_held):
+                raise _BusyError from error
+            return failed_by(error)
+        except Exception as error:  # whatever it is, the others go on
+            failed = failed_by(error)
+            if not failed.is_ours:
+                self._context.log.exception("%s: an error that nobody thought of.", activation.key)
+            return failed
+
+    def _not_tried(self) -> Failed:
+        *_, last = self._failures.values()
+        summary = f"failed. Not tried, since {_MAX_TRANSIENT_IN_A_ROW} others in a row failed. {last.reason}"
+        return Failed(summary, is_transient=True)
+
+
+class _BusyError(Exception):
+    """Another run is working on the activation."""
+
+
+def _say_nothing(_message: str) -> None:
+    pass
