@@ -1,8 +1,9 @@
 """The tag calls: find, create and rename tags, tag many users in one call, untag one by one."""
 
 import html
+import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from dinmo_pipeline.intercom.answers import Answer
@@ -36,12 +37,23 @@ class BulkTagging:
 
 @dataclass
 class Tags:
-    """The tag calls that a sync needs. All raise IntercomError; see errors.py."""
+    """The tag calls that a sync needs. All raise IntercomError; see errors.py.
+
+    With `listing_seconds`, one list of all tags answers for each of them, by id or name, as long as that: a
+    call for a batch of many.
+    """
 
     transport: Transport
+    listing_seconds: float = 0.0
+    _listed: Sequence[Tag] = field(default=(), init=False)
+    _listed_until: float = field(default=0.0, init=False)
 
     def get(self, tag_id: str) -> Tag | None:
-        """Read a tag; None if it was deleted."""
+        """Read a tag; None if it was deleted, which no list is trusted to say."""
+        if self.listing_seconds:
+            for tag in self._all():
+                if tag.id == tag_id:
+                    return tag
         path = path_of("tag", tag_id)
         try:
             return answered_tag(f"GET {path}", self.transport.call("GET", path))
@@ -69,7 +81,7 @@ class Tags:
 
         Intercom was recorded to escape `&` in names of contacts as HTML, so tag names are compared both ways.
         """
-        tags = self.list()
+        tags = self._all()
         wanted = _folded(name)
         for spelling in (str, html.unescape):
             for tag in tags:
@@ -77,12 +89,20 @@ class Tags:
                     return tag
         return None
 
+    def _all(self) -> Sequence[Tag]:
+        if time.monotonic() >= self._listed_until:
+            self._listed = self.list()
+            self._listed_until = time.monotonic() + self.listing_seconds
+        return self._listed
+
     def create(self, name: str) -> Tag:
         """Create a tag; if one has that name, Intercom returns it unchanged."""
+        self._listed_until = 0.0
         return answered_tag("POST /tags", self.transport.call("POST", "/tags", json={"name": name}))
 
     def rename(self, tag_id: str, name: str) -> Tag:
         """Rename a tag. What Intercom does if another tag has the name is undocumented, so check first."""
+        self._listed_until = 0.0
         body = {"id": tag_id, "name": name}
         return answered_tag("POST /tags", self.transport.call("POST", "/tags", json=body))
 
@@ -92,6 +112,7 @@ class Tags:
         Raises:
             RefusedError: a segment of Intercom uses it (400 `tag_has_dependent_objects`).
         """
+        self._listed_until = 0.0
         try:
             self.transport.call("DELETE", path_of("tag", tag_id))
         except NotFoundError:

@@ -62,6 +62,8 @@ if TYPE_CHECKING:
 
 GROUP = "intercom_segments"
 OWNERS = ["team:analytics_engineering"]
+# A sync trusts what it read about its tag for as long as it takes, so a batch may trust a list for a minute.
+_LISTING_SECONDS = 60.0
 
 
 class ReadConfig(BatchConfig):
@@ -269,7 +271,10 @@ def _intercom_tags(
         with clients_of(destinations, state) as client_of:
 
             def apply(activation: Activation) -> Events:
-                session = _session(context, project, activation, client_of(activation))
+                client = client_of(activation)
+                if len(activations) > 1:
+                    client.tags.listing_seconds = _LISTING_SECONDS
+                session = _session(context, project, activation, client)
                 return (yield from _apply(context, session, config))
 
             # Small change sets first, so that nobody waits for hours for one of a hundred thousand.

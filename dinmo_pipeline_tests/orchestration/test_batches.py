@@ -123,6 +123,30 @@ def test_only_those_that_failed_are_repeated(four):
     assert sensor.tick("apply_tag_changes_retries") == ([], "No failed run to repeat.")
 
 
+@pytest.mark.usefixtures("four")
+def test_an_unchanged_batch_costs_one_call(dinmo, four):
+    """The list of tags answers for all of them."""
+    dinmo("sync", "--all")
+    four.calls()
+    assert dinmo("sync", "--all").code == 0
+    assert four.calls() == {"GET /tags": 1}
+
+
+def test_a_tag_deleted_after_the_list_is_made_again(dinmo, four):
+    """No list is trusted to say that a tag is gone, nor asked after a rename."""
+    dinmo("sync", "--all")
+    (tag,) = (t for t in four.intercom_call("GET", "/tags")["data"] if t["name"] == "BETA")
+    four.intercom_call("DELETE", f"/tags/{tag['id']}")
+    assert dinmo("sync", "--all").code == 0
+    assert tagged(four) == dict.fromkeys(KEYS, 5)
+    four.declared["activations"]["beta"]["name"] = "Beta plus"
+    four.calls()
+    assert dinmo("sync", "--all").code == 0
+    assert four.tagged("Beta plus") == set(EVERYBODY[5:10])
+    # One list before the rename, one for the new name, and one for the other tags after it.
+    assert four.calls()["GET /tags"] <= 3
+
+
 def test_one_that_another_sync_works_on_comes_last(four):
     """The others do not wait for it."""
     run_id, seen = str(uuid.uuid4()), []
