@@ -22,7 +22,7 @@ def _ignore_progress(_label: str, _done: int, _total: int) -> None:
     pass
 
 
-# Called with a label, the number of items done, and the number of items in all.
+# Called with a label, which names the activation, the number of items done, and the number of items in all.
 progress_listener: ContextVar[Callable[[str, int, int], None]] = ContextVar(
     "progress_listener", default=_ignore_progress
 )

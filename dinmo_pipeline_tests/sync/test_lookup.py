@@ -186,5 +186,5 @@ def test_progress_is_reported(workspace, session):
         look_up(session, map(email, range(1_200)))
     finally:
         progress_listener.reset(token)
-    assert heard[:2] == [("looking up members", 50, 100), ("looking up members", 100, 100)]
-    assert heard[-1] == ("listing contacts", 1_200, 1_200)
+    assert heard[:2] == [("vip: looking up members", 50, 100), ("vip: looking up members", 100, 100)]
+    assert heard[-1] == ("vip: listing contacts", 1_200, 1_200)

@@ -176,7 +176,7 @@ def renamed_during_a_sync(company):
     (tag,) = company.intercom_call("GET", "/tags")["data"]
 
     def rename(label, _done, _total):
-        if label == "looking up members":
+        if label == "vip: looking up members":
             company.intercom_call("POST", "/tags", json={"id": tag["id"], "name": "Renamed"})
 
     company.members([ANA, BEN])
