@@ -2,10 +2,14 @@
 
 import json
 import uuid
+from collections import Counter
+from contextlib import contextmanager
 from datetime import UTC, datetime
 
 import dagster as dg
 import pytest
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
 
 from dinmo_pipeline_tests.state.file.other_process import holding_lock
 from dinmo_pipeline_tests.ticking import Ticks, requested
@@ -109,7 +113,7 @@ def test_only_those_that_failed_are_repeated(four):
     four.faults({"match": {"method": "POST", "route": "/tags"}, "kind": "status", "status": 503, "times": 5})
     (run,) = applied(four)
     assert not run.success
-    done = {event.partition for event in run.get_asset_materialization_events()}
+    done = {each.partition for each in run.get_asset_materialization_events()}
     assert done
     sensor = Ticks(four.definitions(), four.instance)
     assert "Attempt 2 follows at" in sensor.tick("apply_tag_changes_retries")[1]
@@ -200,3 +204,46 @@ def test_sync_all_is_the_same_batch(dinmo):
     with dg.DagsterInstance.get() as instance:
         runs = [run.job_name for run in instance.get_runs()]
     assert runs == ["apply_tag_changes", "sync_membership"]
+
+
+def test_one_that_is_no_longer_declared_does_not_stop_the_others(four):
+    """As when a run was queued before the declarations changed."""
+    config = {"ops": {"read_segments": {"config": {"activations": ["vip", "gone", "beta"]}}}}
+    job = four.definitions().resolve_job_def("sync_membership")
+    result = job.execute_in_process(instance=four.instance, partition_key="vip", run_config=config)
+    assert result.success
+    read = {each.partition for each in result.get_asset_materialization_events()}
+    assert read == {"vip", "beta"}
+
+
+@contextmanager
+def counted_queries():
+    """The number of statements that any SQLAlchemy engine executes."""
+    counts = Counter()
+
+    def count(*_cursor):
+        counts["queries"] += 1
+
+    event.listen(Engine, "before_cursor_execute", count)
+    try:
+        yield counts
+    finally:
+        event.remove(Engine, "before_cursor_execute", count)
+
+
+@pytest.mark.parametrize(
+    "sensor", ["tag_changes_sensor", "staleness_sensor", "apply_tag_changes_retries", "alerts_sensor"]
+)
+def test_the_queries_of_a_tick_do_not_depend_on_the_number_of_activations(four, monkeypatch, sensor):
+    """All of them in one batch, or one."""
+    monkeypatch.setenv("TEST_ALERTS_WEBHOOK", "http://127.0.0.1:9/")
+    four.declared["alerts"] = {"webhook": {"env": "TEST_ALERTS_WEBHOOK"}}
+    scheduled(four)
+    applied(four)
+    with counted_queries() as of_four:
+        Ticks(four.definitions(), four.instance).tick(sensor)
+    for key in KEYS[1:]:
+        del four.declared["activations"][key]
+    with counted_queries() as of_one:
+        Ticks(four.definitions(), four.instance).tick(sensor)
+    assert of_four["queries"] == of_one["queries"] > 0

@@ -111,10 +111,10 @@ def _config_of(run: dg.DagsterRun) -> Mapping[str, Any]:
 
 
 def activations_in(context: Any, project: Project, config: BatchConfig) -> list[Activation]:
-    """The activations of the run of an op.
+    """The activations of the run of an op, without those that are no longer declared.
 
     Raises:
-        dg.Failure: it names none, or one that is not declared.
+        dg.Failure: there is none.
     """
     keys = config.activations or ([context.partition_key] if context.has_partition_key else [])
     if not keys:
@@ -123,9 +123,12 @@ def activations_in(context: Any, project: Project, config: BatchConfig) -> list[
             " activations: [KEY, …]`.",
             allow_retries=False,
         )
-    if unknown := [key for key in keys if key not in project.activations]:
-        raise dg.Failure(f"No such activation is declared: {', '.join(unknown)}.", allow_retries=False)
-    return [project.activations[key] for key in dict.fromkeys(keys)]
+    known = [key for key in dict.fromkeys(keys) if key in project.activations]
+    for key in set(keys).difference(known):
+        context.log.warning("%s: no such activation is declared, so nothing is done about it.", key)
+    if not known:
+        raise dg.Failure("None of the run's activations is declared.", allow_retries=False)
+    return [project.activations[key] for key in known]
 
 
 Events = Generator[Any, None, Failed | None]

@@ -6,9 +6,11 @@ from datetime import datetime
 import dagster as dg
 from dagster import DagsterRunStatus as RunStatus
 
+from dinmo_pipeline.config.models import OWN_ASSETS
 from dinmo_pipeline.orchestration.naming import JOB_OPS
 from dinmo_pipeline.orchestration.runs.batch import activations_of
 
+_OWN_KEYS = frozenset(map(dg.AssetKey, OWN_ASSETS))
 UNDER_WAY = [
     RunStatus.QUEUED,
     RunStatus.NOT_STARTED,
@@ -29,5 +31,10 @@ def finished_runs(
 ) -> list[dg.RunRecord]:
     """The runs of our jobs that finished since then, oldest first."""
     records = instance.get_run_records(dg.RunsFilter(statuses=list(statuses), updated_after=since))
-    ours = [record for record in records if record.dagster_run.job_name in JOB_OPS]
+    ours = [record for record in records if _is_ours(record.dagster_run)]
     return sorted(ours, key=lambda record: record.end_time or 0.0)
+
+
+def _is_ours(run: dg.DagsterRun) -> bool:
+    """Whether it is a run of our jobs, or of our assets from their pages in the UI."""
+    return run.job_name in JOB_OPS or not _OWN_KEYS.isdisjoint(run.asset_selection or ())

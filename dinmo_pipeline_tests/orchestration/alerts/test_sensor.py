@@ -64,6 +64,20 @@ def test_a_failing_query_is_reported_once_and_so_is_its_recovery(company, heard)
         company.declared["segments"]["vip"]["table"] = "gone"
 
 
+def test_a_run_of_an_assets_own_page_counts(company, heard):
+    """The UI launches it by a job of Dagster's own."""
+    company.declared["segments"]["vip"]["table"] = "gone"
+    job = company.definitions().resolve_implicit_global_asset_job_def()
+    job.execute_in_process(
+        instance=company.instance,
+        partition_key="vip",
+        asset_selection=[dg.AssetKey("segment_membership")],
+        raise_on_error=False,
+    )
+    (told,) = heard()
+    assert "The source has no table 'gone'" in told
+
+
 def test_a_guard_that_holds_is_reported_without_a_failed_run(company, heard):
     """The sensor launches no run for a held change set. A person's release ends it."""
     company.synced()
