@@ -7,7 +7,7 @@ import pytest
 from dinmo_pipeline.sync.guards.limits import Released
 from dinmo_pipeline.sync.operations.apply import apply_changes
 from dinmo_pipeline.sync.operations.compute_changes import refresh_changes
-from dinmo_pipeline.sync.recheck import max_rechecks
+from dinmo_pipeline.sync.recheck import Facts, max_rechecks, members_due
 from dinmo_pipeline_tests.sync.syncing import declare_members, rows, session_on
 
 SEARCH, GET, SEE_TAG = "POST /contacts/search", "GET /contacts/{id}", "GET /tags/{id}"
@@ -87,6 +87,22 @@ def test_a_small_segment_is_read_whole_before_its_time(workspace, sync):
     assert sum(calls) - 14 <= 3
     oldest = rows(sync.session, "SELECT epoch(min(checked_at)) FROM dinmo.contacts")[0][0]
     assert workspace.clock.now - oldest <= timedelta(days=7).total_seconds()
+
+
+@pytest.mark.parametrize(
+    ("known", "elapsed", "searches"),
+    [
+        (1_000_000, timedelta(hours=1), 119),
+        (1_000_000, timedelta(minutes=15), 29),
+        (1_000_000, timedelta(days=1), 2_857),
+        (1_000_000, timedelta(0), 0),
+        (49, timedelta(days=5), 0),
+        (49, timedelta(days=6), 1),
+    ],
+)
+def test_the_share_of_a_sync(known, elapsed, searches):
+    """floor(known * elapsed / 7 days / 50); the rest of a small segment when 0.85 of the time has passed."""
+    assert members_due(Facts(elapsed, known, missing=0), 7) == 50 * searches
 
 
 def test_what_one_sync_reads_again_is_bounded():
