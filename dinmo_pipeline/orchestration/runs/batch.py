@@ -111,7 +111,7 @@ def _config_of(run: dg.DagsterRun) -> Mapping[str, Any]:
 
 
 def activations_in(context: Any, project: Project, config: BatchConfig) -> list[Activation]:
-    """The activations of the run of an op, without those that are no longer declared.
+    """The activations that a run works on, of those that are declared.
 
     Raises:
         dg.Failure: there is none.
