@@ -309,7 +309,8 @@ def _apply(context: dg.AssetExecutionContext, session: Session, config: ApplyCon
         carried_out,
         checks.only_our_carriers(activation, result.numbers.other_carriers),
         checks.match_rate(activation.key, result),
-        checks.up_to_date(activation.key),
+        # Whether it is behind its upstream depends on when its members were read, which a sensor looks up.
+        *(() if activation.follows_upstream else (checks.up_to_date(activation.key),)),
     )
     return None
 

@@ -206,6 +206,59 @@ def test_sync_all_is_the_same_batch(dinmo):
     assert runs == ["apply_tag_changes", "sync_membership"]
 
 
+def test_new_changes_take_the_place_of_a_failed_run_though_another_segment_broke(four):
+    """A run that failed for one has computed the changes of the others."""
+    scheduled(four)
+    job = four.definitions().resolve_job_def("apply_tag_changes")
+    config = {"ops": {"intercom_tags": {"config": {"activations": list(KEYS)}}}}
+    failed = four.instance.create_run_for_job(job, run_config=config)
+    four.instance.report_run_failed(failed, "Its machine went down.")
+    sensor = Ticks(four.definitions(), four.instance)
+    assert len(sensor.tick("apply_tag_changes_retries")[1].splitlines()) == 4
+    four.declared["segments"]["beta"] = {"name": "BETA", "table": "gone"}
+    assert not scheduled(four).success
+    assert sensor.tick("apply_tag_changes_retries")[1].startswith("beta: ")
+    assert len(sensor.tick("apply_tag_changes_retries")[1].splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("sensor", "cursor"),
+    [
+        ("staleness_sensor", {"vip": True}),
+        (
+            "alerts_sensor",
+            {"at": 1_790_000_000.0, "activations": {"vip": {"as_of": 0.0, "kinds": ["tags"]}}},
+        ),
+        (
+            "apply_tag_changes_retries",
+            {
+                "at": 1_790_000_000.0,
+                "failed": [
+                    {
+                        "activation": "vip",
+                        "job": "apply_tag_changes",
+                        "run_id": "r1",
+                        "ended": 1_790_000_000.0,
+                        "attempt": 1,
+                        "first_failed": 1_790_000_000.0,
+                        "why_not": "",
+                        "summary": "Away.",
+                    }
+                ],
+                "judged": {"vip": 1_790_000_000.0},
+            },
+        ),
+    ],
+)
+def test_the_cursor_of_an_earlier_release_is_read(four, monkeypatch, sensor, cursor):
+    """It knew of runs of one activation only."""
+    monkeypatch.setenv("TEST_ALERTS_WEBHOOK", "http://127.0.0.1:9/")
+    four.declared["alerts"] = {"webhook": {"env": "TEST_ALERTS_WEBHOOK"}}
+    ticks = Ticks(four.definitions(), four.instance, {sensor: json.dumps(cursor)})
+    ticks.tick(sensor)
+    ticks.tick(sensor)
+
+
 def test_one_that_is_no_longer_declared_does_not_stop_the_others(four):
     """As when a run was queued before the declarations changed."""
     config = {"ops": {"read_segments": {"config": {"activations": ["vip", "gone", "beta"]}}}}

@@ -28,8 +28,13 @@ from dinmo_pipeline.orchestration.alerts.verdict import (
 from dinmo_pipeline.orchestration.metadata import CHANGES_TO_APPLY, number_in
 from dinmo_pipeline.orchestration.resources import AlertsResource
 from dinmo_pipeline.orchestration.runs.batch import activations_of
-from dinmo_pipeline.orchestration.runs.errors import failures_in, summary_of, was_interrupted
-from dinmo_pipeline.orchestration.runs.lifecycle import finished_runs
+from dinmo_pipeline.orchestration.runs.errors import was_interrupted
+from dinmo_pipeline.orchestration.runs.lifecycle import (
+    ASSET_PAGE_JOB,
+    FAILURE_EVENTS,
+    failures_of,
+    finished_runs,
+)
 from dinmo_pipeline.orchestration.sensors.staleness import Observer
 
 INTERVAL_SECONDS = 60
@@ -39,10 +44,7 @@ _FIRST_TICK_LOOKS_BACK = timedelta(days=1)
 # The first tick meets the runs of a whole day; the later ones of them say all that matters.
 MAX_RUNS_PER_TICK = 10  # of one activation
 _FINISHED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE]
-_JUDGED_EVENTS = {
-    *(Event.STEP_FAILURE, Event.RESOURCE_INIT_FAILURE, Event.RUN_FAILURE),
-    *(Event.ASSET_MATERIALIZATION, Event.ASSET_CHECK_EVALUATION),
-}
+_JUDGED_EVENTS = {*FAILURE_EVENTS, Event.ASSET_CHECK_EVALUATION}
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +74,7 @@ def build_alerts_sensor(project: Project) -> dg.SensorDefinition:
     def alerts_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         now = datetime.now(UTC)
         since, before = _read_cursor(context.cursor, now)
-        runs = finished_runs(context.instance, since, _FINISHED)
+        runs = finished_runs(context.instance, (*naming.JOB_OPS, ASSET_PAGE_JOB), since, _FINISHED)
         new = Standing(0.0, (), now.timestamp())
         verdicts = _verdicts(context.instance, runs, {key: s.as_of for key, s in before.items()})
         observer = Observer(project, context.instance)
@@ -135,13 +137,9 @@ def _findings(
             findings[partition].append(found)
     if not any(event.event_type == Event.RUN_FAILURE for event in events) or was_interrupted(events):
         return findings
-    failures = failures_in(events)
-    for activation in activations:
-        failed = failures.get(activation)
-        if failed:
+    for activation, failed in failures_of(run, events).items():
+        if activation in findings:
             findings[activation].append(RunFailed(run.job_name, failed.summary, failed.is_held))
-        elif not failures:
-            findings[activation].append(RunFailed(run.job_name, summary_of(events)))
     return findings
 
 
@@ -176,7 +174,9 @@ def _read_cursor(cursor: str | None, now: datetime) -> tuple[datetime, dict[str,
     if not cursor:
         return now - _FIRST_TICK_LOOKS_BACK, {}
     read = json.loads(cursor)
-    standing = {key: Standing(**values) for key, values in read["activations"].items()}
+    # An earlier release did not keep since when an activation is known.
+    first_seen = {"known_since": now.timestamp()}
+    standing = {key: Standing(**first_seen | values) for key, values in read["activations"].items()}
     return datetime.fromtimestamp(read["at"], UTC) - _OVERLAP, standing
 
 

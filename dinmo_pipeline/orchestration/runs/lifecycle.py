@@ -1,16 +1,39 @@
 """The runs of this pipeline, under way or finished, and the activations that they work on."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 
 import dagster as dg
+from dagster import DagsterEventType as Event
 from dagster import DagsterRunStatus as RunStatus
 
 from dinmo_pipeline.config.models import OWN_ASSETS
-from dinmo_pipeline.orchestration.naming import JOB_OPS
+from dinmo_pipeline.orchestration.naming import (
+    APPLY_TAG_CHANGES,
+    INTERCOM_TAGS,
+    JOB_OPS,
+    MEMBERSHIP_CHANGES,
+    SYNC_MEMBERSHIP,
+)
 from dinmo_pipeline.orchestration.runs.batch import activations_of
+from dinmo_pipeline.orchestration.runs.errors import (
+    Failed,
+    failures_in,
+    is_transient,
+    summary_of,
+    was_interrupted,
+)
+
+# The job of a run that a person launches on the page of an asset.
+ASSET_PAGE_JOB = "__ASSET_JOB"
+FAILURE_EVENTS = {
+    *(Event.STEP_FAILURE, Event.RESOURCE_INIT_FAILURE, Event.RUN_FAILURE),
+    Event.ASSET_MATERIALIZATION,
+}
+"""What `failures_of` needs to know of a run."""
 
 _OWN_KEYS = frozenset(map(dg.AssetKey, OWN_ASSETS))
+_LAST_ASSETS = {SYNC_MEMBERSHIP: MEMBERSHIP_CHANGES, APPLY_TAG_CHANGES: INTERCOM_TAGS}
 UNDER_WAY = [
     RunStatus.QUEUED,
     RunStatus.NOT_STARTED,
@@ -27,14 +50,31 @@ def activations_under_way(instance: dg.DagsterInstance, job: str) -> set[str]:
 
 
 def finished_runs(
-    instance: dg.DagsterInstance, since: datetime, statuses: Collection[RunStatus]
+    instance: dg.DagsterInstance, jobs: Iterable[str], since: datetime, statuses: Collection[RunStatus]
 ) -> list[dg.RunRecord]:
-    """The runs of our jobs that finished since then, oldest first."""
-    records = instance.get_run_records(dg.RunsFilter(statuses=list(statuses), updated_after=since))
-    ours = [record for record in records if _is_ours(record.dagster_run)]
-    return sorted(ours, key=lambda record: record.end_time or 0.0)
+    """The runs of some jobs that finished since then, oldest first; a query for each job.
+
+    Of `ASSET_PAGE_JOB`, only the runs of our assets.
+    """
+    records = [
+        record
+        for job in jobs
+        for record in instance.get_run_records(
+            dg.RunsFilter(job_name=job, statuses=list(statuses), updated_after=since)
+        )
+        if job in JOB_OPS or not _OWN_KEYS.isdisjoint(record.dagster_run.asset_selection or ())
+    ]
+    return sorted(records, key=lambda record: record.end_time or 0.0)
 
 
-def _is_ours(run: dg.DagsterRun) -> bool:
-    """Whether it is a run of our jobs, or of our assets from their pages in the UI."""
-    return run.job_name in JOB_OPS or not _OWN_KEYS.isdisjoint(run.asset_selection or ())
+def failures_of(run: dg.DagsterRun, events: Sequence[dg.DagsterEvent]) -> dict[str, Failed]:
+    """Why each activation of a failed run failed, from its failures and materializations.
+
+    A run that names none, since it was killed for example, failed for those that it had not done.
+    """
+    if failures := failures_in(events):
+        return failures
+    last = dg.AssetKey(_LAST_ASSETS[run.job_name]) if run.job_name in _LAST_ASSETS else None
+    done = {event.partition for event in events if event.is_step_materialization and event.asset_key == last}
+    failed = Failed(summary_of(events), is_transient=was_interrupted(events) or is_transient(events))
+    return {activation: failed for activation in activations_of(run) if activation not in done}

@@ -15,14 +15,11 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
-from dagster import DagsterEventType as Event
 from dagster import DagsterRunStatus as RunStatus
 
 from dinmo_pipeline.config.declarations import Activation
 from dinmo_pipeline.orchestration.naming import (
     APPLY_TAG_CHANGES,
-    INTERCOM_TAGS,
-    MEMBERSHIP_CHANGES,
     RECONCILE_TAGS,
     SYNC_MEMBERSHIP,
     retries_name,
@@ -34,14 +31,13 @@ from dinmo_pipeline.orchestration.runs.batch import (
     config_of,
     keys_by_destination,
 )
-from dinmo_pipeline.orchestration.runs.errors import (
-    Failed,
-    failures_in,
-    is_transient,
-    summary_of,
-    was_interrupted,
+from dinmo_pipeline.orchestration.runs.errors import was_interrupted
+from dinmo_pipeline.orchestration.runs.lifecycle import (
+    FAILURE_EVENTS,
+    activations_under_way,
+    failures_of,
+    finished_runs,
 )
-from dinmo_pipeline.orchestration.runs.lifecycle import activations_under_way, finished_runs
 from dinmo_pipeline.orchestration.sensors.staleness import next_tick
 
 INTERVAL_SECONDS = 60
@@ -55,7 +51,6 @@ FIRST_FAILED_TAG = "dinmo/first_failed"
 RETRY_OF_TAG = "dinmo/retry_of"
 
 _FINISHED = (RunStatus.SUCCESS, RunStatus.FAILURE, RunStatus.CANCELED)
-_FAILURES = {Event.STEP_FAILURE, Event.RESOURCE_INIT_FAILURE, Event.RUN_FAILURE}
 _LAUNCHED_BY = ("dagster/schedule_name", "dagster/sensor_name")
 _RETRIED_BY_DAGSTER = "dagster/will_retry"
 
@@ -186,16 +181,18 @@ def _tick(
     now = datetime.now(UTC)
     cursor = _Cursor.read(context.cursor, now)
     failed, judged = list(cursor.failed), dict(cursor.judged)
-    for record in finished_runs(context.instance, cursor.since, _FINISHED):
-        run, ended = record.dagster_run, record.end_time or 0.0
-        # Such changes are applied by a run of their own, so a failed run for older ones is not repeated.
-        replaces = job == APPLY_TAG_CHANGES and run.job_name == SYNC_MEMBERSHIP and run.is_success
-        if run.run_id in judged or not (run.job_name == job or replaces):
+    # New changes are applied by a run of their own, so a failed run for older ones is not repeated.
+    jobs = (SYNC_MEMBERSHIP, APPLY_TAG_CHANGES) if job == APPLY_TAG_CHANGES else (job,)
+    for record in finished_runs(context.instance, jobs, cursor.since, _FINISHED):
+        run = record.dagster_run
+        if run.run_id in judged:
             continue
-        judged[run.run_id] = ended
-        worked_on = activations_of(run)
-        failed = [left for each in failed if (left := each.only(each.failed.keys() - set(worked_on))).failed]
-        if run.job_name == job and (new := _failure(context.instance, record, worked_on)):
+        judged[run.run_id] = record.end_time or 0.0
+        replaced = set(activations_of(run))
+        if run.job_name != job and failed and not run.is_success:
+            replaced -= failures_of(run, _events(context.instance, run)).keys()
+        failed = [left for each in failed if (left := each.only(each.failed.keys() - replaced)).failed]
+        if run.job_name == job and (new := _failure(context.instance, record)):
             failed.append(new)
     decision = decide(
         failed,
@@ -220,22 +217,19 @@ def _under_way(instance: dg.DagsterInstance, job: str) -> set[str]:
     return {activation for each in jobs for activation in activations_under_way(instance, each)}
 
 
-def _failure(
-    instance: dg.DagsterInstance, record: dg.RunRecord, worked_on: Sequence[str]
-) -> FailedRun | None:
+def _events(instance: dg.DagsterInstance, run: dg.DagsterRun) -> list[dg.DagsterEvent]:
+    entries = instance.all_logs(run.run_id, of_type=FAILURE_EVENTS)
+    return [entry.dagster_event for entry in entries if entry.dagster_event]
+
+
+def _failure(instance: dg.DagsterInstance, record: dg.RunRecord) -> FailedRun | None:
     """How a run failed; None for a run that ended otherwise, or that something else will repeat."""
     run = record.dagster_run
     if run.status != RunStatus.FAILURE or run.tags.get(_RETRIED_BY_DAGSTER) == "true":
         return None
-    entries = instance.all_logs(run.run_id, of_type=_FAILURES)
-    events = [entry.dagster_event for entry in entries if entry.dagster_event]
-    interrupted = was_interrupted(events)
-    if interrupted and not any(tag in run.tags for tag in _LAUNCHED_BY):
+    events = _events(instance, run)
+    if was_interrupted(events) and not any(tag in run.tags for tag in _LAUNCHED_BY):
         return None  # a person ended their own command
-    failures = failures_in(events)
-    if not failures:
-        why = Failed(summary_of(events), interrupted or is_transient(events))
-        failures = dict.fromkeys(set(worked_on) - _done_in(instance, run), why)
     ended = record.end_time or record.create_timestamp.timestamp()
     return FailedRun(
         job=run.job_name,
@@ -245,19 +239,9 @@ def _failure(
         first_failed=float(run.tags.get(FIRST_FAILED_TAG, ended)),
         failed={
             key: Reason(failed.summary, _why_not(run, is_transient=failed.is_transient))
-            for key, failed in sorted(failures.items())
+            for key, failed in sorted(failures_of(run, events).items())
         },
     )
-
-
-def _done_in(instance: dg.DagsterInstance, run: dg.DagsterRun) -> set[str | None]:
-    """The activations that a run had done before it was killed."""
-    last = {SYNC_MEMBERSHIP: MEMBERSHIP_CHANGES, APPLY_TAG_CHANGES: INTERCOM_TAGS}.get(run.job_name)
-    if last is None:
-        return set()
-    entries = instance.all_logs(run.run_id, of_type=Event.ASSET_MATERIALIZATION)
-    events = [entry.dagster_event for entry in entries if entry.dagster_event]
-    return {event.partition for event in events if event.asset_key == dg.AssetKey(last)}
 
 
 def _why_not(run: dg.DagsterRun, *, is_transient: bool) -> str:
@@ -311,6 +295,7 @@ class _Cursor:
         failed = [
             FailedRun(**{**run, "failed": {key: Reason(**why) for key, why in run["failed"].items()}})
             for run in read["failed"]
+            if "failed" in run  # an earlier release kept a run for each activation
         ]
         return cls(datetime.fromtimestamp(read["at"], UTC), failed, read["judged"])
 

@@ -148,11 +148,13 @@ def build_staleness_sensor(project: Project) -> dg.SensorDefinition:
     )
     def staleness_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         now = datetime.now(UTC)
-        before: dict[str, list[Any]] = json.loads(context.cursor) if context.cursor else {}
+        before: dict[str, Any] = json.loads(context.cursor) if context.cursor else {}
         observer = Observer(project, context.instance)
         after, changed, stale = {}, [], []
         for activation in scheduled:
-            known_since, was_stale = before.get(activation.key, (now.timestamp(), None))
+            seen = before.get(activation.key)
+            # An earlier release kept only whether it was behind.
+            known_since, was_stale = seen if isinstance(seen, list) else (now.timestamp(), seen)
             found = observer.staleness_of(
                 activation, now, known_since=datetime.fromtimestamp(known_since, UTC)
             )

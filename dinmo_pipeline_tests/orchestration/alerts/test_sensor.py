@@ -1,6 +1,7 @@
 """One message when an activation gets into trouble, and one when it is over."""
 
 import json
+import uuid
 
 import dagster as dg
 import pytest
@@ -76,6 +77,34 @@ def test_a_run_of_an_assets_own_page_counts(company, heard):
     )
     (told,) = heard()
     assert "The source has no table 'gone'" in told
+
+
+def test_a_batch_that_was_killed_is_reported_for_what_it_had_not_done(company, chat):
+    """Nothing is wrong with the activation that it had done."""
+    company.activate("second")
+    company.members(EVERYBODY[:5], "second")
+    run_id = str(uuid.uuid4())
+    job = company.definitions().resolve_job_def("sync_membership")
+    done = []
+
+    def die(event):
+        if "Materialized value membership_changes" in event.user_message:
+            done.append(event.dagster_event.partition)
+            raise SystemExit
+
+    company.instance.add_event_listener(run_id, die)
+    config = {"ops": {"read_segments": {"config": {"activations": ["vip", "second"]}}}}
+    with pytest.raises(SystemExit):
+        job.execute_in_process(
+            instance=company.instance, partition_key="vip", run_config=config, run_id=run_id
+        )
+    run = company.instance.get_run_by_id(run_id)
+    if not run.is_finished:
+        company.instance.report_run_failed(run, "Its machine went down.")
+    Ticks(company.definitions(), company.instance).tick("alerts_sensor")
+    assert done == ["vip"]
+    (told,) = chat.take()
+    assert told.startswith("second (tag 'SECOND'): ")
 
 
 def test_a_guard_that_holds_is_reported_without_a_failed_run(company, heard):

@@ -208,6 +208,16 @@ def test_who_follows_upstream_has_no_schedule_and_without_them_there_is_no_senso
     assert "upstream_sensor" not in sensors
 
 
+def test_a_sync_does_not_claim_that_who_follows_upstream_is_up_to_date(shop):
+    """It may have applied members that were read before the table was built again."""
+    shop.build(CUSTOMERS)
+    for key, claimed in (("french", set()), ("belgians", {"up_to_date"})):
+        shop.run("sync_membership", key)
+        applied = shop.run("apply_tag_changes", key)
+        found = {check.check_name for check in applied.get_asset_check_evaluations()}
+        assert found & {"up_to_date"} == claimed
+
+
 def test_an_activation_is_behind_its_upstream_an_hour_after_a_table_was_built(shop):
     """Until a sync that began afterwards has applied its changes; a failed one does not count."""
     activations = {key: shop.project.activations[key] for key in ("buyers", "french")}
