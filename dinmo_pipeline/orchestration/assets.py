@@ -5,7 +5,7 @@ activations of its batch, and logs the events of each for its partition.
 """
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, Self
 
@@ -164,11 +164,9 @@ def _read_segments(
             with _Source(context) as source:
 
                 def read(activation: Activation) -> Events:
-                    started = time.monotonic()
-                    yield from _read_membership(
+                    seconds[activation.key] = yield from _read_membership(
                         context, project, activation, source, upstream[activation.key]
                     )
-                    seconds[activation.key] = time.monotonic() - started
                     return None
 
                 yield from work.each(read, on_failure=lambda each, why: [checks.unread(each.key, why)])
@@ -195,7 +193,8 @@ def _read_membership(
     activation: Activation,
     source: "_Source",
     upstream: Any,
-) -> Iterator[Any]:
+) -> Generator[Any, None, float]:
+    """Read a segment; returns the seconds that it took."""
     # The compiler takes 0.16 s to import, which runs of the other op do without.
     from dinmo_pipeline.orchestration.segment_rows import staging  # noqa: PLC0415
 
@@ -207,6 +206,7 @@ def _read_membership(
     with state.reading() as connection:
         sizes = earlier_sizes(connection, activation.key, limit=checks.SIZES_COMPARED + 1)
         applied = applied_reading(connection, activation)
+    seconds = time.monotonic() - started
     for remark in selects[0].remarks:
         context.log.warning("%s: %s", activation.key, remark)
     for change in what_changed(found.rows, applied) if applied else ():
@@ -218,13 +218,11 @@ def _read_membership(
     yield from _materialized(
         SEGMENT_MEMBERSHIP,
         activation,
-        {
-            **membership_metadata(found, selects[0].sql, time.monotonic() - started),
-            **upstream_metadata(upstream),
-        },
+        {**membership_metadata(found, selects[0].sql, seconds), **upstream_metadata(upstream)},
         checks.usable_identifiers(activation.key, found.rows, applied),
         checks.usual_size(activation.key, found.members, [members for _, members in sizes[1:]]),
     )
+    return seconds
 
 
 def _compute_changes(
@@ -266,15 +264,13 @@ def _intercom_tags(
         activations = activations_in(context, project, config)
         state: StateResource = context.resources.state
         with _state(context).reading() as connection:
-            changes = count_changes(connection)
+            changes = count_changes(connection, [activation.key for activation in activations])
         work = Work(context, activations, state.locks)
-        with clients_of(destinations, state) as client_of:
+        listing_seconds = _LISTING_SECONDS if len(activations) > 1 else 0.0
+        with clients_of(destinations, state, listing_seconds=listing_seconds) as client_of:
 
             def apply(activation: Activation) -> Events:
-                client = client_of(activation)
-                if len(activations) > 1:
-                    client.tags.listing_seconds = _LISTING_SECONDS
-                session = _session(context, project, activation, client)
+                session = _session(context, project, activation, client_of(activation))
                 return (yield from _apply(context, session, config))
 
             # Small change sets first, so that nobody waits for hours for one of a hundred thousand.

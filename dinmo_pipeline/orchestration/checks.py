@@ -77,7 +77,8 @@ _CHECKS = {
 }
 
 
-def _evaluation(asset: str, check: str, activation: str, **values: Any) -> dg.AssetCheckEvaluation:
+def evaluation(asset: str, check: str, activation: str, **values: Any) -> dg.AssetCheckEvaluation:
+    """The evaluation of a check for the partition of an activation."""
     return dg.AssetCheckEvaluation(
         asset_key=dg.AssetKey(asset), check_name=check, partition=activation, **values
     )
@@ -85,7 +86,7 @@ def _evaluation(asset: str, check: str, activation: str, **values: Any) -> dg.As
 
 def unread(activation: str, failed: Failed) -> dg.AssetCheckEvaluation:
     """Fail because the segment could not be read, so that its partition does not look right."""
-    return _evaluation(
+    return evaluation(
         *(SEGMENT_MEMBERSHIP, "usable_identifiers", activation),
         passed=False,
         severity=dg.AssetCheckSeverity.ERROR,
@@ -99,7 +100,7 @@ def usable_identifiers(
     """Warn about rows without a usable identifier of their own, and about a new type of the identifier."""
     counts = identifier_metadata(rows)
     news = " ".join(what_changed(rows, applied))
-    return _evaluation(
+    return evaluation(
         *(SEGMENT_MEMBERSHIP, "usable_identifiers", activation),
         passed=not news and not any(value for value in counts.values() if isinstance(value, int)),
         severity=dg.AssetCheckSeverity.WARN,
@@ -113,7 +114,7 @@ def usual_size(activation: str, members: int, earlier: Sequence[int]) -> dg.Asse
     usual = median(earlier) if earlier else members
     small = max(members, usual) < SMALL_SEGMENT_SIZE
     in_line = usual / MAX_USUAL_FACTOR <= members <= usual * MAX_USUAL_FACTOR
-    return _evaluation(
+    return evaluation(
         *(SEGMENT_MEMBERSHIP, "usual_size", activation),
         passed=small or in_line,
         severity=dg.AssetCheckSeverity.WARN,
@@ -124,7 +125,7 @@ def usual_size(activation: str, members: int, earlier: Sequence[int]) -> dg.Asse
 def removal_guard(activation: str, computed: ComputedChanges) -> dg.AssetCheckEvaluation:
     """Fail when a guard holds the change set, with the reason and the remedy."""
     hold = computed.hold
-    return _evaluation(
+    return evaluation(
         *(MEMBERSHIP_CHANGES, REMOVAL_GUARD, activation),
         passed=hold is None,
         severity=dg.AssetCheckSeverity.ERROR,
@@ -143,7 +144,7 @@ def changes_carried_out(activation: str, result: SyncResult, stuck: int = 0) -> 
     """
     succeeded = result.status == "ok"
     sentences = (result.reason, stuck_members(stuck) if stuck else None)
-    return _evaluation(
+    return evaluation(
         *(INTERCOM_TAGS, "changes_carried_out", activation),
         passed=succeeded and not (result.numbers.failed or result.numbers.pending),
         severity=dg.AssetCheckSeverity.WARN if succeeded else dg.AssetCheckSeverity.ERROR,
@@ -158,7 +159,7 @@ def changes_carried_out(activation: str, result: SyncResult, stuck: int = 0) -> 
 
 def up_to_date(activation: str) -> dg.AssetCheckEvaluation:
     """Pass as soon as a sync has succeeded; a sensor evaluates it when none does."""
-    return _evaluation(
+    return evaluation(
         *(INTERCOM_TAGS, UP_TO_DATE, activation),
         passed=True,
         severity=dg.AssetCheckSeverity.WARN,
@@ -168,7 +169,7 @@ def up_to_date(activation: str) -> dg.AssetCheckEvaluation:
 
 def only_our_carriers(activation: Activation, others: int | None) -> dg.AssetCheckEvaluation:
     """Warn when contacts carry the tag that we did not tag, until a person decides about them."""
-    return _evaluation(
+    return evaluation(
         *(INTERCOM_TAGS, "only_our_carriers", activation.key),
         passed=not others or activation.on_existing_carriers == "keep",
         severity=dg.AssetCheckSeverity.WARN,
@@ -181,7 +182,7 @@ def match_rate(activation: str, result: SyncResult) -> dg.AssetCheckEvaluation:
     """Warn when few members were found: often a wrong column or the wrong workspace."""
     members = result.numbers.members
     share = 1 - result.numbers.not_in_intercom / members if members else 1.0
-    return _evaluation(
+    return evaluation(
         *(INTERCOM_TAGS, "match_rate", activation),
         passed=share >= MIN_MATCH_SHARE,
         severity=dg.AssetCheckSeverity.WARN,

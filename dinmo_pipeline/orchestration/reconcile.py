@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from dinmo_pipeline.config.declarations import Activation, Project
+from dinmo_pipeline.orchestration.checks import evaluation
 from dinmo_pipeline.orchestration.naming import (
     DRIFT,
     INTERCOM_TAGS,
@@ -38,8 +39,6 @@ from dinmo_pipeline.text.wording import counted
 
 if TYPE_CHECKING:
     from dinmo_pipeline.intercom.client import IntercomClient
-
-DRIFT_CHECK = dg.AssetCheckKey(dg.AssetKey(INTERCOM_TAGS), DRIFT)
 
 
 class ReconcileConfig(BatchConfig):
@@ -131,10 +130,8 @@ def build_reconcile_job(
 
 def _evaluation(found: Reconciled) -> dg.AssetCheckEvaluation:
     """The check `drift` of an activation, as an event."""
-    return dg.AssetCheckEvaluation(
-        asset_key=DRIFT_CHECK.asset_key,
-        check_name=DRIFT_CHECK.name,
-        partition=found.activation,
+    return evaluation(
+        *(INTERCOM_TAGS, DRIFT, found.activation),
         passed=found.status in ("ok", "repaired"),
         severity=dg.AssetCheckSeverity.WARN,
         description=_description(found),

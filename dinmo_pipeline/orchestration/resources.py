@@ -140,9 +140,9 @@ class IntercomResource(dg.ConfigurableResource):  # type: ignore[type-arg]
 
 @contextmanager
 def clients_of(
-    destinations: Mapping[str, IntercomResource], state: StateResource
+    destinations: Mapping[str, IntercomResource], state: StateResource, *, listing_seconds: float = 0.0
 ) -> Iterator[Callable[[Activation], IntercomClient]]:
-    """Clients of the workspaces of a batch, each opened once."""
+    """Clients of the workspaces of a batch, each opened once; for `listing_seconds` see `Tags`."""
     clients: dict[str, IntercomClient] = {}
     with ExitStack() as opened:
 
@@ -150,6 +150,7 @@ def clients_of(
             key = activation.destination
             if key not in clients:
                 clients[key] = opened.enter_context(destinations[key].client_in_run(state.budgets))
+                clients[key].tags.listing_seconds = listing_seconds
             return clients[key]
 
         yield client_of

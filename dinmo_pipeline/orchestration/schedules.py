@@ -8,10 +8,7 @@ import dagster as dg
 
 from dinmo_pipeline.config.declarations import Activation
 from dinmo_pipeline.orchestration.naming import RECONCILE_TAGS, SYNC_MEMBERSHIP
-from dinmo_pipeline.orchestration.runs.batch import DESTINATION_TAG, Batch
-from dinmo_pipeline.text.wording import counted
-
-_MAX_NAMES = 5
+from dinmo_pipeline.orchestration.runs.batch import Batch, listed
 
 
 class _Due(NamedTuple):
@@ -54,7 +51,6 @@ def schedule_name(when: "_Due") -> str:
 def _schedule(name: str, when: _Due, keys: Sequence[str]) -> dg.ScheduleDefinition:
     verb = "Syncs" if when.job == SYNC_MEMBERSHIP else "Repairs" if when.repair else "Compares with Intercom"
     config: dict[str, Any] = {"repair": when.repair} if when.job == RECONCILE_TAGS else {}
-    named = ", ".join(keys) if len(keys) <= _MAX_NAMES else counted(len(keys), "activation")
 
     @dg.schedule(
         name=name,
@@ -62,11 +58,10 @@ def _schedule(name: str, when: _Due, keys: Sequence[str]) -> dg.ScheduleDefiniti
         cron_schedule=when.cron,
         execution_timezone=when.timezone,
         default_status=dg.DefaultScheduleStatus.RUNNING,
-        description=f"{verb} {named} in {when.destination!r}.",
+        description=f"{verb} {listed(keys)} in {when.destination!r}.",
     )
     def launch(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
-        return Batch.of(when.job, keys, **config).request(
-            f"{name}:{context.scheduled_execution_time.isoformat()}", {DESTINATION_TAG: when.destination}
-        )
+        batch = Batch(when.job, when.destination, keys, config)
+        return batch.request(f"{name}:{context.scheduled_execution_time.isoformat()}")
 
     return launch

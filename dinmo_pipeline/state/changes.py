@@ -19,6 +19,7 @@ email) is only relabelled. An unconfirmed ledger row (see `mark_unconfirmed`) is
 desired, and untagged otherwise.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import duckdb
@@ -83,9 +84,13 @@ def compute_changes(
     return _measure(connection, scope)
 
 
-def count_changes(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
-    """The size of each stored change set; empty ones are left out."""
-    found = connection.execute("SELECT activation, count(*) FROM dinmo.membership_changes GROUP BY ALL")
+def count_changes(connection: duckdb.DuckDBPyConnection, activations: Sequence[str]) -> dict[str, int]:
+    """The sizes of the stored change sets of some activations; empty ones are left out."""
+    found = connection.execute(
+        "SELECT activation, count(*) FROM dinmo.membership_changes"
+        " WHERE list_contains($activations, activation) GROUP BY ALL",
+        {"activations": list(activations)},
+    )
     return dict(found.fetchall())
 
 

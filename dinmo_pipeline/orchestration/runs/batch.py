@@ -6,7 +6,7 @@ of each. One that fails neither stops nor hides the others.
 """
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from dinmo_pipeline.text.wording import counted
 
 DESTINATION_TAG = "dinmo/destination"
 ACTIVATIONS_TAG = "dinmo/activations"
-_MAX_NAMES_IN_TAG = 5
+_MAX_NAMES = 5
 # So many failures in a row that may pass, of Intercom or the source, mean that the others would fail as well.
 _MAX_TRANSIENT_IN_A_ROW = 3
 _PARTITION_TAG = "dagster/partition"
@@ -39,16 +39,15 @@ class BatchConfig(dg.Config):
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What a schedule, a sensor or a command starts: one run of a job for some activations."""
+    """What a schedule, a sensor or a command starts: one run of a job for activations of a destination.
+
+    `config` is that of the job's op, without its activations.
+    """
 
     job: str
+    destination: str
     activations: Sequence[str]
-    config: Mapping[str, Any]
-
-    @classmethod
-    def of(cls, job: str, activations: Sequence[str], **config: Any) -> "Batch":
-        """A batch; `config` is that of the job's op."""
-        return cls(job, activations, config)
+    config: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def partition_key(self) -> str:
@@ -67,29 +66,35 @@ class Batch:
 
     @property
     def tags(self) -> dict[str, str]:
-        """The tags that show a batch of several for what it is."""
-        if len(self.activations) == 1:
-            return {}
-        more = len(self.activations) - _MAX_NAMES_IN_TAG
-        named = ", ".join(self.activations[:_MAX_NAMES_IN_TAG])
-        return {ACTIVATIONS_TAG: f"{named} and {counted(more, 'other')}" if more > 0 else named}
+        """The tags of its run, which show a batch of several for what it is."""
+        several = {ACTIVATIONS_TAG: listed(self.activations)} if len(self.activations) > 1 else {}
+        return {DESTINATION_TAG: self.destination, **several}
 
-    def request(self, run_key: str | None, tags: Mapping[str, str] | None = None) -> dg.RunRequest:
-        """The request for its run."""
+    def request(self, run_key: str, tags: Mapping[str, str] | None = None) -> dg.RunRequest:
+        """The request for its run, with more tags."""
         return dg.RunRequest(
             run_key=run_key,
             partition_key=self.partition_key,
             run_config={"ops": self.ops} if self.ops else {},
-            tags={**(tags or {}), **self.tags},
+            tags={**self.tags, **(tags or {})},
         )
 
 
-def keys_by_destination(activations: Iterable[Activation]) -> dict[str, list[str]]:
-    """The keys of activations that can share a run."""
+def batches(
+    job: str, activations: Iterable[Activation], config: Mapping[str, Any] | None = None
+) -> list[Batch]:
+    """The runs for some activations: one for each destination."""
     keys: dict[str, list[str]] = {}
     for activation in activations:
         keys.setdefault(activation.destination, []).append(activation.key)
-    return keys
+    return [Batch(job, destination, each, config or {}) for destination, each in keys.items()]
+
+
+def listed(activations: Sequence[str]) -> str:
+    """The first of some activations, and how many more: `a, b, c, d, e and 3 others`."""
+    more = len(activations) - _MAX_NAMES
+    named = ", ".join(activations[:_MAX_NAMES])
+    return f"{named} and {counted(more, 'other')}" if more > 0 else named
 
 
 def activations_of(run: dg.DagsterRun) -> list[str]:

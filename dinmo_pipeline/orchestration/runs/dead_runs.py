@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from dinmo_pipeline.orchestration.runs.batch import activations_of
+from dinmo_pipeline.orchestration.runs.batch import activations_of, listed
 from dinmo_pipeline.state.errors import StateError
 from dinmo_pipeline.state.file.run_marks import dead_runs
 from dinmo_pipeline.state.syncs import interrupt_sync
@@ -20,7 +20,6 @@ from dinmo_pipeline.state.syncs import interrupt_sync
 if TYPE_CHECKING:
     from dinmo_pipeline.state.file.database import StateDatabase
 
-_MAX_NAMES = 3
 _WHY = "Its process ended before the run did, so it is closed. The next sync will finish the rest."
 
 
@@ -39,7 +38,7 @@ def close_dead_runs(
         run = instance.get_run_by_id(run_id)
         if run is None:
             continue
-        name = ", ".join(activations_of(run)[:_MAX_NAMES]) or run.job_name
+        name = listed(activations_of(run)) or run.job_name
         if not run.is_finished:
             instance.report_run_failed(run, _WHY)
         try:

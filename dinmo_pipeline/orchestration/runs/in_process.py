@@ -1,13 +1,14 @@
 """Syncs and reconciliations in this process, through the same jobs and Dagster instance as the UI."""
 
 import uuid
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
 import dagster as dg
+import duckdb
 
 from dinmo_pipeline.config.declarations import Activation
 from dinmo_pipeline.orchestration.naming import (
@@ -17,9 +18,9 @@ from dinmo_pipeline.orchestration.naming import (
     SYNC_MEMBERSHIP,
 )
 from dinmo_pipeline.orchestration.resources import StateResource
-from dinmo_pipeline.orchestration.runs.batch import Batch, keys_by_destination
+from dinmo_pipeline.orchestration.runs.batch import Batch, batches
 from dinmo_pipeline.orchestration.runs.dead_runs import close_dead_runs
-from dinmo_pipeline.orchestration.runs.errors import error_of, failures_in, was_interrupted
+from dinmo_pipeline.orchestration.runs.errors import Failed, error_of, failures_in, was_interrupted
 from dinmo_pipeline.orchestration.runs.handover import Computed, receiving
 from dinmo_pipeline.state.errors import StateError
 from dinmo_pipeline.state.file.database import StateDatabase
@@ -56,12 +57,12 @@ def sync_activations(
         **({"expected_changes": dict(expected_changes)} if expected_changes else {}),
     }
     results: dict[str, SyncResult] = {}
-    for keys in keys_by_destination(activations).values():
+    for batch in batches(SYNC_MEMBERSHIP, activations, {"recheck": recheck}):
         try:
             runs = _runs_of(definitions, instance, _console(log_level, plain_log), on_wait)
-            results |= _run_both_jobs(runs, keys, apply, recheck=recheck)
+            results |= _run_both_jobs(runs, batch, apply)
         except StateError as error:
-            results |= {key: SyncResult("failed", str(error)) for key in keys}
+            results |= {key: SyncResult("failed", str(error)) for key in batch.activations}
     return results
 
 
@@ -82,41 +83,39 @@ def reconcile_activations(
 
     `on_wait` and `plain_log` as for a sync. An unsuccessful reconciliation is a result, not an exception.
     """
+    config = {
+        "repair": repair,
+        "take_over": take_over,
+        "allow_large_removal": allow_large_removal,
+        "recent_minutes": recent_minutes,
+    }
     found: dict[str, Reconciled] = {}
-    for keys in keys_by_destination(activations).values():
-        batch = Batch.of(
-            RECONCILE_TAGS,
-            keys,
-            repair=repair,
-            take_over=take_over,
-            allow_large_removal=allow_large_removal,
-            recent_minutes=recent_minutes,
-        )
+    for batch in batches(RECONCILE_TAGS, activations, config):
         try:
             run = _runs_of(definitions, instance, _console(log_level, plain_log), on_wait).execute(batch)
         except StateError as error:
-            found |= {key: Reconciled(key, "failed", str(error)) for key in keys}
+            found |= {key: Reconciled(key, "failed", str(error)) for key in batch.activations}
             continue
-        for key in keys:
+        for key in batch.activations:
             found[key] = run.received(Reconciled, key) or Reconciled(key, "failed", run.error_of(key))
     return found
 
 
 @dataclass(frozen=True, slots=True)
 class _Run:
-    """A finished run, and the values that it handed over by activation."""
+    """A finished run, what failed in it and the values that it handed over, both by activation."""
 
     executed: dg.ExecuteInProcessResult
+    failures: Mapping[str, Failed]
     values: Mapping[str, object]
 
     def failed(self, activation: str) -> bool:
         """Whether it did not get through its work on an activation."""
-        failures = failures_in(self.executed.all_events)
-        return activation in failures if failures else not self.executed.success
+        return activation in self.failures if self.failures else not self.executed.success
 
     def error_of(self, activation: str) -> str:
         """Why an activation failed, in a sentence."""
-        failed = failures_in(self.executed.all_events).get(activation)
+        failed = self.failures.get(activation)
         return failed.reason if failed else error_of(self.executed.all_events)
 
     def received(self, kind: type[_Value], activation: str) -> _Value | None:
@@ -156,7 +155,7 @@ class _Runs:
             with self.state.transaction() as connection:
                 interrupt_sync(connection, run_id, now=datetime.now(UTC))
             raise KeyboardInterrupt
-        return _Run(executed, dict(values))
+        return _Run(executed, failures_in(executed.all_events), dict(values))
 
 
 def _runs_of(
@@ -176,16 +175,16 @@ def _console(log_level: str, plain_log: bool) -> dict[str, Any]:  # noqa: FBT001
     return {"log_level": log_level, "plain": plain_log}
 
 
-def _run_both_jobs(
-    runs: _Runs, keys: Sequence[str], config: Mapping[str, Any], *, recheck: bool
-) -> dict[str, SyncResult]:
-    read = runs.execute(Batch.of(SYNC_MEMBERSHIP, keys, recheck=recheck))
-    results = {key: SyncResult("failed", read.error_of(key)) for key in keys if read.failed(key)}
-    rest = [key for key in keys if key not in results]
+def _run_both_jobs(runs: _Runs, batch: Batch, config: Mapping[str, Any]) -> dict[str, SyncResult]:
+    """Read the segments of a batch, then apply the changes of those that were read, with a configuration."""
+    read = runs.execute(batch)
+    results = {key: SyncResult("failed", read.error_of(key)) for key in batch.activations if read.failed(key)}
+    rest = [key for key in batch.activations if key not in results]
     if rest:
-        applied = runs.execute(Batch.of(APPLY_TAG_CHANGES, rest, **config))
-        results |= {key: _result_of(runs, applied, key) for key in rest}
-    return {key: _with_reading(results[key], read.received(Computed, key)) for key in keys}
+        applied = runs.execute(replace(batch, job=APPLY_TAG_CHANGES, activations=rest, config=config))
+        with runs.state.reading() as connection:
+            results |= {key: _result_of(connection, applied, key) for key in rest}
+    return {key: _with_reading(results[key], read.received(Computed, key)) for key in batch.activations}
 
 
 def _with_reading(result: SyncResult, computed: Computed | None) -> SyncResult:
@@ -200,10 +199,9 @@ def _with_reading(result: SyncResult, computed: Computed | None) -> SyncResult:
     return replace(result, numbers=numbers)
 
 
-def _result_of(runs: _Runs, applied: _Run, activation: str) -> SyncResult:
+def _result_of(connection: duckdb.DuckDBPyConnection, applied: _Run, activation: str) -> SyncResult:
     """The row of `dinmo.syncs` of a run, unless the run failed without a result or after a good one."""
-    with runs.state.reading() as connection:
-        result = finished_sync(connection, applied.executed.run_id, activation)
+    result = finished_sync(connection, applied.executed.run_id, activation)
     if result and (not applied.failed(activation) or result.status != "ok"):
         return result
     return SyncResult("failed", applied.error_of(activation))

@@ -24,13 +24,7 @@ from dinmo_pipeline.orchestration.naming import (
     SYNC_MEMBERSHIP,
     retries_name,
 )
-from dinmo_pipeline.orchestration.runs.batch import (
-    DESTINATION_TAG,
-    Batch,
-    activations_of,
-    config_of,
-    keys_by_destination,
-)
+from dinmo_pipeline.orchestration.runs.batch import activations_of, batches, config_of
 from dinmo_pipeline.orchestration.runs.errors import was_interrupted
 from dinmo_pipeline.orchestration.runs.lifecycle import (
     FAILURE_EVENTS,
@@ -265,12 +259,10 @@ def _requests(
         FIRST_FAILED_TAG: str(run.first_failed),
         RETRY_OF_TAG: run.run_id,
     }
-    for destination, keys in keys_by_destination(map(activations.__getitem__, run.failed)).items():
+    for batch in batches(run.job, map(activations.__getitem__, run.failed), config_of(failed)):
         # Those of its activations that had another run under way are repeated by a run of their own.
-        first = "" if len(keys) == len(activations_of(failed)) else f":{keys[0]}"
-        yield Batch.of(run.job, keys, **config_of(failed)).request(
-            f"retry:{run.run_id}{first}", {**tags, DESTINATION_TAG: destination}
-        )
+        is_whole = len(batch.activations) == len(activations_of(failed))
+        yield batch.request(f"retry:{run.run_id}{'' if is_whole else f':{batch.partition_key}'}", tags)
 
 
 @dataclass(frozen=True, slots=True)

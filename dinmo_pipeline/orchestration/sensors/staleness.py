@@ -199,8 +199,8 @@ class Observer:
         self._instance = instance
         self._newest: dict[dg.AssetKey, float] = {}
         self._unread: dict[tuple[dg.AssetKey, float], list[float]] = {}
-        self._changes = _newest_by_activation(instance, MEMBERSHIP_CHANGES)
-        self._tags = _newest_by_activation(instance, INTERCOM_TAGS)
+        self._changes = _newest_by_activation(instance, MEMBERSHIP_CHANGES, project.activations)
+        self._tags = _newest_by_activation(instance, INTERCOM_TAGS, project.activations)
         self._began = self._starts_of(
             self._changes[key].run_id
             for key, activation in project.activations.items()
@@ -266,10 +266,14 @@ class Observer:
         return datetime.fromtimestamp(min(times), UTC) if times else None
 
 
-def _newest_by_activation(instance: dg.DagsterInstance, asset: str) -> dict[str, _Newest]:
-    """The newest materialization of an asset for each activation, in two queries."""
+def _newest_by_activation(
+    instance: dg.DagsterInstance, asset: str, activations: Iterable[str]
+) -> dict[str, _Newest]:
+    """The newest materialization of an asset for each of some activations, in two queries."""
     key = dg.AssetKey(asset)
-    newest = instance.get_latest_storage_id_by_partition(key, dg.DagsterEventType.ASSET_MATERIALIZATION)
+    newest = instance.get_latest_storage_id_by_partition(
+        key, dg.DagsterEventType.ASSET_MATERIALIZATION, set(activations)
+    )
     if not newest:
         return {}
     records = instance.fetch_materializations(

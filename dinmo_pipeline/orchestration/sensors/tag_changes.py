@@ -21,7 +21,7 @@ from dinmo_pipeline.orchestration.naming import (
     TAG_CHANGES_SENSOR,
 )
 from dinmo_pipeline.orchestration.resources import StateResource
-from dinmo_pipeline.orchestration.runs.batch import DESTINATION_TAG, Batch, keys_by_destination
+from dinmo_pipeline.orchestration.runs.batch import batches
 from dinmo_pipeline.orchestration.runs.dead_runs import close_dead_runs
 from dinmo_pipeline.orchestration.runs.lifecycle import activations_under_way
 from dinmo_pipeline.state.file.database import StateDatabase
@@ -121,10 +121,8 @@ def _tick(context: dg.SensorEvaluationContext, enabled: Mapping[str, Activation]
     launch = {change_set.activation: change_set for change_set in decision.launch}
     return dg.SensorResult(
         run_requests=[
-            Batch.of(APPLY_TAG_CHANGES, keys).request(
-                _run_key([launch[key] for key in keys]), {DESTINATION_TAG: destination}
-            )
-            for destination, keys in keys_by_destination(map(enabled.__getitem__, launch)).items()
+            batch.request(_run_key([launch[key] for key in batch.activations]))
+            for batch in batches(APPLY_TAG_CHANGES, map(enabled.__getitem__, launch))
         ],
         skip_reason=None
         if decision.launch

@@ -18,7 +18,7 @@ import dagster as dg
 from dinmo_pipeline.config.declarations import Project
 from dinmo_pipeline.config.lineage import upstream_of
 from dinmo_pipeline.orchestration.naming import SYNC_MEMBERSHIP, UPSTREAM_SENSOR
-from dinmo_pipeline.orchestration.runs.batch import DESTINATION_TAG, Batch, keys_by_destination
+from dinmo_pipeline.orchestration.runs.batch import batches
 from dinmo_pipeline.orchestration.runs.lifecycle import UNDER_WAY, activations_under_way
 
 INTERVAL_SECONDS = 30
@@ -140,13 +140,10 @@ def _tick(context: dg.SensorEvaluationContext, project: Project, following: Upst
         json.loads(context.cursor) if context.cursor else {},
         under_way=activations_under_way(context.instance, SYNC_MEMBERSHIP),
     )
-    launch = keys_by_destination(map(project.activations.__getitem__, decision.launch))
     return dg.SensorResult(
         run_requests=[
-            Batch.of(SYNC_MEMBERSHIP, keys).request(
-                _run_key({key: decision.seen[key] for key in keys}), {DESTINATION_TAG: destination}
-            )
-            for destination, keys in launch.items()
+            batch.request(_run_key({key: decision.seen[key] for key in batch.activations}))
+            for batch in batches(SYNC_MEMBERSHIP, map(project.activations.__getitem__, decision.launch))
         ],
         skip_reason=None if decision.launch else f"Nothing to sync: {'; '.join(decision.skipped)}.",
         cursor=json.dumps(decision.seen),
