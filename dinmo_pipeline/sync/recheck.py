@@ -1,6 +1,6 @@
 """Read what Intercom has of known members again: some of the oldest facts at each sync, or all on request."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from math import ceil
@@ -89,7 +89,7 @@ def look_for_news(session: Session, facts: Facts, *, now: datetime, everything: 
     if facts.missing:
         look_again(session, facts.missing, share=share, everything=everything)
     if everything:
-        _reread(session, facts, facts.known, partial(_known_members, session), since=now)
+        _reread(session, facts, facts.known, _known_members(session), since=now)
     else:
         due = members_due(facts, activation.recheck_days)
         # At first, what is known comes from another activation, and may be as old as that.
@@ -105,7 +105,7 @@ def look_for_news(session: Session, facts: Facts, *, now: datetime, everything: 
                 limit=max_rechecks(period if facts.elapsed is None else facts.elapsed),
             )
         values = (each.as_py() for each in identifiers)
-        _reread(session, facts, len(identifiers), lambda: values, since=now)
+        _reread(session, facts, len(identifiers), values, since=now)
     with session.state.transaction() as connection:
         record_recheck(connection, activation, now=now)
 
@@ -128,7 +128,7 @@ def _reread(
     session: Session,
     facts: Facts,
     count: int,
-    identifiers: Callable[[], Iterator[str]],
+    identifiers: Iterator[str],
     *,
     since: datetime,
 ) -> None:
@@ -143,7 +143,7 @@ def _reread(
             _ask_for_unseen(session, page, since=since)
         return
     done = 0
-    for page in batches(identifiers(), _IDENTIFIERS_PER_PAGE):
+    for page in batches(identifiers, _IDENTIFIERS_PER_PAGE):
         answered = [each for looked in search_members(session, page) for each in looked.identifiers]
         done += len(page)
         session.progress("reading members again", done, count)
