@@ -6,18 +6,18 @@ from collections.abc import Sequence
 
 import click
 
-from dinmo_pipeline.cli.commands.check import check
-from dinmo_pipeline.cli.commands.demo import demo
-from dinmo_pipeline.cli.commands.emulator import emulator
-from dinmo_pipeline.cli.commands.forget import forget
-from dinmo_pipeline.cli.commands.plan import plan
-from dinmo_pipeline.cli.commands.reconcile import reconcile
-from dinmo_pipeline.cli.commands.retire import retire
-from dinmo_pipeline.cli.commands.schema import schema
-from dinmo_pipeline.cli.commands.segments import segments
-from dinmo_pipeline.cli.commands.status import status
-from dinmo_pipeline.cli.commands.sync import sync
-from dinmo_pipeline.cli.commands.test import test
+from dinmo_pipeline.cli.commands.declaring.check import check
+from dinmo_pipeline.cli.commands.declaring.schema import schema
+from dinmo_pipeline.cli.commands.declaring.segments import segments
+from dinmo_pipeline.cli.commands.declaring.test import test
+from dinmo_pipeline.cli.commands.looking.status import status
+from dinmo_pipeline.cli.commands.running.demo import demo
+from dinmo_pipeline.cli.commands.running.emulator import emulator
+from dinmo_pipeline.cli.commands.syncing.forget import forget
+from dinmo_pipeline.cli.commands.syncing.plan import plan
+from dinmo_pipeline.cli.commands.syncing.reconcile import reconcile
+from dinmo_pipeline.cli.commands.syncing.retire import retire
+from dinmo_pipeline.cli.commands.syncing.sync import sync
 from dinmo_pipeline.cli.exit_codes import FAILED, message_and_code
 from dinmo_pipeline.cli.messages import report
 

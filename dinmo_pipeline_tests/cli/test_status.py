@@ -2,7 +2,7 @@
 
 import pytest
 
-from dinmo_pipeline.cli.commands.status import ActivationStatus, TagLeftBehind, as_object, notes
+from dinmo_pipeline.cli.commands.looking.status import ActivationStatus, TagLeftBehind, as_object, notes
 from dinmo_pipeline.config.declarations.activations import AFTER_UPSTREAM
 from dinmo_pipeline.state.overview import ActivationOverview
 from dinmo_pipeline_tests.state.declaring import NOW, activation

@@ -1,1 +1,1 @@
-"""One module per command."""
+"""The commands, a module each, by what they are for."""

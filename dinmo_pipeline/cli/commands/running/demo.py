@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import click
 from rich.console import Console
 
-from dinmo_pipeline.cli.commands.emulator import require_emulator
+from dinmo_pipeline.cli.commands.running.emulator import require_emulator
 from dinmo_pipeline.cli.dagster_home import ensure_dagster_home
 from dinmo_pipeline.cli.exit_codes import DONE, FAILED
 from dinmo_pipeline.cli.messages import report

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dinmo_pipeline.cli.commands.reconcile import as_object
+from dinmo_pipeline.cli.commands.syncing.reconcile import as_object
 from dinmo_pipeline.cli.destinations import open_client
 from dinmo_pipeline.cli.exit_codes import DONE, FAILED
 from dinmo_pipeline.cli.messages import confirm, echo, message_log, report

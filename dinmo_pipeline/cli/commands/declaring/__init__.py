@@ -1,0 +1,1 @@
+"""Commands about declarations: check them, try them, describe them to an editor."""

@@ -1,0 +1,1 @@
+"""Commands that show what the state knows; they write nothing."""

@@ -1,0 +1,1 @@
+"""Commands that run the system around the pipeline: the emulator, the demo, upkeep."""

@@ -1,0 +1,1 @@
+"""Commands that change what a workspace holds, or say what would change."""
