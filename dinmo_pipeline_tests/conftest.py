@@ -83,13 +83,26 @@ def new_dagster_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def dinmo(company, monkeypatch, capfd, tmp_path, new_dagster_home):
-    """Run `dinmo` in this process; DAGSTER_HOME is the company's own."""
-    from dinmo_pipeline.cli import main  # noqa: PLC0415  # few tests need it; measured, 0.3 s
-
+def dagster_home(tmp_path, monkeypatch, new_dagster_home):
+    """A DAGSTER_HOME of this test."""
     home = tmp_path / "dagster_home"
     shutil.copytree(new_dagster_home, home)
     monkeypatch.setenv("DAGSTER_HOME", str(home))
+    return home
+
+
+@pytest.fixture
+def stored_company(company, dagster_home):  # noqa: ARG001  # where the instance is
+    """The company, with the Dagster instance of DAGSTER_HOME, as schedules and the command line need it."""
+    with dg.DagsterInstance.get() as instance:
+        company.instance = instance
+        yield company
+
+
+@pytest.fixture
+def dinmo(company, monkeypatch, capfd, dagster_home):  # noqa: ARG001  # where it keeps its runs
+    """Run `dinmo` in this process."""
+    from dinmo_pipeline.cli import main  # noqa: PLC0415  # few tests need it; measured, 0.3 s
 
     def call(*words):
         monkeypatch.setenv("DINMO_CONFIG", str(company.declarations))

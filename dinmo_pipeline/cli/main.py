@@ -14,6 +14,7 @@ from dinmo_pipeline.cli.commands.looking.status import status
 from dinmo_pipeline.cli.commands.running.demo import demo
 from dinmo_pipeline.cli.commands.running.emulator import emulator
 from dinmo_pipeline.cli.commands.syncing.forget import forget
+from dinmo_pipeline.cli.commands.syncing.pause import pause, resume
 from dinmo_pipeline.cli.commands.syncing.plan import plan
 from dinmo_pipeline.cli.commands.syncing.reconcile import reconcile
 from dinmo_pipeline.cli.commands.syncing.retire import retire
@@ -35,7 +36,7 @@ def dinmo() -> None:
 
 
 for command in (
-    *(check, segments, test, plan, sync, status, reconcile, retire, forget),
+    *(check, segments, test, plan, sync, status, reconcile, retire, forget, pause, resume),
     *(schema, emulator, demo),
 ):
     dinmo.add_command(command)

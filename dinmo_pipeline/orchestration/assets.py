@@ -38,6 +38,7 @@ from dinmo_pipeline.orchestration.resources import (
 from dinmo_pipeline.orchestration.runs.batch import BatchConfig, Events, Work, activations_in
 from dinmo_pipeline.orchestration.runs.errors import Failed
 from dinmo_pipeline.orchestration.runs.handover import Computed, hand_over
+from dinmo_pipeline.orchestration.runs.pauses import without_paused
 from dinmo_pipeline.orchestration.sensors.upstream import (
     upstream_deps,
     upstream_keys,
@@ -156,7 +157,7 @@ def _read_segments(
     @_ops_of_assets(READ_SEGMENTS, partitions, specs, {SOURCE, STATE})
     def read_segments(context: dg.AssetExecutionContext, config: ReadConfig) -> Iterator[Any]:
         selected = {key.to_user_string() for key in context.selected_asset_keys}
-        activations = activations_in(context, project, config)
+        activations = without_paused(context, _state(context), activations_in(context, project, config))
         state: StateResource = context.resources.state
         work = Work(context, activations, state.locks)
         seconds: dict[str, float] = {}
@@ -261,7 +262,7 @@ def _intercom_tags(
 
     @_ops_of_assets(INTERCOM_TAGS, partitions, [spec], {STATE})
     def intercom_tags(context: dg.AssetExecutionContext, config: ApplyConfig) -> Iterator[Any]:
-        activations = activations_in(context, project, config)
+        activations = without_paused(context, _state(context), activations_in(context, project, config))
         state: StateResource = context.resources.state
         with _state(context).reading() as connection:
             changes = count_changes(connection, [activation.key for activation in activations])

@@ -32,6 +32,7 @@ from dinmo_pipeline.orchestration.resources import (
 from dinmo_pipeline.orchestration.runs.batch import BatchConfig, Events, Work, activations_in
 from dinmo_pipeline.orchestration.runs.errors import Failed
 from dinmo_pipeline.orchestration.runs.handover import hand_over
+from dinmo_pipeline.orchestration.runs.pauses import without_paused
 from dinmo_pipeline.sync.guards.limits import Released
 from dinmo_pipeline.sync.operations.reconcile import Reconciled, reconcile
 from dinmo_pipeline.sync.session import Session
@@ -100,7 +101,8 @@ def build_reconcile_job(
     )
     def compare(context: dg.OpExecutionContext, config: ReconcileConfig) -> Iterator[Any]:
         state: StateResource = context.resources.state
-        activations = activations_in(context, project, config)
+        found = activations_in(context, project, config)
+        activations = without_paused(context, state.opened_by(context.log), found)
         work = Work(context, activations, state.locks)
         with clients_of(destinations, state) as client_of:
 

@@ -9,6 +9,11 @@ import dagster as dg
 from dinmo_pipeline.config.declarations import Activation
 from dinmo_pipeline.orchestration.naming import RECONCILE_TAGS, SYNC_MEMBERSHIP
 from dinmo_pipeline.orchestration.runs.batch import Batch, listed
+from dinmo_pipeline.orchestration.runs.pauses import paused_activations
+
+# A name has no signs, and different times need different names: Dagster keeps by it that one is stopped.
+_SIGNS_OF_CRON = str.maketrans({"*": "x", "-": "to", ",": "and", "/": "per", "#": "nth"})
+_SIGNS_OF_TIMEZONE = str.maketrans({"+": "plus", "-": "minus"})
 
 
 class _Due(NamedTuple):
@@ -37,14 +42,15 @@ def build_schedules(activations: Iterable[Activation]) -> Iterator[dg.ScheduleDe
     for when, keys in due.items():
         name = schedule_name(when)
         names[name] = names.get(name, 0) + 1
-        # Two cron expressions can give one name, since a name has no signs.
+        # Such as `@daily` and `daily`, which mean the same.
         yield _schedule(name if names[name] == 1 else f"{name}_{names[name]}", when, keys)
 
 
 def schedule_name(when: "_Due") -> str:
-    """`main_sync_0_6_x_x_x_UTC` syncs at 6 o'clock; `x` stands for `*`."""
+    """`main_sync_0_6_x_x_1to5_UTC` syncs at 6 o'clock on weekdays; `x` stands for `*`."""
     verb = "sync" if when.job == SYNC_MEMBERSHIP else "repair" if when.repair else "reconcile"
-    words = f"{when.destination} {verb} {when.cron.replace('*', 'x')} {when.timezone}"
+    cron, timezone = when.cron.translate(_SIGNS_OF_CRON), when.timezone.translate(_SIGNS_OF_TIMEZONE)
+    words = f"{when.destination} {verb} {cron} {timezone}"
     return re.sub(r"[^A-Za-z0-9]+", "_", words).strip("_")
 
 
@@ -60,8 +66,14 @@ def _schedule(name: str, when: _Due, keys: Sequence[str]) -> dg.ScheduleDefiniti
         default_status=dg.DefaultScheduleStatus.RUNNING,
         description=f"{verb} {listed(keys)} in {when.destination!r}.",
     )
-    def launch(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
-        batch = Batch(when.job, when.destination, keys, config)
+    def launch(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+        paused = paused_activations(context.instance).intersection(keys)
+        due = [key for key in keys if key not in paused]
+        if not due:
+            return dg.SkipReason(f"Paused: {listed(keys)}.")
+        if paused:
+            context.log.info("Paused: %s.", ", ".join(sorted(paused)))
+        batch = Batch(when.job, when.destination, due, config)
         return batch.request(f"{name}:{context.scheduled_execution_time.isoformat()}")
 
     return launch

@@ -10,9 +10,9 @@ from dinmo_pipeline_tests.state.declaring import NOW, activation
 SYNCED = ActivationOverview("VIP", 3, 2, 1, NOW, "held", "The segment became empty.", 0)
 
 
-def row(declared=None, known=None, stuck=0, left_behind=()):
+def row(declared=None, known=None, stuck=0, left_behind=(), paused=None):
     """A row of the activation `vip`."""
-    return ActivationStatus("vip", declared, known, stuck, left_behind)
+    return ActivationStatus("vip", declared, known, stuck, left_behind, paused)
 
 
 def test_an_activation_that_the_state_does_not_know_shows_its_declaration_only():
@@ -24,6 +24,7 @@ def test_an_activation_that_the_state_does_not_know_shows_its_declaration_only()
         "description": None,
         "stuck": 0,
         "left_behind": [],
+        "paused": None,
     }
 
 
@@ -42,6 +43,7 @@ def test_a_known_activation_adds_what_the_state_knows():
             "changes",
         ),
         *("last_sync_at", "last_status", "last_reason", "other_carriers", "stuck", "left_behind"),
+        "paused",
     }
     assert (shown["members"], shown["tagged_contacts"], shown["changes"]) == (3, 2, 1)
     assert shown["left_behind"] == [{"destination": "old", "tag": "VIP", "contacts": 2}]

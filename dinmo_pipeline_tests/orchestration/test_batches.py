@@ -19,8 +19,9 @@ KEYS = ("vip", "beta", "gamma", "delta")
 
 
 @pytest.fixture
-def four(company):
+def four(stored_company):
     """A company with four scheduled activations of five people each."""
+    company = stored_company
     company.declared["segments"], company.declared["activations"] = {}, {}
     company.people(*EVERYBODY)
     for index, key in enumerate(KEYS):

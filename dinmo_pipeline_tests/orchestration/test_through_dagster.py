@@ -16,8 +16,9 @@ SCHEDULED = {"schedule": "0 * * * *"}
 
 
 @pytest.fixture
-def four(company):
+def four(stored_company):
     """A company with four scheduled activations of five people each."""
+    company = stored_company
     company.declared["segments"], company.declared["activations"] = {}, {}
     company.people(*EVERYBODY)
     for index, key in enumerate(("alpha", "beta", "gamma", "delta")):
@@ -192,7 +193,7 @@ def test_schedules_follow_the_declared_cron_and_time_zone(four):
     }
     four.declared["activations"]["beta"] = {"schedule": "manual"}
     definitions = four.definitions()
-    schedule = definitions.resolve_schedule_def("main_sync_30_6_x_x_1_5_Europe_Paris")
+    schedule = definitions.resolve_schedule_def("main_sync_30_6_x_x_1to5_Europe_Paris")
     assert schedule.cron_schedule == "30 6 * * 1-5"
     assert schedule.execution_timezone == "Europe/Paris"
     assert schedule.default_status == dg.DefaultScheduleStatus.RUNNING

@@ -51,7 +51,7 @@ _JUDGED_EVENTS = {*FAILURE_EVENTS, Event.ASSET_CHECK_EVALUATION}
 class Standing:
     """The kinds of trouble that an activation was in after its run that ended at `as_of`.
 
-    `known_since` is when it was first seen; both are timestamps.
+    `known_since` is when it was first seen, or last seen paused; both are timestamps.
     """
 
     as_of: float
@@ -89,9 +89,8 @@ def build_alerts_sensor(project: Project) -> dg.SensorDefinition:
                 troubles |= _behind(observer, activation, now, standing.known_since)
             line = news(f"{activation.key} (tag {activation.name!r})", standing.kinds, troubles)
             lines += [line] if line else []
-            after[activation.key] = Standing(
-                max(ended, default=standing.as_of), tuple(troubles), standing.known_since
-            )
+            known_since = now.timestamp() if activation.key in observer.paused else standing.known_since
+            after[activation.key] = Standing(max(ended, default=standing.as_of), tuple(troubles), known_since)
         if lines:
             # An error ends the tick before its cursor is kept, so the next tick posts the same.
             alerts: AlertsResource = getattr(context.resources, naming.ALERTS)

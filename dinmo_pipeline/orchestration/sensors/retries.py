@@ -32,6 +32,7 @@ from dinmo_pipeline.orchestration.runs.lifecycle import (
     failures_of,
     finished_runs,
 )
+from dinmo_pipeline.orchestration.runs.pauses import LAUNCHED_BY, paused_activations
 from dinmo_pipeline.orchestration.sensors.staleness import next_tick
 
 INTERVAL_SECONDS = 60
@@ -45,7 +46,6 @@ FIRST_FAILED_TAG = "dinmo/first_failed"
 RETRY_OF_TAG = "dinmo/retry_of"
 
 _FINISHED = (RunStatus.SUCCESS, RunStatus.FAILURE, RunStatus.CANCELED)
-_LAUNCHED_BY = ("dagster/schedule_name", "dagster/sensor_name")
 _RETRIED_BY_DAGSTER = "dagster/will_retry"
 
 
@@ -92,6 +92,7 @@ def decide(
     *,
     activations: Mapping[str, Activation],
     under_way: Collection[str],
+    paused: Collection[str],
     now: datetime,
 ) -> Decision:
     """Decide about each activation of the failed runs of a job.
@@ -106,6 +107,10 @@ def decide(
             if activation is None or not activation.enabled:
                 continue
             until = _until(activation, run)
+            if key in paused:
+                others.append(key)
+                sentences.append(f"{_what_failed(run, key)} It is paused.")
+                continue
             if not reason.why_not and run.due < until and run.due <= now and key not in under_way:
                 now_due.append(key)
                 continue
@@ -192,6 +197,7 @@ def _tick(
         failed,
         activations=activations,
         under_way=_under_way(context.instance, job) if failed else (),
+        paused=paused_activations(context.instance) if failed else (),
         now=now,
     )
     requests: list[dg.RunRequest] = []
@@ -222,7 +228,7 @@ def _failure(instance: dg.DagsterInstance, record: dg.RunRecord) -> FailedRun | 
     if run.status != RunStatus.FAILURE or run.tags.get(_RETRIED_BY_DAGSTER) == "true":
         return None
     events = _events(instance, run)
-    if was_interrupted(events) and not any(tag in run.tags for tag in _LAUNCHED_BY):
+    if was_interrupted(events) and not any(tag in run.tags for tag in LAUNCHED_BY):
         return None  # a person ended their own command
     ended = record.end_time or record.create_timestamp.timestamp()
     return FailedRun(

@@ -21,6 +21,7 @@ from dinmo_pipeline.orchestration.naming import (
     STALENESS_SENSOR,
     UP_TO_DATE,
 )
+from dinmo_pipeline.orchestration.runs.pauses import paused_activations
 from dinmo_pipeline.orchestration.sensors.upstream import upstream_keys
 
 INTERVAL_SECONDS = 300
@@ -40,6 +41,7 @@ class Staleness:
     last_synced: datetime | None
     due_since: datetime | None
     behind: str = "its schedule"
+    is_paused: bool = False
 
     @property
     def stale(self) -> bool:
@@ -50,6 +52,8 @@ class Staleness:
     def description(self) -> str:
         """The finding in words."""
         last = f"last in sync {self.last_synced:%Y-%m-%d %H:%M %Z}" if self.last_synced else "never in sync"
+        if self.is_paused:
+            return f"Paused: {last}. To go on: dinmo resume {self.activation}."
         if not self.due_since:
             return f"Up to date: {last}."
         return (
@@ -67,10 +71,10 @@ def judge(
 ) -> Staleness:
     """Compare the last time in sync with the schedule; the run of the newest tick may be under way.
 
-    `known_since` is the time at which the activation was first seen: before it nothing can be late.
+    `known_since` is when the activation was first seen, or last seen paused: before it nothing can be late.
     """
     due = last_interval(activation.schedule, activation.timezone, now).start
-    since = last_synced or known_since
+    since = _later(last_synced, known_since)
     behind = since is not None and since < due
     return Staleness(activation.key, last_synced, due if behind else None)
 
@@ -81,6 +85,10 @@ def judge_following(
     """Compare the last reading with the upstream assets; a sync may take UPSTREAM_GRACE."""
     behind = unread_since is not None and now - unread_since > UPSTREAM_GRACE
     return Staleness(activation.key, last_read, unread_since if behind else None, "its upstream assets")
+
+
+def _later(*moments: datetime | None) -> datetime | None:
+    return max((moment for moment in moments if moment), default=None)
 
 
 def last_interval(cron: str, timezone: str, now: datetime) -> dg.TimeWindow:
@@ -154,12 +162,14 @@ def build_staleness_sensor(project: Project) -> dg.SensorDefinition:
         for activation in scheduled:
             seen = before.get(activation.key)
             # An earlier release kept only whether it was behind.
-            known_since, was_stale = seen if isinstance(seen, list) else (now.timestamp(), seen)
+            known_since, *was = seen if isinstance(seen, list) else (now.timestamp(), seen)
             found = observer.staleness_of(
                 activation, now, known_since=datetime.fromtimestamp(known_since, UTC)
             )
-            after[activation.key] = [known_since, found.stale]
-            changed += [found] if was_stale != found.stale else []
+            since = now.timestamp() if found.is_paused else known_since
+            after[activation.key] = [since, found.stale, found.is_paused]
+            # An earlier release had no pauses.
+            changed += [found] if (*was, False)[:2] != (found.stale, found.is_paused) else []
             stale += [activation.key] if found.stale else []
         return dg.SensorResult(
             asset_events=[_evaluation(found) for found in changed],
@@ -195,6 +205,7 @@ class Observer:
     """What the materializations of an instance say; the number of queries does not depend on activations."""
 
     def __init__(self, project: Project, instance: dg.DagsterInstance) -> None:
+        self.paused = paused_activations(instance)
         self._upstream = upstream_keys(project)
         self._instance = instance
         self._newest: dict[dg.AssetKey, float] = {}
@@ -212,11 +223,13 @@ class Observer:
     ) -> Staleness:
         """Whether an activation is behind its schedule, or behind its upstream assets.
 
-        Before `known_since`, when it was first seen, nothing can be late.
+        Before `known_since`, when it was first seen or last seen paused, nothing can be late.
         """
+        read_at = self._read_at(activation.key)
+        if activation.key in self.paused:
+            return Staleness(activation.key, read_at, None, is_paused=True)
         if activation.follows_upstream:
-            read_at = self._read_at(activation.key)
-            since = read_at or known_since
+            since = _later(read_at, known_since)
             unread = self._oldest_unread(self._upstream[activation.key], since) if since else None
             return judge_following(activation, last_read=read_at, unread_since=unread, now=now)
         synced = max(self._times_in_sync(activation.key), default=None)

@@ -24,6 +24,7 @@ from dinmo_pipeline.orchestration.resources import StateResource
 from dinmo_pipeline.orchestration.runs.batch import batches
 from dinmo_pipeline.orchestration.runs.dead_runs import close_dead_runs
 from dinmo_pipeline.orchestration.runs.lifecycle import activations_under_way
+from dinmo_pipeline.orchestration.runs.pauses import paused_activations
 from dinmo_pipeline.state.file.database import StateDatabase
 
 INTERVAL_SECONDS = 30
@@ -56,11 +57,13 @@ def decide(
     enabled: Container[str],
     under_way: Collection[str],
     applied: Mapping[str, int],
+    paused: Collection[str],
 ) -> Decision:
     """Decide about the newest change set of each activation.
 
     `under_way` are activations with an unfinished run of the job; their change sets wait for the next tick.
-    `applied` is the storage id of the newest `intercom_tags` of each activation.
+    `applied` is the storage id of the newest `intercom_tags` of each activation. Change sets of `paused` ones
+    wait until they are resumed.
     """
     launch, waiting, skipped = [], [], []
     for change_set in newest:
@@ -73,6 +76,9 @@ def decide(
             skipped.append(f"{name} has no changes")
         elif applied.get(name, 0) > change_set.event:
             skipped.append(f"{name} was applied by another run")
+        elif name in paused:
+            waiting.append(change_set)
+            skipped.append(f"{name} is paused")
         elif name in under_way:
             waiting.append(change_set)
             skipped.append(f"{name} has a run under way")
@@ -112,13 +118,18 @@ def _tick(context: dg.SensorEvaluationContext, enabled: Mapping[str, Activation]
     for change_set in _change_sets(context.instance, after):
         newest[change_set.activation] = change_set
         after = max(after, change_set.event)
+    paused = paused_activations(context.instance) if newest else set()
     decision = decide(
         newest.values(),
         enabled=enabled,
         under_way=activations_under_way(context.instance, APPLY_TAG_CHANGES) if newest else (),
         applied=_newest_applied(context.instance, newest),
+        paused=paused,
     )
     launch = {change_set.activation: change_set for change_set in decision.launch}
+    waiting = sorted(each.activation for each in decision.waiting if each.activation in paused)
+    if launch and waiting:
+        context.log.info("Paused, with changes to apply: %s.", ", ".join(waiting))
     return dg.SensorResult(
         run_requests=[
             batch.request(_run_key([launch[key] for key in batch.activations]))

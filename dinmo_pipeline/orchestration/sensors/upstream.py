@@ -20,6 +20,7 @@ from dinmo_pipeline.config.lineage import upstream_of
 from dinmo_pipeline.orchestration.naming import SYNC_MEMBERSHIP, UPSTREAM_SENSOR
 from dinmo_pipeline.orchestration.runs.batch import batches
 from dinmo_pipeline.orchestration.runs.lifecycle import UNDER_WAY, activations_under_way
+from dinmo_pipeline.orchestration.runs.pauses import paused_activations
 
 INTERVAL_SECONDS = 30
 
@@ -82,12 +83,13 @@ def decide(
     seen: Mapping[str, Seen],
     *,
     under_way: Collection[str],
+    paused: Collection[str],
 ) -> Decision:
     """Decide about each activation by the newest materializations of its upstream assets.
 
     `newest` holds the assets that were ever materialized, `seen` what earlier ticks launched for, and
     `under_way` the activations with an unfinished sync. That sync may have read the old tables, so the next
-    tick looks at them again.
+    tick looks at them again. So does the first one after a pause.
     """
     launch: list[str] = []
     skipped: list[str] = []
@@ -100,6 +102,8 @@ def decide(
         now_seen[activation] = before
         if not changed:
             skipped.append(f"{activation} has nothing new upstream")
+        elif activation in paused:
+            skipped.append(f"{activation} is paused")
         elif going_on:
             skipped.append(f"{activation} waits for the run that materializes {going_on[0]}")
         elif activation in under_way:
@@ -139,6 +143,7 @@ def _tick(context: dg.SensorEvaluationContext, project: Project, following: Upst
         _newest(context.instance, assets),
         json.loads(context.cursor) if context.cursor else {},
         under_way=activations_under_way(context.instance, SYNC_MEMBERSHIP),
+        paused=paused_activations(context.instance),
     )
     return dg.SensorResult(
         run_requests=[

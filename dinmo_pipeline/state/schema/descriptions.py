@@ -106,6 +106,14 @@ DESCRIPTIONS: Mapping[str, Description] = {
             "name": "The tag's name",
         },
     ),
+    "pauses": Description(
+        "Activations that a person has paused: neither schedules nor sensors sync them; one row each.",
+        {
+            "activation": _ACTIVATION,
+            "paused_at": "Since when",
+            "reason": "Why, as far as the person said",
+        },
+    ),
     "stray_tags": Description(
         "Contacts that carry a second tag, created because the first was renamed by hand during a sync; the"
         " next sync takes it off.",

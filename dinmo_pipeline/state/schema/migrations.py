@@ -231,4 +231,12 @@ MIGRATIONS: Sequence[str] = (
     DROP TABLE losers;
     DROP TABLE given;
     """,
+    # 7: activations that a person has paused
+    """
+    CREATE TABLE dinmo.pauses (
+        activation VARCHAR PRIMARY KEY,
+        paused_at TIMESTAMPTZ NOT NULL,
+        reason VARCHAR
+    );
+    """,
 )

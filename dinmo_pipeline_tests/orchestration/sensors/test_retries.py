@@ -188,7 +188,9 @@ def failed_run(*, attempt=1, first_failed=NOW, ended=NOW, job=SYNC, why_not=""):
 
 
 def launched(activation, run, now, under_way=()):
-    return bool(decide([run], activations={"vip": activation}, under_way=under_way, now=now).launch)
+    return bool(
+        decide([run], activations={"vip": activation}, under_way=under_way, paused=(), now=now).launch
+    )
 
 
 @pytest.fixture
@@ -217,7 +219,7 @@ def test_the_schedules_own_run_ends_the_retries(activation_with):
     later = NOW + timedelta(hours=5)
     assert launched(hourly, failed_run(attempt=3), later)
     late = failed_run(attempt=3, ended=NOW + timedelta(minutes=10))
-    decision = decide([late], activations={"vip": hourly}, under_way=(), now=later)
+    decision = decide([late], activations={"vip": hourly}, under_way=(), paused=(), now=later)
     assert decision.launch == ()
     assert decision.sentences == (
         (
@@ -240,7 +242,9 @@ def test_nothing_is_repeated_after_a_day_or_before_its_time(attempt, minutes, wh
     """Whatever the attempt, for an activation without a schedule."""
     ended = NOW + timedelta(minutes=minutes)
     run = failed_run(attempt=attempt, ended=ended, why_not=why_not)
-    decision = decide([run], activations={"vip": _MANUAL}, under_way=(), now=NOW + timedelta(days=9))
+    decision = decide(
+        [run], activations={"vip": _MANUAL}, under_way=(), paused=(), now=NOW + timedelta(days=9)
+    )
     in_time = run.due < NOW + timedelta(days=1)
     assert bool(decision.launch) is (not why_not and in_time)
     assert len(decision.launch) + len(decision.sentences) == 1
@@ -261,7 +265,7 @@ _MANUAL = _Manual()
 def test_a_disabled_activation_is_not_repeated(activation_with):
     """Nor is one that is no longer declared."""
     assert not launched(activation_with(enabled=False), failed_run(), NOW + timedelta(hours=1))
-    assert decide([failed_run()], activations={}, under_way=(), now=NOW).kept == ()
+    assert decide([failed_run()], activations={}, under_way=(), paused=(), now=NOW).kept == ()
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,9 @@ def change_set(activation="vip", *, event=10, changes=3, held=False):
     return ChangeSetEvent(activation, event, changes, held)
 
 
-def decided(*newest, enabled=("vip",), under_way=(), applied=None):
+def decided(*newest, enabled=("vip",), under_way=(), applied=None, paused=()):
     """The decision about the newest change sets."""
-    return decide(newest, enabled=enabled, under_way=under_way, applied=applied or {})
+    return decide(newest, enabled=enabled, under_way=under_way, applied=applied or {}, paused=paused)
 
 
 def skipped(why):

@@ -266,10 +266,10 @@ def test_segments_without_upstream_have_none(company):
 def test_the_decision_needs_no_dagster():
     """Seen is what was launched for: an asset added later counts as new."""
     newest = {"a": Newest(7, under_way=False), "b": Newest(9, under_way=False)}
-    decision = decide({"x": ["a", "b", "never"]}, newest, {"x": {"a": 7}}, under_way=[])
+    decision = decide({"x": ["a", "b", "never"]}, newest, {"x": {"a": 7}}, under_way=[], paused=[])
     assert decision.launch == ("x",)
     assert decision.seen == {"x": {"a": 7, "b": 9}}
-    assert decide({"x": ["a", "b"]}, newest, decision.seen, under_way=[]).launch == ()
+    assert decide({"x": ["a", "b"]}, newest, decision.seen, under_way=[], paused=[]).launch == ()
 
 
 def test_the_assets_that_cannot_be_upstream_are_those_of_the_pipeline():

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from dinmo_pipeline.config.declarations import Activation
     from dinmo_pipeline.state.overview import ActivationOverview
+    from dinmo_pipeline.state.pauses import Pause
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,7 @@ class ActivationStatus:
     known: "ActivationOverview | None"
     stuck: int
     left_behind: tuple[TagLeftBehind, ...]
+    paused: "Pause | None"
 
     @property
     def tag(self) -> str | None:
@@ -56,6 +58,8 @@ class ActivationStatus:
             return "orphaned"
         if not self.declared.enabled:
             return "disabled"
+        if self.paused:
+            return "paused"
         return "after upstream" if self.declared.follows_upstream else self.declared.schedule
 
 
@@ -80,12 +84,14 @@ def read_status(
 ) -> list[ActivationStatus]:
     """The declared activations in their order, then the orphaned ones."""
     from dinmo_pipeline.state.overview import overview  # noqa: PLC0415  # slow: imports DuckDB
+    from dinmo_pipeline.state.pauses import pauses  # noqa: PLC0415
     from dinmo_pipeline.state.retire import carried_tags  # noqa: PLC0415
     from dinmo_pipeline.state.stuck import count_stuck  # noqa: PLC0415
 
     known = overview(connection)
     stuck = count_stuck(connection)
     carried = carried_tags(connection)
+    paused = pauses(connection)
     return [
         ActivationStatus(
             key,
@@ -97,6 +103,7 @@ def read_status(
                 for activation, tag in carried
                 if activation == key and key in declared and tag.destination != declared[key].destination
             ),
+            paused.get(key),
         )
         for key in dict.fromkeys((*declared, *known))
     ]
@@ -112,6 +119,7 @@ def as_object(row: ActivationStatus) -> dict[str, Any]:
         **(asdict(row.known) if row.known else {}),
         "stuck": row.stuck,
         "left_behind": [asdict(left) for left in row.left_behind],
+        "paused": asdict(row.paused) if row.paused else None,
     }
 
 
@@ -124,6 +132,8 @@ def notes(row: ActivationStatus) -> Iterator[str]:
         yield row.declared.description
     if row.known and row.known.last_reason:
         yield row.known.last_reason
+    if row.paused:
+        yield f"{row.paused.sentence} To go on: dinmo resume {row.key}"
     if row.declared is None:
         yield "no longer declared; its contacts keep their tag."
         yield f"to take it off: dinmo retire {row.key}"

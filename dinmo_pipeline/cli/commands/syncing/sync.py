@@ -14,6 +14,7 @@ from dinmo_pipeline.cli.plan_file import ReviewedPlan, planned_activations, read
 from dinmo_pipeline.cli.project import (
     activation_arguments,
     declared_project,
+    declared_state,
     json_option,
     print_json,
     selected_activations,
@@ -21,13 +22,13 @@ from dinmo_pipeline.cli.project import (
 from dinmo_pipeline.cli.tables import print_table
 
 if TYPE_CHECKING:
-    from dinmo_pipeline.config.declarations import Project
+    from dinmo_pipeline.config.declarations import Activation, Project
     from dinmo_pipeline.state.syncs import SyncResult
 
 
 @click.command()
 @activation_arguments
-@click.option("--all", "every", is_flag=True, help="Sync every enabled activation.")
+@click.option("--all", "every", is_flag=True, help="Sync every activation that is enabled and not paused.")
 @click.option("--allow-large-removal", is_flag=True, help="Untag, even if a guard would hold the changes.")
 @click.option("--allow-large-growth", is_flag=True, help="Tag, even if a guard would hold the changes.")
 @click.option("--recheck", is_flag=True, help="Read everything Intercom has of the members again first.")
@@ -62,6 +63,8 @@ def sync(
         activations = tuple(planned_activations(reviewed, plan_path, activations))
     project = declared_project()
     selected = selected_activations(project, activations)
+    if every:
+        selected = _without_paused(project, selected)
     keys = [activation.key for activation in selected]
     ensure_dagster_home()
     # Dagster takes seconds to import: only once the declarations are right.
@@ -96,6 +99,18 @@ def sync(
             if others := result.numbers.other_carriers:
                 report(f"{key}: {other_carriers_note(project.activations[key], others)}")
     return exit_code(list(results.values()))
+
+
+def _without_paused(project: "Project", activations: "list[Activation]") -> "list[Activation]":
+    """Those that are not paused; the others are reported."""
+    from dinmo_pipeline.state.pauses import pauses  # noqa: PLC0415  # slow: imports DuckDB
+
+    with declared_state(project).reading() as connection:
+        paused = pauses(connection)
+    for activation in activations:
+        if activation.key in paused:
+            report(f"{activation.key}: left out. {paused[activation.key].sentence}")
+    return [activation for activation in activations if activation.key not in paused]
 
 
 def _held_by_settings(project: "Project", keys: list[str], reviewed: ReviewedPlan) -> "dict[str, SyncResult]":

@@ -1,0 +1,76 @@
+"""`dinmo pause` and `dinmo resume`: stop the schedules and sensors of an activation, and start them again."""
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import click
+
+from dinmo_pipeline.cli.dagster_home import dagster_instance
+from dinmo_pipeline.cli.messages import echo
+from dinmo_pipeline.cli.project import (
+    declared_by_name,
+    declared_project,
+    declared_state,
+    json_option,
+    print_json,
+)
+
+if TYPE_CHECKING:
+    from dinmo_pipeline.state.pauses import Pause
+
+_activations = click.argument("activations", nargs=-1, required=True, metavar="ACTIVATION...")
+
+
+@click.command()
+@_activations
+@click.option("--reason", metavar="TEXT", help="Why, for the people who look at `dinmo status`.")
+@json_option
+def pause(activations: tuple[str, ...], *, reason: str | None, as_json: bool) -> None:
+    """Stop syncing activations on schedule until they are resumed.
+
+    Their tags stay as they are. A run under way ends as usual, and `dinmo sync ACTIVATION` still syncs them.
+    """
+    project = declared_project()
+    keys = [each.key for each in declared_by_name("activation", activations, project.activations)]
+    with dagster_instance() as instance:
+        from dinmo_pipeline.orchestration.runs.pauses import pause_activations  # noqa: PLC0415  # slow
+
+        now = datetime.now(UTC)
+        paused = pause_activations(instance, declared_state(project), keys, reason, now=now)
+    if as_json:
+        print_json({key: as_object(each) for key, each in paused.items()})
+        return
+    for key, each in paused.items():
+        echo(f"{key}: {each.sentence} To go on: dinmo resume {key}")
+
+
+@click.command()
+@_activations
+@json_option
+def resume(activations: tuple[str, ...], *, as_json: bool) -> None:
+    """Sync paused activations on schedule again.
+
+    The next run of their schedule brings their tags up to date.
+    """
+    from dinmo_pipeline.state.pauses import pauses  # noqa: PLC0415  # slow: imports DuckDB
+
+    project = declared_project()
+    state = declared_state(project)
+    with state.reading() as connection:
+        known = {**project.activations, **pauses(connection)}
+    declared_by_name("activation", activations, known)
+    keys = list(dict.fromkeys(activations))
+    with dagster_instance() as instance:
+        from dinmo_pipeline.orchestration.runs.pauses import resume_activations  # noqa: PLC0415  # slow
+
+        resumed = resume_activations(instance, state, keys)
+    if as_json:
+        print_json({key: {"resumed": key in resumed} for key in keys})
+        return
+    for key in keys:
+        echo(f"{key}: {'resumed.' if key in resumed else 'was not paused.'}")
+
+
+def as_object(pause: "Pause") -> dict[str, object]:
+    """A pause as `--json` prints it."""
+    return {"paused_at": pause.paused_at, "reason": pause.reason}
