@@ -44,6 +44,7 @@ ALLOWED_WITHIN_LAYER = {
     "segments.unit_tests": {"errors", "sql", "sources", "members"},
     "state.schema": {"errors", "sql"},
     "state.contacts": {"sql"},
+    "state.coordination": {"sql"},
     "state.tags": {"sql"},
     "state.file": {"errors", "sql", "schema"},
     "intercom.pacing": {"errors"},
@@ -52,7 +53,7 @@ ALLOWED_WITHIN_LAYER = {
     "orchestration.sensors": {"metadata", "naming", "resources", "runs"},
     "emulator.workspace": set(),
     "cli.commands": {
-        *("dagster_home", "destinations", "exit_codes", "messages", "plan_file", "progress"),
+        *("dagster_home", "destinations", "exit_codes", "leases", "messages", "plan_file", "progress"),
         *("project", "segment_facts", "tables"),
     },
 }

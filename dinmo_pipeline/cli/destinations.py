@@ -22,5 +22,5 @@ def open_client(project: Project, key: str) -> "IntercomClient":
         token_name=(f"The environment variable {variable} (access token of destination {destination.key!r})"),
         version=destination.api_version,
         rate_limit_share=destination.rate_limit_share,
-        budget_folder=budget_folder(project.state.database),
+        budget_folder=budget_folder(project.state),
     )

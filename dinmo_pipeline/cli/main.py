@@ -13,6 +13,7 @@ from dinmo_pipeline.cli.commands.declaring.test import test
 from dinmo_pipeline.cli.commands.looking.status import status
 from dinmo_pipeline.cli.commands.running.demo import demo
 from dinmo_pipeline.cli.commands.running.emulator import emulator
+from dinmo_pipeline.cli.commands.running.move_state import move_state
 from dinmo_pipeline.cli.commands.syncing.forget import forget
 from dinmo_pipeline.cli.commands.syncing.pause import pause, resume
 from dinmo_pipeline.cli.commands.syncing.plan import plan
@@ -37,7 +38,7 @@ def dinmo() -> None:
 
 for command in (
     *(check, segments, test, plan, sync, status, reconcile, retire, forget, pause, resume),
-    *(schema, emulator, demo),
+    *(schema, move_state, emulator, demo),
 ):
     dinmo.add_command(command)
 

@@ -69,11 +69,23 @@ def open_declared_source(project: Project) -> "Iterator[OpenSource]":
         yield source
 
 
-def declared_state(project: Project) -> "StateDatabase":
-    """The declared state; waiting for another process is reported."""
+def state_of(project: Project, destination: str) -> "StateDatabase":
+    """The state of a destination; waiting for another process is reported."""
     from dinmo_pipeline.state.file.database import StateDatabase  # noqa: PLC0415  # 0.1 s to import
+    from dinmo_pipeline.state.file.paths import other_files  # noqa: PLC0415
 
-    return StateDatabase(project.state.database, on_wait=report)
+    others = other_files(project.state, destination)
+    return StateDatabase(project.state.database_of(destination), on_wait=report, others=others)
+
+
+def declared_states(project: Project) -> "list[StateDatabase]":
+    """The state of all destinations: one file, or one for each, also of those no longer declared."""
+    from dinmo_pipeline.state.file.database import StateDatabase  # noqa: PLC0415  # 0.1 s to import
+    from dinmo_pipeline.state.file.paths import files_of  # noqa: PLC0415
+
+    return [
+        StateDatabase(str(file), on_wait=report) for file in files_of(project.state, project.destinations)
+    ]
 
 
 def print_json(value: Mapping[str, Any]) -> None:

@@ -176,7 +176,7 @@ def _read_source_and_state(merged: _Merged, path: Path, report: Report) -> tuple
     source_node, state_node = merged.singles.get("source"), merged.singles.get("state")
     source = read_source(source_node, report) if source_node else None
     state = read_state(state_node, report) if state_node else None
-    refuse_one_database(source, state, state_node, report)
+    refuse_one_database(source, state, merged.sections["destinations"], state_node, report)
     return source, state
 
 

@@ -33,7 +33,10 @@ def json_schema() -> dict[str, Any]:
         "additionalProperties": False,
         "properties": {
             "source": _source_schema(),
-            "state": settings_schema(STATE_SETTINGS),
+            "state": {
+                **settings_schema(STATE_SETTINGS),
+                "oneOf": [{"required": [setting.key]} for setting in STATE_SETTINGS],
+            },
             "alerts": settings_schema(ALERTS_SETTINGS),
             "destinations": _section(settings_schema(DESTINATION_SETTINGS)),
             "models": _section(settings_schema(MODEL_SETTINGS)),

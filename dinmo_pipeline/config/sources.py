@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections.abc import Iterable
 from datetime import timedelta
 from pathlib import Path
 from typing import get_args
@@ -55,16 +56,12 @@ QUERY_TIMEOUT = Setting(
 )
 SOURCE_SETTINGS = (TYPE, DATABASE, FOLDER, URI, QUERY_TIMEOUT)
 
-STATE_DATABASE = Setting(
-    "database",
-    LINE,
-    "A DuckDB file, relative to this file, or md:NAME (MotherDuck).",
-    required=True,
-)
-STATE_SETTINGS = (STATE_DATABASE,)
+STATE_DATABASE = Setting("database", LINE, "A DuckDB file, relative to this file.")
+STATE_FOLDER = Setting("folder", LINE, "A folder, relative to this file, for a DuckDB file per destination.")
+STATE_SETTINGS = (STATE_DATABASE, STATE_FOLDER)
 
 _SCHEMA_NAME = "dinmo"
-_MOTHERDUCK = "md:"
+_MOTHERDUCK = ("md:", "motherduck:")
 
 
 def setting_of_type(source_type: SourceType) -> Setting[str] | Setting[EnvironmentVariable]:
@@ -117,7 +114,7 @@ def _local_path(found: Found, subject: Subject) -> Path | None:
         text, at = found.get(setting), found.node(setting)
         if text is None or at is None:
             continue
-        if text.startswith((_MOTHERDUCK, ":")) or "://" in text:
+        if text.startswith((*_MOTHERDUCK, ":")) or "://" in text:
             subject.problem(at, f"`{setting.key}` must be a local path.")
             return None
         return Path(absolute(text, at.place.file))
@@ -133,41 +130,57 @@ def read_state(node: Node, report: Report) -> State | None:
     """The `state` of a project."""
     subject = Subject("state", report)
     found = read_settings(node, STATE_SETTINGS, subject)
-    text = found.get(STATE_DATABASE) if found else None
-    at = found.node(STATE_DATABASE) if found else None
-    if found is None or text is None or at is None or not found.is_whole:
+    if found is None or not found.is_whole:
         return None
-    is_motherduck = text.startswith(_MOTHERDUCK)
-    fault = _fault_in_motherduck(text) if is_motherduck else _fault_in_path(text)
-    name = text.removeprefix(_MOTHERDUCK).partition("?")[0] if is_motherduck else Path(text).stem
-    if fault is None and name.casefold() == _SCHEMA_NAME:
-        fault = "must not be named dinmo, which is also the name of the schema inside"
-    if fault is not None:
-        subject.problem(at, f"`database` {fault}.", hint="For example: state.duckdb.")
+    given = [setting for setting in STATE_SETTINGS if found.node(setting) is not None]
+    if len(given) != 1:
+        problem = (
+            "and `folder` exclude each other. Set one of them"
+            if given
+            else "is missing. Set it, or `folder` for a file per destination"
+        )
+        subject.problem(node, f"`database` {problem}.")
         return None
-    return State(text if is_motherduck else absolute(text, at.place.file))
+    (setting,) = given
+    text, at = found.get(setting), found.node(setting)
+    if text is None or at is None:
+        return None
+    if fault := _fault_in_path(text) or (_fault_in_file(text) if setting is STATE_DATABASE else None):
+        example = "state.duckdb" if setting is STATE_DATABASE else "state"
+        subject.problem(at, f"`{setting.key}` {fault}.", hint=f"For example: {example}.")
+        return None
+    return State(**{setting.key: absolute(text, at.place.file)})
 
 
 def _fault_in_path(text: str) -> str | None:
+    if text.startswith(_MOTHERDUCK):
+        return (
+            "cannot be in MotherDuck, which lets several programs write at a time: the pipeline relies on one"
+            " writer, so that nobody is tagged by two runs at once. Use a local file"
+        )
     if text.startswith(":") or "://" in text:
         return "must be a file, since the state must outlive the process"
-    if text.endswith(("/", os.sep)) or Path(text).name in {"", ".", ".."}:
-        return "must be a file, not a folder"
     return None
 
 
-def _fault_in_motherduck(text: str) -> str | None:
-    if "token" in text.casefold():
-        return "must not contain a token. Set MOTHERDUCK_TOKEN where the pipeline runs"
-    return None if text.removeprefix(_MOTHERDUCK) else "must name a database after md:"
+def _fault_in_file(text: str) -> str | None:
+    if text.endswith(("/", os.sep)) or Path(text).name in {"", ".", ".."}:
+        return "must be a file, not a folder"
+    if Path(text).stem.casefold() == _SCHEMA_NAME:
+        return "must not be named dinmo, which is also the name of the schema inside"
+    return None
 
 
 def refuse_one_database(
-    source: Source | None, state: State | None, node: Node | None, report: Report
+    source: Source | None,
+    state: State | None,
+    destinations: Iterable[str],
+    node: Node | None,
+    report: Report,
 ) -> None:
     """Refuse a state in the source's file: the source is opened read-only, the state is written."""
     if source is None or state is None or node is None or source.path is None:
         return
-    if os.path.realpath(source.path) == os.path.realpath(state.database):
+    if os.path.realpath(source.path) in map(os.path.realpath, state.databases(destinations)):
         message = "The state cannot be in the source's file, which is opened read-only."
         report.add(node, "state", message)

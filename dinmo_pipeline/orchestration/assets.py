@@ -35,10 +35,10 @@ from dinmo_pipeline.orchestration.resources import (
     StateResource,
     clients_of,
 )
-from dinmo_pipeline.orchestration.runs.batch import BatchConfig, Events, Work, activations_in
+from dinmo_pipeline.orchestration.runs.batch import BatchConfig, Events, Work
 from dinmo_pipeline.orchestration.runs.errors import Failed
 from dinmo_pipeline.orchestration.runs.handover import Computed, hand_over
-from dinmo_pipeline.orchestration.runs.pauses import without_paused
+from dinmo_pipeline.orchestration.runs.turns import taken_turn
 from dinmo_pipeline.orchestration.sensors.upstream import (
     upstream_deps,
     upstream_keys,
@@ -157,31 +157,31 @@ def _read_segments(
     @_ops_of_assets(READ_SEGMENTS, partitions, specs, {SOURCE, STATE})
     def read_segments(context: dg.AssetExecutionContext, config: ReadConfig) -> Iterator[Any]:
         selected = {key.to_user_string() for key in context.selected_asset_keys}
-        activations = without_paused(context, _state(context), activations_in(context, project, config))
         state: StateResource = context.resources.state
-        work = Work(context, activations, state.locks)
         seconds: dict[str, float] = {}
-        if SEGMENT_MEMBERSHIP in selected:
-            with _Source(context) as source:
+        with (
+            taken_turn(context, project, config) as turn,
+            _Source(context) as source,
+            clients_of(destinations, state) as client_of,
+        ):
+            work = Work(context, turn.activations, state.locks)
 
-                def read(activation: Activation) -> Events:
-                    seconds[activation.key] = yield from _read_membership(
-                        context, project, activation, source, upstream[activation.key]
-                    )
-                    return None
+            def read(activation: Activation) -> Events:
+                seconds[activation.key] = yield from _read_membership(
+                    context, project, turn.state, activation, source, upstream=upstream[activation.key]
+                )
+                return None
 
+            def compute(activation: Activation) -> Events:
+                session = _session(context, project, turn.state, activation, client_of(activation))
+                spent = seconds.get(activation.key, 0.0)
+                yield from _compute_changes(context, session, recheck=config.recheck, seconds_to_read=spent)
+                return None
+
+            if SEGMENT_MEMBERSHIP in selected:
                 yield from work.each(read, on_failure=lambda each, why: [checks.unread(each.key, why)])
-        if MEMBERSHIP_CHANGES in selected:
-            with clients_of(destinations, state) as client_of:
-
-                def compute(activation: Activation) -> Events:
-                    session = _session(context, project, activation, client_of(activation))
-                    spent = seconds.get(activation.key, 0.0)
-                    yield from _compute_changes(
-                        context, session, recheck=config.recheck, seconds_to_read=spent
-                    )
-                    return None
-
+                source.close()
+            if MEMBERSHIP_CHANGES in selected:
                 yield from work.each(compute)
         work.raise_failures()
 
@@ -191,8 +191,10 @@ def _read_segments(
 def _read_membership(
     context: dg.AssetExecutionContext,
     project: Project,
+    state: StateDatabase,
     activation: Activation,
     source: "_Source",
+    *,
     upstream: Any,
 ) -> Generator[Any, None, float]:
     """Read a segment; returns the seconds that it took."""
@@ -200,7 +202,6 @@ def _read_membership(
     from dinmo_pipeline.orchestration.segment_rows import staging  # noqa: PLC0415
 
     started = time.monotonic()
-    state = _state(context)
     selects: list[ActivatedSelect] = []
     stage = staging(project, activation, source.opened, selects.append)
     found = refresh_membership(state, activation.key, activation.match_by, stage)
@@ -262,16 +263,16 @@ def _intercom_tags(
 
     @_ops_of_assets(INTERCOM_TAGS, partitions, [spec], {STATE})
     def intercom_tags(context: dg.AssetExecutionContext, config: ApplyConfig) -> Iterator[Any]:
-        activations = without_paused(context, _state(context), activations_in(context, project, config))
         state: StateResource = context.resources.state
-        with _state(context).reading() as connection:
-            changes = count_changes(connection, [activation.key for activation in activations])
-        work = Work(context, activations, state.locks)
-        listing_seconds = _LISTING_SECONDS if len(activations) > 1 else 0.0
-        with clients_of(destinations, state, listing_seconds=listing_seconds) as client_of:
+        with taken_turn(context, project, config) as turn, ExitStack() as opened:
+            with turn.state.reading() as connection:
+                changes = count_changes(connection, [activation.key for activation in turn.activations])
+            work = Work(context, turn.activations, state.locks)
+            listing_seconds = _LISTING_SECONDS if len(turn.activations) > 1 else 0.0
+            client_of = opened.enter_context(clients_of(destinations, state, listing_seconds=listing_seconds))
 
             def apply(activation: Activation) -> Events:
-                session = _session(context, project, activation, client_of(activation))
+                session = _session(context, project, turn.state, activation, client_of(activation))
                 return (yield from _apply(context, session, config))
 
             # Small change sets first, so that nobody waits for hours for one of a hundred thousand.
@@ -325,21 +326,20 @@ def _materialized(
 
 
 def _session(
-    context: dg.AssetExecutionContext, project: Project, activation: Activation, client: "IntercomClient"
+    context: dg.AssetExecutionContext,
+    project: Project,
+    state: StateDatabase,
+    activation: Activation,
+    client: "IntercomClient",
 ) -> Session:
     return Session(
         activation,
-        _state(context),
+        state,
         client,
         context.log,
         sync_id=context.run.run_id,
         declared=project.activations,
     )
-
-
-def _state(context: dg.AssetExecutionContext) -> StateDatabase:
-    state: StateResource = context.resources.state
-    return state.opened_by(context.log)
 
 
 class _Source:
@@ -355,6 +355,11 @@ class _Source:
         return self
 
     def __exit__(self, *_error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the source, once everything was read."""
+        self._source = None
         self._stack.close()
 
     @contextmanager
@@ -365,6 +370,5 @@ class _Source:
         try:
             yield self._source
         except BaseException:
-            self._source = None
-            self._stack.close()
+            self.close()
             raise

@@ -50,7 +50,7 @@ def build_definitions(
         jobs=[*build_jobs(), build_reconcile_job(project, destinations, partitions)],
         schedules=list(build_schedules(project.activations.values())),
         sensors=[
-            build_sensor(enabled, StateResource(database=project.state.database)),
+            build_sensor(enabled, _state(project)),
             *build_retries_sensors(project.activations),
             build_staleness_sensor(project),
             *build_upstream_sensors(project),
@@ -79,10 +79,14 @@ def _resources(
             uri_variable=project.source.uri.name if project.source.uri else "",
             query_timeout_seconds=project.source.query_timeout.total_seconds(),
         ),
-        STATE: StateResource(database=project.state.database),
+        STATE: _state(project),
         **({ALERTS: _alerts(project.alerts, environment)} if project.alerts else {}),
         **{destination_resource(key): resource for key, resource in destinations.items()},
     }
+
+
+def _state(project: Project) -> StateResource:
+    return StateResource(database=project.state.database, folder=project.state.folder)
 
 
 def _activations(project: Project) -> dict[str, dg.ResourceDefinition]:

@@ -29,10 +29,11 @@ from dinmo_pipeline.orchestration.resources import (
     StateResource,
     clients_of,
 )
-from dinmo_pipeline.orchestration.runs.batch import BatchConfig, Events, Work, activations_in
+from dinmo_pipeline.orchestration.runs.batch import BatchConfig, Events, Work
 from dinmo_pipeline.orchestration.runs.errors import Failed
 from dinmo_pipeline.orchestration.runs.handover import hand_over
-from dinmo_pipeline.orchestration.runs.pauses import without_paused
+from dinmo_pipeline.orchestration.runs.turns import taken_turn
+from dinmo_pipeline.state.file.database import StateDatabase
 from dinmo_pipeline.sync.guards.limits import Released
 from dinmo_pipeline.sync.operations.reconcile import Reconciled, reconcile
 from dinmo_pipeline.sync.session import Session
@@ -71,10 +72,14 @@ def build_drift_check(
         def drift(context: dg.AssetCheckExecutionContext, config: ReconcileConfig) -> dg.AssetCheckResult:
             op_context = context.op_execution_context
 
-            (activation,) = activations_in(op_context, project, config)
             state: StateResource = op_context.resources.state
-            with destinations[activation.destination].client_in_run(state.budgets) as client:
-                found = _reconciled(op_context, project, activation, client, config)
+            with (
+                taken_turn(op_context, project, config) as turn,
+                clients_of(destinations, state) as client_of,
+            ):
+                (activation,) = turn.activations
+                client = client_of(activation)
+                found = _reconciled(op_context, project, turn.state, activation, client, config=config)
             if found.status == "failed":
                 raise dg.Failure(f"{activation.key}: {_failed(found).summary}", allow_retries=False)
             return dg.AssetCheckResult(
@@ -101,13 +106,12 @@ def build_reconcile_job(
     )
     def compare(context: dg.OpExecutionContext, config: ReconcileConfig) -> Iterator[Any]:
         state: StateResource = context.resources.state
-        found = activations_in(context, project, config)
-        activations = without_paused(context, state.opened_by(context.log), found)
-        work = Work(context, activations, state.locks)
-        with clients_of(destinations, state) as client_of:
+        with taken_turn(context, project, config) as turn, clients_of(destinations, state) as client_of:
+            work = Work(context, turn.activations, state.locks)
 
             def each(activation: Activation) -> Events:
-                found = _reconciled(context, project, activation, client_of(activation), config)
+                client = client_of(activation)
+                found = _reconciled(context, project, turn.state, activation, client, config=config)
                 hand_over(activation.key, found)
                 if found.status == "failed":
                     return _failed(found)
@@ -144,8 +148,10 @@ def _evaluation(found: Reconciled) -> dg.AssetCheckEvaluation:
 def _reconciled(
     context: dg.OpExecutionContext,
     project: Project,
+    database: StateDatabase,
     activation: Activation,
     client: "IntercomClient",
+    *,
     config: ReconcileConfig,
 ) -> Reconciled:
     # The compiler takes 0.16 s to import, which runs of other jobs do without.
@@ -156,7 +162,7 @@ def _reconciled(
     return reconcile(
         Session(
             activation,
-            state.opened_by(context.log),
+            database,
             client,
             context.log,
             sync_id=context.run_id,

@@ -17,6 +17,7 @@ from dinmo_pipeline.config.declarations import (
     EnvironmentVariable,
     Source,
     SourceType,
+    State,
 )
 from dinmo_pipeline.config.declarations.warehouse import DEFAULT_QUERY_TIMEOUT
 from dinmo_pipeline.config.strict_yaml.declared_fields import (
@@ -28,8 +29,9 @@ from dinmo_pipeline.config.strict_yaml.declared_fields import (
 from dinmo_pipeline.config.strict_yaml.problems import Place
 from dinmo_pipeline.intercom.client import REGION_HOSTS, IntercomClient
 from dinmo_pipeline.orchestration.webhook import post_text
+from dinmo_pipeline.state.errors import StateError
 from dinmo_pipeline.state.file.database import StateDatabase
-from dinmo_pipeline.state.file.paths import budget_folder, lock_folder
+from dinmo_pipeline.state.file.paths import budget_folder, lock_folder, other_files
 from dinmo_pipeline.state.file.run_marks import run_mark
 
 if TYPE_CHECKING:
@@ -68,11 +70,14 @@ class SourceResource(dg.ConfigurableResource):  # type: ignore[type-arg]
 
 
 class StateResource(DuckDBResource):
-    """The DuckDB file of the pipeline.
+    """The DuckDB files of the pipeline: one, or in a folder one for each destination.
 
     Unlike its parent it waits for another process, closes the file after an error too, and migrates an older
     file. A run that uses it is marked as alive.
     """
+
+    database: str = Field(default="", description="The file, if there is one for all destinations.")
+    folder: str = Field(default="", description="The folder with a file for each destination.")
 
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[Self]:
@@ -83,23 +88,35 @@ class StateResource(DuckDBResource):
         with run_mark(self.locks, context.run.run_id):
             yield self
 
-    def opened_by(self, log: logging.Logger) -> StateDatabase:
-        """The state; `log` gets a warning if it waits for another process."""
-        return StateDatabase(self.database, on_wait=log.warning)
+    def declared(self) -> State:
+        """Where the state is."""
+        return State(self.database, self.folder)
+
+    def of(self, destination: str, log: logging.Logger) -> StateDatabase:
+        """The state of a destination; `log` gets a warning if it waits for another process."""
+        state = self.declared()
+        others = other_files(state, destination)
+        return StateDatabase(state.database_of(destination), on_wait=log.warning, others=others)
 
     @property
     def budgets(self) -> Path:
         """The folder in which all runs on this machine share Intercom's call budget."""
-        return budget_folder(self.database)
+        return budget_folder(self.declared())
 
     @property
     def locks(self) -> Path:
         """The folder of the activation locks and the run marks."""
-        return lock_folder(self.database)
+        return lock_folder(self.declared())
 
     @contextmanager
     def get_connection(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """A read-only connection to the state."""
+        """A read-only connection to the state of all destinations.
+
+        Raises:
+            StateError: each destination has a file of its own.
+        """
+        if self.folder:
+            raise StateError("Each destination has a state file of its own. Use `of(destination, log)`.")
         with StateDatabase(self.database).reading() as connection:
             yield connection
 

@@ -2,7 +2,8 @@
 
 StateError
 ├── StateBusyError       another process kept the file locked for too long
-│   └── ActivationHeldError  another sync of the activation did not end in time
+│   ├── ActivationHeldError  another sync of the activation did not end in time
+│   └── DestinationHeldError another run of the destination did not end in time
 ├── StateMemoryError     the work needs more memory than is available
 ├── StateVersionError    the file was written by a newer release
 └── StateUnusableError   the file cannot be opened or used: not a database, no permission, disk full
@@ -24,6 +25,10 @@ class StateBusyError(StateError):
 
 class ActivationHeldError(StateBusyError):
     """Another sync of the activation ran for longer than we wait."""
+
+
+class DestinationHeldError(StateBusyError):
+    """Another run or command worked on the destination for longer than we wait."""
 
 
 class StateMemoryError(StateError):

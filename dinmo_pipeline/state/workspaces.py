@@ -26,6 +26,14 @@ def recorded_workspace(connection: duckdb.DuckDBPyConnection, destination: str) 
     return RecordedWorkspace(*found) if found else None
 
 
+def destination_of(connection: duckdb.DuckDBPyConnection, workspace_id: str) -> str | None:
+    """A destination that leads to a workspace; None if there is none."""
+    found = first_row(
+        connection, "SELECT destination FROM dinmo.workspaces WHERE workspace_id = ? LIMIT 1", [workspace_id]
+    )
+    return found[0] if found else None
+
+
 def record_workspace(
     connection: duckdb.DuckDBPyConnection, destination: str, workspace: RecordedWorkspace
 ) -> None:

@@ -6,6 +6,8 @@ something may have changed: the token or the host differs from last time, or a t
 (which cannot happen with one token of Intercom, but can with an emulator).
 """
 
+from dataclasses import replace
+
 from dinmo_pipeline.intercom.client import IntercomClient, Workspace
 from dinmo_pipeline.intercom.contacts import Contacts
 from dinmo_pipeline.intercom.errors import ConfigurationError, MergedError, NotFoundError
@@ -13,6 +15,7 @@ from dinmo_pipeline.intercom.tags import Tags
 from dinmo_pipeline.state.file.database import StateDatabase
 from dinmo_pipeline.state.workspaces import (
     RecordedWorkspace,
+    destination_of,
     landmarks,
     record_workspace,
     recorded_workspace,
@@ -97,10 +100,23 @@ class OpenedWorkspace:
             return
         if known is None:
             self._recognise(found)
+            self._refuse_shared(found)
         elif known.workspace_id != found.id:
             raise self._other_workspace(known, found)
         if self._records:
             self._record(found)
+
+    def _refuse_shared(self, found: Workspace) -> None:
+        """With a state file for each destination, none of them sees who owns a tag in another."""
+        for database in self._state.others:
+            with replace(self._state, database=database).reading() as connection:
+                other = destination_of(connection, found.id)
+            if other:
+                raise ConfigurationError(
+                    f"Destinations {other!r} and {self._destination!r} both lead to the Intercom workspace"
+                    f" {_named(found)}, but each has a state file of its own. Send all activations of a"
+                    " workspace to one destination, or keep one state for all: `state: {database: …}`."
+                )
 
     def _record(self, found: Workspace) -> None:
         seen = RecordedWorkspace(found.id, found.name, self._client.access)

@@ -161,9 +161,10 @@ def test_the_caret_is_under_wide_characters_and_long_lines_are_cut():
             "state: {database: Dinmo.duckdb}\n",
             "`database` must not be named dinmo, which is also the name of the schema inside.",
         ),
+        ("state: {}\n", "`database` is missing. Set it, or `folder` for a file per destination."),
         (
-            "state: {database: 'md:dinmo?x=1'}\n",
-            "`database` must not be named dinmo, which is also the name of the schema inside.",
+            "state: {database: a.duckdb, folder: b}\n",
+            "`database` and `folder` exclude each other. Set one of them.",
         ),
         (
             "state: {database: ':memory:'}\n",
@@ -171,7 +172,11 @@ def test_the_caret_is_under_wide_characters_and_long_lines_are_cut():
         ),
         (
             "state: {database: 'md:x?motherduck_token=abc'}\n",
-            "`database` must not contain a token. Set MOTHERDUCK_TOKEN where the pipeline runs.",
+            (
+                "`database` cannot be in MotherDuck, which lets several programs write at a time: the"
+                " pipeline relies on one writer, so that nobody is tagged by two runs at once. Use a"
+                " local file."
+            ),
         ),
         ("state: {database: data/}\n", "`database` must be a file, not a folder."),
         (

@@ -1,8 +1,9 @@
 """Everything that one project declares."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from dataclasses import field as dataclass_field
+from pathlib import Path
 
 from dinmo_pipeline.config.declarations.activations import Activation, Destination
 from dinmo_pipeline.config.declarations.segments import Segment, SegmentTest
@@ -11,9 +12,21 @@ from dinmo_pipeline.config.declarations.warehouse import EnvironmentVariable, Mo
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """The DuckDB database of the pipeline: an absolute path, or `md:…` for MotherDuck."""
+    """Where the pipeline keeps what it knows: a DuckDB file, or a folder with a file for each destination.
 
-    database: str
+    One of the two is set, to an absolute path; the other is empty.
+    """
+
+    database: str = ""
+    folder: str = ""
+
+    def database_of(self, destination: str) -> str:
+        """The file of a destination."""
+        return str(Path(self.folder, f"{destination}.duckdb")) if self.folder else self.database
+
+    def databases(self, destinations: Iterable[str]) -> list[str]:
+        """The files of some destinations, each once."""
+        return list(map(self.database_of, dict.fromkeys(destinations))) if self.folder else [self.database]
 
 
 @dataclass(frozen=True, slots=True)

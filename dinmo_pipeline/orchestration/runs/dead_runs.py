@@ -25,14 +25,16 @@ _WHY = "Its process ended before the run did, so it is closed. The next sync wil
 
 def close_dead_runs(
     instance: dg.DagsterInstance,
-    state: "StateDatabase",
     locks: Path,
     report: Callable[[str], None],
+    *,
+    state: "StateDatabase | None" = None,
 ) -> None:
     """Close each run that is marked as alive and is not, and report it.
 
-    A run of another instance is left to that instance. If the state cannot be written now, the mark stays
-    for the next time.
+    With `state`, its syncs are closed there as well; the next sync of an activation does that in any case. A
+    run of another instance is left to that instance. If the state cannot be written now, the mark stays for
+    the next time.
     """
     for run_id, mark in dead_runs(locks):
         run = instance.get_run_by_id(run_id)
@@ -41,12 +43,13 @@ def close_dead_runs(
         name = listed(activations_of(run)) or run.job_name
         if not run.is_finished:
             instance.report_run_failed(run, _WHY)
-        try:
-            with state.transaction() as connection:
-                interrupt_sync(connection, run_id, now=datetime.now(UTC))
-        except StateError as error:
-            report(f"{name}: a run that was killed could not be closed. {error}")
-            continue
+        if state:
+            try:
+                with state.transaction() as connection:
+                    interrupt_sync(connection, run_id, now=datetime.now(UTC))
+            except StateError as error:
+                report(f"{name}: a run that was killed could not be closed. {error}")
+                continue
         mark.unlink(missing_ok=True)
         if not run.is_success:
             report(f"{name}: run {run_id[:8]} was killed. {_WHY}")

@@ -56,10 +56,11 @@ def sync_activations(
         "allow_large_growth": allow_large_growth,
         **({"expected_changes": dict(expected_changes)} if expected_changes else {}),
     }
+    console = {"log_level": log_level, "plain": plain_log}
     results: dict[str, SyncResult] = {}
     for batch in batches(SYNC_MEMBERSHIP, activations, {"recheck": recheck}):
         try:
-            runs = _runs_of(definitions, instance, _console(log_level, plain_log), on_wait)
+            runs = _runs_of(definitions, instance, batch.destination, console, on_wait)
             results |= _run_both_jobs(runs, batch, apply)
         except StateError as error:
             results |= {key: SyncResult("failed", str(error)) for key in batch.activations}
@@ -89,10 +90,11 @@ def reconcile_activations(
         "allow_large_removal": allow_large_removal,
         "recent_minutes": recent_minutes,
     }
+    console = {"log_level": log_level, "plain": plain_log}
     found: dict[str, Reconciled] = {}
     for batch in batches(RECONCILE_TAGS, activations, config):
         try:
-            run = _runs_of(definitions, instance, _console(log_level, plain_log), on_wait).execute(batch)
+            run = _runs_of(definitions, instance, batch.destination, console, on_wait).execute(batch)
         except StateError as error:
             found |= {key: Reconciled(key, "failed", str(error)) for key in batch.activations}
             continue
@@ -161,18 +163,15 @@ class _Runs:
 def _runs_of(
     definitions: dg.Definitions,
     instance: dg.DagsterInstance,
+    destination: str,
     console: Mapping[str, Any],
     on_wait: Callable[[str], None],
 ) -> _Runs:
     """Close runs that were killed before others start."""
     resource: StateResource = (definitions.resources or {})[STATE]
-    state = StateDatabase(resource.database, on_wait=on_wait)
-    close_dead_runs(instance, state, resource.locks, on_wait)
+    state = StateDatabase(resource.declared().database_of(destination), on_wait=on_wait)
+    close_dead_runs(instance, resource.locks, on_wait, state=state)
     return _Runs(definitions, instance, state, resource.locks, console)
-
-
-def _console(log_level: str, plain_log: bool) -> dict[str, Any]:  # noqa: FBT001
-    return {"log_level": log_level, "plain": plain_log}
 
 
 def _run_both_jobs(runs: _Runs, batch: Batch, config: Mapping[str, Any]) -> dict[str, SyncResult]:

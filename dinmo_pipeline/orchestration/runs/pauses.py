@@ -13,8 +13,8 @@ from typing import Any
 import dagster as dg
 
 from dinmo_pipeline.config.declarations import Activation
+from dinmo_pipeline.state.coordination.pauses import Pause, pause, pauses, resume
 from dinmo_pipeline.state.file.database import StateDatabase
-from dinmo_pipeline.state.pauses import Pause, pause, pauses, resume
 
 PAUSED_ACTIVATIONS = "dinmo_paused_activations"
 LAUNCHED_BY = ("dagster/schedule_name", "dagster/sensor_name")

@@ -25,11 +25,9 @@ from dinmo_pipeline.orchestration.runs.batch import batches
 from dinmo_pipeline.orchestration.runs.dead_runs import close_dead_runs
 from dinmo_pipeline.orchestration.runs.lifecycle import activations_under_way
 from dinmo_pipeline.orchestration.runs.pauses import paused_activations
-from dinmo_pipeline.state.file.database import StateDatabase
 
 INTERVAL_SECONDS = 30
 EVENTS_PER_FETCH = 500
-STATE_WAIT_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,13 +99,7 @@ def build_sensor(enabled: Mapping[str, Activation], state: StateResource) -> dg.
         description="Applies the changes of each activation that has any.",
     )
     def tag_changes_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
-        close_dead_runs(
-            context.instance,
-            # Dagster ends a tick after a minute, so a busy state is left to the next one.
-            StateDatabase(state.database, wait_seconds=STATE_WAIT_SECONDS),
-            state.locks,
-            context.log.warning,
-        )
+        close_dead_runs(context.instance, state.locks, context.log.warning)
         return _tick(context, enabled)
 
     return tag_changes_sensor

@@ -22,8 +22,8 @@ _ATTEMPTS = 5
 _SECONDS_UNTIL_REFUSED = 0.1
 
 
-def compact(state: StateDatabase) -> bool:
-    """Replace the state file by a copy; returns False for MotherDuck, which has no file of ours.
+def compact(state: StateDatabase) -> None:
+    """Replace the state file by a copy.
 
     It temporarily needs the same space on the disk again, and other processes wait until it is done. If the
     process is killed, the old file stays as it was, and the next command that opens it deletes the copy.
@@ -33,14 +33,12 @@ def compact(state: StateDatabase) -> bool:
         StateUnusableError: the copy cannot be made.
     """
     path = state_file(state.database)
-    if path is None:
-        return False
     for _ in range(_ATTEMPTS):
         # Opening the file for writing moves what a crash left in the write-ahead log into it.
         with state.transaction():
             pass
         if _replaced(state, path):
-            return True
+            return
     raise StateBusyError(
         f"Other processes kept writing to the state database {state.database}. Its free blocks still"
         " contain the erased rows. Run this again when no sync is running."

@@ -46,9 +46,10 @@ class StateDatabase:
     """The state database.
 
     Attributes:
-        database: the path of a file, or `md:…` for MotherDuck.
+        database: the path of a file.
         wait_seconds: the longest wait for another process.
         on_wait: gets a sentence, once, when there is a wait or another thing that a person should know.
+        others: the files of the other destinations, if each has one.
         memory_limit: DuckDB's setting, such as `1GB`; None for DuckDB's default, 80 % of the machine. What
             does not fit goes to a temporary folder. With a limit DuckDB gets two threads, since each thread
             needs memory.
@@ -58,6 +59,7 @@ class StateDatabase:
     wait_seconds: float = 120.0
     on_wait: Callable[[str], None] = lambda _message: None
     memory_limit: str | None = None
+    others: tuple[str, ...] = ()
 
     def sparing(self) -> "StateDatabase":
         """The same state for long work beside other runs: DuckDB uses only 64 MB of memory."""
@@ -118,7 +120,7 @@ class StateDatabase:
                     self._leave(connection)
                 raise
             self._leave(connection)
-            if not read_only and self._file:
+            if not read_only:
                 discard_blocks(self._file)
 
     @contextmanager
@@ -165,37 +167,35 @@ class StateDatabase:
             yield connection
 
     @property
-    def _file(self) -> Path | None:
+    def _file(self) -> Path:
         """The file, always spelled the same: by it DuckDB knows that this process already has it open."""
         return state_file(self.database)
 
     def _expect_checkpoint(self, connection: duckdb.DuckDBPyConnection) -> None:
         """Save blocks, since DuckDB makes a checkpoint when it detaches and after a large commit."""
-        if self._file:
-            try:
-                save_blocks(connection, self._file, self.on_wait)
-            except OSError as error:
-                raise StateUnusableError(
-                    f"The state database {self.database} cannot be written: {error.strerror}. Free space on"
-                    " the disk, then run this again: nothing is lost."
-                ) from error
+        try:
+            save_blocks(connection, self._file, self.on_wait)
+        except OSError as error:
+            raise StateUnusableError(
+                f"The state database {self.database} cannot be written: {error.strerror}. Free space on the"
+                " disk, then run this again: nothing is lost."
+            ) from error
 
     def _attach(self, connection: duckdb.DuckDBPyConnection, *, read_only: bool) -> None:
         file = self._file
-        if file and "?" in str(file):
+        if "?" in str(file):
             raise StateUnusableError(
                 f"The state database {self.database} cannot be opened: its path {str(file)!r} contains `?`,"
-                " which DuckDB takes for the beginning of options. Rename the file or folder, or set"
-                " `state: {database: …}` in the declarations to another path."
+                " which DuckDB takes for the beginning of options. Rename the file or folder, or choose"
+                " another path for `state` in the declarations."
             )
-        if file and not file.exists():
+        if not file.exists():
             if read_only:
                 connection.execute("ATTACH ':memory:' AS state")
                 return
             self._create(file)
-        if file:
-            _clean_up_beside(file)
-        self._attach_when_free(connection, str(file or self.database), read_only=read_only)
+        _clean_up_beside(file)
+        self._attach_when_free(connection, read_only=read_only)
 
     def _ensure_schema(self, connection: duckdb.DuckDBPyConnection, *, read_only: bool) -> None:
         if not read_only:
@@ -210,22 +210,20 @@ class StateDatabase:
             connection.execute("USE state")
             migrate(connection, self.database)
 
-    def _attach_when_free(
-        self, connection: duckdb.DuckDBPyConnection, location: str, *, read_only: bool
-    ) -> None:
+    def _attach_when_free(self, connection: duckdb.DuckDBPyConnection, *, read_only: bool) -> None:
         mode = " (READ_ONLY)" if read_only else ""
-        statement = f"ATTACH {literal(location)} AS state{mode}"
+        statement = f"ATTACH {literal(str(self._file))} AS state{mode}"
         deadline = time.monotonic() + self.wait_seconds
         pause = _FIRST_PAUSE_SECONDS
         reported = False
         while True:
             try:
-                self._attach_now(connection, statement)
+                attach(connection, statement, self._file, self.on_wait)
             except duckdb.Error as error:
                 if not any(words in str(error) for words in _BUSY):
                     raise StateUnusableError(
                         f"The state database {self.database} cannot be opened:"
-                        f" {_first_line(error)}. Check `state: {{database: …}}` in the declarations."
+                        f" {_first_line(error)}. Check `state` in the declarations."
                     ) from error
                 if time.monotonic() >= deadline:
                     raise StateBusyError(
@@ -239,7 +237,7 @@ class StateDatabase:
                 time.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311  # spreads the waiters
                 pause = min(pause * 2, _MAX_PAUSE_SECONDS)
             else:
-                if read_only or not self._file or not journal_of(self._file).exists():
+                if read_only or not journal_of(self._file).exists():
                     return
                 # Another process opened it and was killed after our check for a journal.
                 self._detach(connection)
@@ -247,12 +245,6 @@ class StateDatabase:
     def _leave(self, connection: duckdb.DuckDBPyConnection) -> None:
         connection.execute("USE memory")
         self._detach(connection)
-
-    def _attach_now(self, connection: duckdb.DuckDBPyConnection, statement: str) -> None:
-        if self._file:
-            attach(connection, statement, self._file, self.on_wait)
-        else:
-            connection.execute(statement)
 
     def _detach(self, connection: duckdb.DuckDBPyConnection) -> None:
         try:
@@ -275,7 +267,7 @@ class StateDatabase:
         except (OSError, duckdb.Error) as error:
             raise StateUnusableError(
                 f"The state database {self.database} cannot be created: {_first_line(error)}."
-                " Check `state: {database: …}` in the declarations."
+                " Check `state` in the declarations."
             ) from error
 
 

@@ -114,6 +114,18 @@ DESCRIPTIONS: Mapping[str, Description] = {
             "reason": "Why, as far as the person said",
         },
     ),
+    "leases": Description(
+        "Which run or command works on a destination, if each has a state file of its own; the newest of"
+        " each.",
+        {
+            "destination": _DESTINATION,
+            "holder": "The id of the Dagster run, or the name of the command",
+            "machine": "The machine, or the container on it",
+            "pid": "The process",
+            "taken_at": "When it began",
+            "released_at": "When it ended; NULL while it lasts, or after a kill",
+        },
+    ),
     "stray_tags": Description(
         "Contacts that carry a second tag, created because the first was renamed by hand during a sync; the"
         " next sync takes it off.",

@@ -239,4 +239,15 @@ MIGRATIONS: Sequence[str] = (
         reason VARCHAR
     );
     """,
+    # 8: who works on a destination, if the state has a file for each
+    """
+    CREATE TABLE dinmo.leases (
+        destination VARCHAR PRIMARY KEY,
+        holder VARCHAR NOT NULL,
+        machine VARCHAR NOT NULL,
+        pid BIGINT NOT NULL,
+        taken_at TIMESTAMPTZ NOT NULL,
+        released_at TIMESTAMPTZ
+    );
+    """,
 )

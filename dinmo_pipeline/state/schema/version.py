@@ -8,6 +8,8 @@ from dinmo_pipeline.state.schema.migrations import MIGRATIONS
 from dinmo_pipeline.state.sql import one_row
 
 CURRENT_VERSION = len(MIGRATIONS)
+# Of a state that was moved elsewhere: no release may use it.
+_MOVED = 1_000_000
 
 
 def installed_version(connection: duckdb.DuckDBPyConnection) -> int:
@@ -72,9 +74,20 @@ def require_current(connection: duckdb.DuckDBPyConnection, database: str) -> Non
         )
 
 
+def mark_as_moved(connection: duckdb.DuckDBPyConnection) -> None:
+    """Keep every release from using a state that was moved elsewhere. Call it inside a transaction."""
+    connection.execute("INSERT INTO dinmo.schema_version VALUES (?, now())", [_MOVED])
+
+
 def _refuse_newer(installed: int, database: str) -> None:
+    if installed == _MOVED:
+        raise StateVersionError(
+            f"The state in {database} was moved elsewhere by `dinmo move-state`. Set `state` in the"
+            " declarations to its new place. To use this file again after all, delete the row"
+            f" {_MOVED} of its table dinmo.schema_version."
+        )
     if installed > CURRENT_VERSION:
         raise StateVersionError(
             f"{database} has state schema {installed}, but this release supports up to {CURRENT_VERSION}."
-            " Upgrade dinmo-pipeline, or set `state: {database: …}` to another file."
+            " Upgrade dinmo-pipeline, or choose another path for `state` in the declarations."
         )

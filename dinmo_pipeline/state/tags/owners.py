@@ -78,12 +78,6 @@ def record_tag(
     ledger moves with it. Call it inside a transaction.
     """
     where = {"activation": activation, "destination": destination}
-    # Where several processes write at a time, as at MotherDuck, the second to come here is refused.
-    connection.execute(
-        "UPDATE dinmo.workspaces SET access = access WHERE workspace_id ="
-        " (SELECT workspace_id FROM dinmo.workspaces WHERE destination = ?)",
-        [destination],
-    )
     owner = other_owner(connection, activation, destination, tag.tag_id)
     if owner:
         return owner

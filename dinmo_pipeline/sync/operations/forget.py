@@ -2,7 +2,8 @@
 
 import logging
 import time
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +25,6 @@ class Forgotten:
         erased: rows erased, by table; in change_log they are masked.
         untagged: tags taken off in Intercom.
         kept_tags: tags left on, as requested.
-        rewritten: whether the file was rewritten, so that the person no longer appears in its bytes.
         api_calls: calls to Intercom.
         seconds: how long it took.
     """
@@ -32,7 +32,6 @@ class Forgotten:
     erased: Mapping[str, int]
     untagged: int
     kept_tags: int
-    rewritten: bool
     api_calls: int
     seconds: float
 
@@ -48,7 +47,7 @@ def person_of(state: StateDatabase, identifier: str) -> Person:
 
 
 def forget(
-    state: StateDatabase,
+    states: Sequence[StateDatabase],
     locks: Path,
     identifier: str,
     activations: set[str],
@@ -57,7 +56,7 @@ def forget(
     keep_tags: bool,
     log: logging.Logger,
 ) -> Forgotten:
-    """Erase a person, while holding all the activations; `clients` are by destination.
+    """Erase a person from some state files, holding all the activations; `clients` are by destination.
 
     Tags come off first: without its ledger row, a tag would stay on forever. After any failure, it is safe
     to run this again.
@@ -71,17 +70,19 @@ def forget(
         # In one order, so that two of these never wait for each other.
         for key in sorted(activations):
             held.enter_context(activation_lock(locks, key, on_wait=log.info))
-        person = person_of(state, identifier)
-        workspaces = {key: OpenedWorkspace(state, key, clients[key]) for key in clients}
-        untagged = 0 if keep_tags else sum(_untag(workspaces[tag.destination], tag) for tag in person.tags)
-        with state.transaction() as connection:
-            erased = erase(connection, person)
-        rewritten = compact(state)
+        people = [(state, person_of(state, identifier)) for state in states]
+        untagged, erased = 0, Counter[str]()
+        for state, person in people:
+            workspaces = {key: OpenedWorkspace(state, key, clients[key]) for key in clients}
+            if not keep_tags:
+                untagged += sum(_untag(workspaces[tag.destination], tag) for tag in person.tags)
+            with state.transaction() as connection:
+                erased.update(erase(connection, person))
+            compact(state)
     return Forgotten(
-        erased=erased,
+        erased=dict(erased),
         untagged=untagged,
-        kept_tags=len(person.tags) if keep_tags else 0,
-        rewritten=rewritten,
+        kept_tags=sum(len(person.tags) for _, person in people) if keep_tags else 0,
         api_calls=sum(client.calls for client in clients.values()),
         seconds=round(time.monotonic() - started, 3),
     )

@@ -61,6 +61,22 @@ class Retired:
     api_calls: int = 0
     seconds: float = 0.0
 
+    def __add__(self, other: "Retired") -> "Retired":
+        """Both together, of one activation in two state files; failed if one of them is."""
+        worse = other if self.status == "ok" else self
+        return Retired(
+            self.activation,
+            worse.status,
+            worse.reason,
+            self.untagged + other.untagged,
+            self.gone + other.gone,
+            self.kept + other.kept,
+            self.failed + other.failed,
+            self.pending + other.pending,
+            self.api_calls + other.api_calls,
+            round(self.seconds + other.seconds, 3),
+        )
+
 
 def retired_activation(key: str, destination: str, tag_name: str) -> Activation:
     """A stand-in for an activation to retire, which may no longer be declared."""

@@ -5,6 +5,7 @@ from itertools import permutations
 
 import pytest
 
+from dinmo_pipeline.config.declarations import State
 from dinmo_pipeline.state.file.locks import activation_lock
 from dinmo_pipeline.state.file.paths import lock_folder
 from dinmo_pipeline.sync.session import progress_listener
@@ -93,7 +94,7 @@ def test_names_that_are_swapped_back_before_the_second_sync(company, named):
 def test_a_name_is_not_taken_while_its_owner_is_synced(company, named):
     """Its sync tags by name. The other one fails for now, and is repeated."""
     named(a="B", b="A")
-    with activation_lock(lock_folder(company.state.database), "b", on_wait=lambda _message: None):
+    with activation_lock(lock_folder(State(company.state.database)), "b", on_wait=lambda _message: None):
         found = _in_another_thread(lambda: company.sync("a"))
     assert found.status == "failed"
     assert "'b', which another sync is working on. The next sync will take it." in found.reason

@@ -157,7 +157,7 @@ def test_a_killed_run_is_repeated(company, runs):
         (mark,) = locks.glob("**/*" + killed.run_id + "*")
         content = mark.read_bytes()
     mark.write_bytes(content)
-    close_dead_runs(company.instance, company.state, locks, print)
+    close_dead_runs(company.instance, locks, print, state=company.state)
     assert runs.tick()[1].startswith("vip: sync_membership failed. Its process ended before the run did")
     runs.wait(1)
     assert [request.tags["dinmo/attempt"] for request in runs.tick()[0]] == ["2"]

@@ -4,6 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from dinmo_pipeline.config.declarations import State
 from dinmo_pipeline.state.errors import ActivationHeldError, StateUnusableError
 from dinmo_pipeline.state.file.locks import activation_lock
 from dinmo_pipeline.state.file.paths import lock_folder
@@ -65,7 +66,9 @@ def test_threads_exclude_each_other_and_activations_do_not(tmp_path):
 def test_a_state_has_one_folder_of_locks_whatever_its_path(tmp_path):
     """Two code locations may reach one file through a link."""
     (tmp_path / "link.duckdb").symlink_to(tmp_path / "state.duckdb")
-    assert lock_folder(str(tmp_path / "link.duckdb")) == lock_folder(str(tmp_path / "state.duckdb"))
+    assert lock_folder(State(str(tmp_path / "link.duckdb"))) == lock_folder(
+        State(str(tmp_path / "state.duckdb"))
+    )
 
 
 def test_a_folder_that_cannot_be_created_is_an_error(tmp_path):
@@ -79,5 +82,5 @@ def test_a_folder_that_cannot_be_created_is_an_error(tmp_path):
         pass
     assert str(raised.value) == (
         f"The folder {folder} of the activation locks cannot be created: [Errno 20] Not a directory:"
-        f" '{folder}'. Check `state: {{database: …}}` in the declarations."
+        f" '{folder}'. Check `state` in the declarations."
     )

@@ -14,7 +14,7 @@ from dinmo_pipeline.state.file.database import StateDatabase
 from dinmo_pipeline.state.schema.version import CURRENT_VERSION
 from dinmo_pipeline_tests.state.file.other_process import INSERT
 
-CHECK = "Check `state: {database: …}` in the declarations."
+CHECK = "Check `state` in the declarations."
 
 
 def _open(path, *, read_only):
@@ -129,7 +129,7 @@ def test_a_newer_schema_is_refused(tmp_path, read_only):
         _open(path, read_only=read_only)
     assert str(raised.value) == (
         f"{path} has state schema 99, but this release supports up to {CURRENT_VERSION}. Upgrade"
-        " dinmo-pipeline, or set `state: {database: …}` to another file."
+        " dinmo-pipeline, or choose another path for `state` in the declarations."
     )
 
 

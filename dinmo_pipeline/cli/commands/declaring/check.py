@@ -12,10 +12,10 @@ from dinmo_pipeline.cli.exit_codes import DONE, WRONG_USAGE
 from dinmo_pipeline.cli.messages import echo, report
 from dinmo_pipeline.cli.project import (
     declared_project,
-    declared_state,
     json_option,
     open_declared_source,
     print_json,
+    state_of,
 )
 from dinmo_pipeline.cli.tables import print_table
 from dinmo_pipeline.config import ConfigError, render
@@ -129,12 +129,12 @@ def _survey(project: Project) -> tuple[dict[str, dict[str, int]], dict[str, int 
     from dinmo_pipeline.state.ledger import ledger_sizes  # noqa: PLC0415  # 0.1 s to import
     from dinmo_pipeline.sync.carriers import survey  # noqa: PLC0415
 
-    state = declared_state(project)
     carriers: dict[str, dict[str, int]] = {}
     users: dict[str, int | None] = {}
     for destination in project.destinations:
         there = [each for each in project.activations.values() if each.destination == destination]
         try:
+            state = state_of(project, destination)
             with state.reading() as connection:
                 ours = ledger_sizes(connection, destination)
         except StateVersionError:
@@ -156,8 +156,10 @@ def _changed_workspaces(project: Project, workspaces: Mapping[str, Mapping[str, 
     from dinmo_pipeline.state.workspaces import recorded_workspace  # noqa: PLC0415  # 0.1 s to import
 
     try:
-        with declared_state(project).reading() as connection:
-            known = {key: recorded_workspace(connection, key) for key in workspaces}
+        known = {}
+        for key in workspaces:
+            with state_of(project, key).reading() as connection:
+                known[key] = recorded_workspace(connection, key)
     except StateVersionError:
         # No workspace is recorded yet. The next sync migrates the state, or reports that it cannot.
         return []

@@ -11,10 +11,10 @@ from dinmo_pipeline.cli.messages import echo, report
 from dinmo_pipeline.cli.project import (
     declared_by_name,
     declared_project,
-    declared_state,
     json_option,
     open_declared_source,
     print_json,
+    state_of,
 )
 from dinmo_pipeline.cli.tables import print_table
 from dinmo_pipeline.config import render
@@ -65,12 +65,14 @@ def _print_list(facts: "list[SegmentFacts]") -> None:
 
 
 def _show(project: Project, segment: Segment, *, as_json: bool) -> int:
-    from dinmo_pipeline.cli.segment_facts import SegmentReader, recorded_sizes  # noqa: PLC0415
+    from dinmo_pipeline.cli.segment_facts import RecordedSize, SegmentReader, recorded_sizes  # noqa: PLC0415
 
     with open_declared_source(project) as source:
         reader = SegmentReader(project, source, datetime.now(UTC))
         facts, audience = reader.look_at(segment, report)
-    sizes = recorded_sizes(declared_state(project), facts.activations)
+    sizes: dict[str, list[RecordedSize]] = {}
+    for key in facts.activations:
+        sizes |= recorded_sizes(state_of(project, project.activations[key].destination), [key])
     if as_json:
         listed = {key: [asdict(size) for size in each] for key, each in sizes.items()}
         print_json({**asdict(facts), **asdict(audience), "sizes": listed})

@@ -1,14 +1,14 @@
 """`dinmo status`: each activation's tag, numbers, and last sync, from the state alone."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from dinmo_pipeline.cli.messages import echo
-from dinmo_pipeline.cli.project import declared_project, declared_state, json_option, print_json
+from dinmo_pipeline.cli.project import declared_project, declared_states, json_option, print_json
 from dinmo_pipeline.cli.tables import print_table
 from dinmo_pipeline.config.schedules.phrases import in_words
 from dinmo_pipeline.text.wording import counted
@@ -16,9 +16,9 @@ from dinmo_pipeline.text.wording import counted
 if TYPE_CHECKING:
     import duckdb
 
-    from dinmo_pipeline.config.declarations import Activation
+    from dinmo_pipeline.config.declarations import Activation, Project
+    from dinmo_pipeline.state.coordination.pauses import Pause
     from dinmo_pipeline.state.overview import ActivationOverview
-    from dinmo_pipeline.state.pauses import Pause
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +68,7 @@ class ActivationStatus:
 def status(*, as_json: bool) -> None:
     """Show every activation: its tag, members, tagged contacts, pending changes and last sync."""
     project = declared_project()
-    with declared_state(project).reading() as connection:
-        rows = read_status(connection, project.activations)
+    rows = _read_all(project)
     if as_json:
         print_json({row.key: as_object(row) for row in rows})
         return
@@ -79,12 +78,28 @@ def status(*, as_json: bool) -> None:
             echo(f"{row.key}: {note}")
 
 
+def _read_all(project: "Project") -> list[ActivationStatus]:
+    """The rows of all state files; an activation that was moved has its numbers where it is now."""
+    rows: dict[str, ActivationStatus] = {}
+    left_behind: dict[str, tuple[TagLeftBehind, ...]] = {}
+    for state in declared_states(project):
+        with state.reading() as connection:
+            found = read_status(connection, project.activations)
+        for row in found:
+            left_behind[row.key] = left_behind.get(row.key, ()) + row.left_behind
+            destination = row.declared.destination if row.declared else None
+            if destination is None or project.state.database_of(destination) == state.database:
+                rows[row.key] = row
+    keys = dict.fromkeys((*project.activations, *rows))
+    return [replace(rows[key], left_behind=left_behind[key]) for key in keys]
+
+
 def read_status(
     connection: "duckdb.DuckDBPyConnection", declared: "Mapping[str, Activation]"
 ) -> list[ActivationStatus]:
     """The declared activations in their order, then the orphaned ones."""
+    from dinmo_pipeline.state.coordination.pauses import pauses  # noqa: PLC0415
     from dinmo_pipeline.state.overview import overview  # noqa: PLC0415  # slow: imports DuckDB
-    from dinmo_pipeline.state.pauses import pauses  # noqa: PLC0415
     from dinmo_pipeline.state.retire import carried_tags  # noqa: PLC0415
     from dinmo_pipeline.state.stuck import count_stuck  # noqa: PLC0415
 

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 import click
 
 from dinmo_pipeline.cli.destinations import open_client
+from dinmo_pipeline.cli.leases import command_leases
 from dinmo_pipeline.cli.messages import echo, message_log, report
 from dinmo_pipeline.cli.project import (
     declared_project,
-    declared_state,
+    declared_states,
     json_option,
     print_json,
 )
@@ -51,22 +52,25 @@ def _forget(project: "Project", identifier: str, *, keep_tags: bool) -> "Forgott
     from dinmo_pipeline.sync.operations.forget import forget as forget_person  # noqa: PLC0415
     from dinmo_pipeline.sync.operations.forget import person_of  # noqa: PLC0415
 
-    state = declared_state(project)
-    tags = [] if keep_tags else person_of(state, identifier).tags
+    states = declared_states(project)
+    tags = [] if keep_tags else [tag for state in states for tag in person_of(state, identifier).tags]
     for tag in tags:
         if tag.destination not in project.destinations:
             raise click.ClickException(
                 f"A contact of destination {tag.destination!r} carries a tag of ours, but that"
                 " destination is no longer declared. Declare it until this is done, or use --keep-tags."
             )
-    with state.reading() as connection:
-        known = set(overview(connection))
+    known = set(project.activations)
+    for state in states:
+        with state.reading() as connection:
+            known |= set(overview(connection))
     with ExitStack() as opened:
+        opened.enter_context(command_leases(project, "forget", project.destinations))
         return forget_person(
-            state,
-            lock_folder(project.state.database),
+            states,
+            lock_folder(project.state),
             identifier,
-            known | set(project.activations),
+            known,
             {key: opened.enter_context(open_client(project, key)) for key in project.destinations},
             keep_tags=keep_tags,
             log=message_log(),
@@ -82,8 +86,4 @@ def _print(done: "Forgotten") -> None:
         ],
     )
     echo(f"{counted(done.untagged, 'tag')} removed in Intercom, {done.kept_tags:,} kept.")
-    echo(
-        "The state file was rewritten: the person no longer appears in it."
-        if done.rewritten
-        else "The state is in MotherDuck, which keeps deleted rows as long as your plan says."
-    )
+    echo("The state was rewritten: the person no longer appears in its files.")

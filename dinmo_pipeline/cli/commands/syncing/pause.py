@@ -10,13 +10,15 @@ from dinmo_pipeline.cli.messages import echo
 from dinmo_pipeline.cli.project import (
     declared_by_name,
     declared_project,
-    declared_state,
+    declared_states,
     json_option,
     print_json,
+    state_of,
 )
 
 if TYPE_CHECKING:
-    from dinmo_pipeline.state.pauses import Pause
+    from dinmo_pipeline.config.declarations import Project
+    from dinmo_pipeline.state.coordination.pauses import Pause
 
 _activations = click.argument("activations", nargs=-1, required=True, metavar="ACTIVATION...")
 
@@ -31,12 +33,15 @@ def pause(activations: tuple[str, ...], *, reason: str | None, as_json: bool) ->
     Their tags stay as they are. A run under way ends as usual, and `dinmo sync ACTIVATION` still syncs them.
     """
     project = declared_project()
-    keys = [each.key for each in declared_by_name("activation", activations, project.activations)]
+    chosen = declared_by_name("activation", activations, project.activations)
     with dagster_instance() as instance:
         from dinmo_pipeline.orchestration.runs.pauses import pause_activations  # noqa: PLC0415  # slow
 
         now = datetime.now(UTC)
-        paused = pause_activations(instance, declared_state(project), keys, reason, now=now)
+        paused: dict[str, Pause] = {}
+        for destination in dict.fromkeys(each.destination for each in chosen):
+            keys = [each.key for each in chosen if each.destination == destination]
+            paused |= pause_activations(instance, state_of(project, destination), keys, reason, now=now)
     if as_json:
         print_json({key: as_object(each) for key, each in paused.items()})
         return
@@ -52,23 +57,31 @@ def resume(activations: tuple[str, ...], *, as_json: bool) -> None:
 
     The next run of their schedule brings their tags up to date.
     """
-    from dinmo_pipeline.state.pauses import pauses  # noqa: PLC0415  # slow: imports DuckDB
-
     project = declared_project()
-    state = declared_state(project)
-    with state.reading() as connection:
-        known = {**project.activations, **pauses(connection)}
-    declared_by_name("activation", activations, known)
+    declared_by_name("activation", activations, {**project.activations, **declared_pauses(project)})
     keys = list(dict.fromkeys(activations))
     with dagster_instance() as instance:
         from dinmo_pipeline.orchestration.runs.pauses import resume_activations  # noqa: PLC0415  # slow
 
-        resumed = resume_activations(instance, state, keys)
+        resumed: dict[str, Pause] = {}
+        for state in declared_states(project):
+            resumed |= resume_activations(instance, state, keys)
     if as_json:
         print_json({key: {"resumed": key in resumed} for key in keys})
         return
     for key in keys:
         echo(f"{key}: {'resumed.' if key in resumed else 'was not paused.'}")
+
+
+def declared_pauses(project: "Project") -> "dict[str, Pause]":
+    """The paused activations of a project by key."""
+    from dinmo_pipeline.state.coordination.pauses import pauses  # noqa: PLC0415  # slow: imports DuckDB
+
+    found: dict[str, Pause] = {}
+    for state in declared_states(project):
+        with state.reading() as connection:
+            found |= pauses(connection)
+    return found
 
 
 def as_object(pause: "Pause") -> dict[str, object]:

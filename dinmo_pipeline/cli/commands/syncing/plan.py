@@ -15,11 +15,11 @@ from dinmo_pipeline.cli.plan_file import write_plan_file
 from dinmo_pipeline.cli.project import (
     activation_arguments,
     declared_project,
-    declared_state,
     json_option,
     open_declared_source,
     print_json,
     selected_activations,
+    state_of,
 )
 from dinmo_pipeline.cli.tables import print_table
 from dinmo_pipeline.text.wording import counted
@@ -44,12 +44,13 @@ def plan(activations: tuple[str, ...], *, out: Path | None, as_json: bool) -> in
 
     project = declared_project()
     selected = selected_activations(project, activations)
-    state = declared_state(project)
     plans: list[tuple[Plan, float]] = []
     for activation in selected:
         started = monotonic()
         planned = plan_sync(
-            state, activation, staging(project, activation, partial(open_declared_source, project))
+            state_of(project, activation.destination),
+            activation,
+            staging(project, activation, partial(open_declared_source, project)),
         )
         plans.append((planned, round(monotonic() - started, 3)))
     surveyed = _survey_first(project, [planned for planned, _ in plans])
@@ -77,7 +78,7 @@ def _survey_first(project: "Project", plans: "list[Plan]") -> dict[str, dict[str
         there = [activation for activation in first if activation.destination == destination]
         try:
             with open_client(project, destination) as client:
-                surveyed = survey(declared_state(project), client, there)
+                surveyed = survey(state_of(project, destination), client, there)
         except IntercomError as error:
             keys = ", ".join(activation.key for activation in there)
             report(f"{keys}: Intercom could not be asked what it has before the first sync. {error}")

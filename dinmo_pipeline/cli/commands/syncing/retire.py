@@ -8,19 +8,24 @@ import click
 from dinmo_pipeline.cli.commands.syncing.reconcile import as_object
 from dinmo_pipeline.cli.destinations import open_client
 from dinmo_pipeline.cli.exit_codes import DONE, FAILED
+from dinmo_pipeline.cli.leases import command_leases
 from dinmo_pipeline.cli.messages import confirm, echo, message_log, report
 from dinmo_pipeline.cli.project import (
     declared_by_name,
     declared_project,
-    declared_state,
+    declared_states,
     json_option,
     print_json,
+    state_of,
 )
 from dinmo_pipeline.state.file.paths import lock_folder
 from dinmo_pipeline.text.wording import counted
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from dinmo_pipeline.config.declarations import Activation, Project
+    from dinmo_pipeline.state.file.database import StateDatabase
     from dinmo_pipeline.state.retire import RetiredTag
     from dinmo_pipeline.sync.operations.retire import Retired
 
@@ -96,7 +101,7 @@ def _hand_over(
     from dinmo_pipeline.state.tags.owners import tag_owners  # noqa: PLC0415  # 0.1 s to import
     from dinmo_pipeline.sync.operations.retire import hand_over  # noqa: PLC0415
 
-    state = declared_state(project)
+    state = state_of(project, new.destination)
     with state.reading() as connection:
         there = [
             tag
@@ -114,7 +119,7 @@ def _hand_over(
         f" {new.key!r}?"
     )
     confirm(question, yes=yes)
-    done = hand_over(state, activation, tag, new, lock_folder(project.state.database), log=message_log())
+    done = hand_over(state, activation, tag, new, lock_folder(project.state), log=message_log())
     if as_json:
         print_json({activation: as_object(done)})
     elif done.status == "ok":
@@ -134,7 +139,7 @@ def _tags_to_retire(project: "Project", activation: str, destination: str | None
     Raises:
         click.UsageError: the activation is in use or unknown, or has no tag at the destination.
     """
-    from dinmo_pipeline.state.retire import is_known, retired_tags  # noqa: PLC0415  # 0.1 s to import
+    from dinmo_pipeline.state.retire import retired_tags  # noqa: PLC0415  # 0.1 s to import
 
     declared = project.activations.get(activation)
     if declared and declared.enabled and destination in (None, declared.destination):
@@ -142,10 +147,13 @@ def _tags_to_retire(project: "Project", activation: str, destination: str | None
             f"Activation {activation!r} is in use: its next sync would tag everybody again. Remove it"
             " from the declarations or set `enabled: false`, then run this again."
         )
-    with declared_state(project).reading() as connection:
-        if not is_known(connection, activation):
-            raise click.UsageError(f"There is no activation {activation!r}. `dinmo status` lists all.")
-        tags = retired_tags(connection, activation)
+    states = list(_states_of(project, activation))
+    tags = []
+    for state in states:
+        with state.reading() as connection:
+            tags += retired_tags(connection, activation)
+    if not states:
+        raise click.UsageError(f"There is no activation {activation!r}. `dinmo status` lists all.")
     if destination is None:
         return tags
     left_there = [tag for tag in tags if tag.destination == destination]
@@ -181,28 +189,46 @@ def _retire(
     keep_tags: bool,
 ) -> "Retired":
     from dinmo_pipeline.cli.progress import progress_bar  # noqa: PLC0415  # 0.3 s to import
+    from dinmo_pipeline.sync.operations.retire import Retired, retired_activation  # noqa: PLC0415
     from dinmo_pipeline.sync.operations.retire import retire as retire_activation  # noqa: PLC0415
-    from dinmo_pipeline.sync.operations.retire import retired_activation  # noqa: PLC0415
     from dinmo_pipeline.sync.session import Session  # noqa: PLC0415
 
-    state, log = declared_state(project), message_log()
+    log = message_log()
+    done = Retired(activation)
     with ExitStack() as opened, progress_bar():
-        sessions = [
-            Session(
-                retired_activation(activation, tag.destination, tag.name),
+        opened.enter_context(command_leases(project, "retire", (tag.destination for tag in tags)))
+        for state in _states_of(project, activation):
+            there = [tag for tag in tags if project.state.database_of(tag.destination) == state.database]
+            sessions = [
+                Session(
+                    retired_activation(activation, tag.destination, tag.name),
+                    state,
+                    opened.enter_context(open_client(project, tag.destination)),
+                    log,
+                )
+                for tag in there
+                if tag.contacts and not keep_tags
+            ]
+            if only and not there:
+                continue
+            done += retire_activation(
                 state,
-                opened.enter_context(open_client(project, tag.destination)),
-                log,
+                activation,
+                sessions,
+                lock_folder(project.state),
+                log=log,
+                only=only,
+                kept=there if keep_tags else (),
             )
-            for tag in tags
-            if tag.contacts and not keep_tags
-        ]
-        return retire_activation(
-            state,
-            activation,
-            sessions,
-            lock_folder(project.state.database),
-            log=log,
-            only=only,
-            kept=tags if keep_tags else (),
-        )
+    return done
+
+
+def _states_of(project: "Project", activation: str) -> "Iterator[StateDatabase]":
+    """The state files that know an activation."""
+    from dinmo_pipeline.state.retire import is_known  # noqa: PLC0415  # 0.1 s to import
+
+    for state in declared_states(project):
+        with state.reading() as connection:
+            known = is_known(connection, activation)
+        if known:
+            yield state

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from dinmo_pipeline.cli.commands.syncing.pause import declared_pauses
 from dinmo_pipeline.cli.dagster_home import dagster_instance, ensure_dagster_home
 from dinmo_pipeline.cli.exit_codes import DONE, FAILED, HELD
 from dinmo_pipeline.cli.messages import report
@@ -14,7 +15,6 @@ from dinmo_pipeline.cli.plan_file import ReviewedPlan, planned_activations, read
 from dinmo_pipeline.cli.project import (
     activation_arguments,
     declared_project,
-    declared_state,
     json_option,
     print_json,
     selected_activations,
@@ -103,10 +103,7 @@ def sync(
 
 def _without_paused(project: "Project", activations: "list[Activation]") -> "list[Activation]":
     """Those that are not paused; the others are reported."""
-    from dinmo_pipeline.state.pauses import pauses  # noqa: PLC0415  # slow: imports DuckDB
-
-    with declared_state(project).reading() as connection:
-        paused = pauses(connection)
+    paused = declared_pauses(project)
     for activation in activations:
         if activation.key in paused:
             report(f"{activation.key}: left out. {paused[activation.key].sentence}")

@@ -1,0 +1,51 @@
+"""The beginning of each op: which activations it works on, and that nobody else works on them."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import dagster as dg
+
+from dinmo_pipeline.config.declarations import Activation, Project
+from dinmo_pipeline.orchestration.resources import StateResource
+from dinmo_pipeline.orchestration.runs.batch import BatchConfig, activations_in
+from dinmo_pipeline.orchestration.runs.leases import destination_lease
+from dinmo_pipeline.orchestration.runs.pauses import without_paused
+from dinmo_pipeline.state.file.database import StateDatabase
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """The activations of a run, without paused ones, and the state of their destination."""
+
+    activations: list[Activation]
+    state: StateDatabase
+
+
+@contextmanager
+def taken_turn(context: Any, project: Project, config: BatchConfig) -> Iterator[Turn]:
+    """The turn of a run, held within the block.
+
+    Raises:
+        dg.Failure: the run names no declared activation, or activations whose state is in several files.
+        DestinationHeldError: another run does not end.
+    """
+    activations = activations_in(context, project, config)
+    resource: StateResource = context.resources.state
+    destinations = sorted({activation.destination for activation in activations})
+    if resource.folder and len(destinations) > 1:
+        raise dg.Failure(
+            f"The activations of a run must have one destination, since each has a state file of its own;"
+            f" these have {len(destinations)}: {', '.join(destinations)}. Launch a run for each.",
+            allow_retries=False,
+        )
+    destination = activations[0].destination
+    state = resource.of(destination, context.log)
+    if not resource.folder:
+        yield Turn(without_paused(context, state, activations), state)
+        return
+    with destination_lease(
+        context.instance, state, destination, context.run.run_id, on_wait=context.log.warning
+    ):
+        yield Turn(without_paused(context, state, activations), state)

@@ -1,0 +1,1 @@
+"""What keeps runs away: pauses that people make, and leases of destinations."""
