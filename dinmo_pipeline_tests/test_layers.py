@@ -22,12 +22,14 @@ ALLOWED = {
     "state": {"text", "contact", "scratch", "config"},
     "intercom": {"text", "contact", "config"},
     "sync": {"text", "contact", "config", "state", "intercom"},
-    "orchestration": {"text", "config", "segments", "state", "intercom", "sync"},
+    "orchestration": {
+        *("text", "config", "segments", "state", "intercom", "sync", "dagster_storage"),
+    },
     "emulator": set(),
     "demo": {"text", "config", "state", "orchestration"},
     "cli": {
         *("text", "config", "segments", "state", "intercom", "sync", "orchestration", "emulator"),
-        "demo",
+        *("demo", "dagster_storage"),
     },
     "definitions": {"config", "demo", "orchestration"},
     "dagster_storage": set(),

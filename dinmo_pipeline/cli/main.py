@@ -11,6 +11,7 @@ from dinmo_pipeline.cli.commands.declaring.schema import schema
 from dinmo_pipeline.cli.commands.declaring.segments import segments
 from dinmo_pipeline.cli.commands.declaring.test import test
 from dinmo_pipeline.cli.commands.looking.status import status
+from dinmo_pipeline.cli.commands.running.clean import clean
 from dinmo_pipeline.cli.commands.running.demo import demo
 from dinmo_pipeline.cli.commands.running.emulator import emulator
 from dinmo_pipeline.cli.commands.running.move_state import move_state
@@ -38,7 +39,7 @@ def dinmo() -> None:
 
 for command in (
     *(check, segments, test, plan, sync, status, reconcile, retire, forget, pause, resume),
-    *(schema, move_state, emulator, demo),
+    *(schema, clean, move_state, emulator, demo),
 ):
     dinmo.add_command(command)
 

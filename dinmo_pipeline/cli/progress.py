@@ -11,8 +11,8 @@ from dinmo_pipeline.sync.session import progress_listener
 
 
 @contextmanager
-def progress_bar() -> Iterator[None]:
-    """Show the progress of the syncs inside the block on standard error; nothing without a terminal."""
+def progress_bar(beginning: str = "comparing") -> Iterator[None]:
+    """Show the progress of the work inside the block on standard error; nothing without a terminal."""
     if not sys.stderr.isatty():
         yield
         return
@@ -24,7 +24,7 @@ def progress_bar() -> Iterator[None]:
         console=Console(stderr=True),
         transient=True,
     ) as bar:
-        tasks = {"": bar.add_task("comparing", total=None)}
+        tasks = {"": bar.add_task(beginning, total=None)}
 
         def listen(label: str, done: int, total: int) -> None:
             if label not in tasks:

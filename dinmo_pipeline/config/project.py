@@ -14,6 +14,7 @@ from dinmo_pipeline.config.alerts import read_alerts
 from dinmo_pipeline.config.declarations import (
     Activation,
     Alerts,
+    History,
     Model,
     Project,
     SegmentTest,
@@ -22,6 +23,7 @@ from dinmo_pipeline.config.declarations import (
 )
 from dinmo_pipeline.config.destinations import read_destination
 from dinmo_pipeline.config.field_formats import check_fields
+from dinmo_pipeline.config.history import read_history
 from dinmo_pipeline.config.models import check_relations, read_model
 from dinmo_pipeline.config.segments import check_segment_references, read_segment
 from dinmo_pipeline.config.sources import read_source, read_state, refuse_one_database
@@ -34,7 +36,7 @@ from dinmo_pipeline.config.strict_yaml.report import Report, Subject
 from dinmo_pipeline.config.unit_tests import read_test
 from dinmo_pipeline.text.wording import shown, suggestion
 
-SINGLE_OBJECTS = ("source", "state", "alerts")
+SINGLE_OBJECTS = ("source", "state", "alerts", "history")
 SECTIONS = {
     "destinations": "destination",
     "models": "model",
@@ -118,6 +120,8 @@ def _read_project(merged: _Merged, path: Path, report: Report) -> Project | None
     source, state = _read_source_and_state(merged, path, report)
     alerts_node = merged.singles.get("alerts")
     alerts = read_alerts(alerts_node, report) if alerts_node else None
+    history_node = merged.singles.get("history")
+    history = read_history(history_node, report) if history_node else None
     destinations = {
         key: read_destination(key, node, named("destination", key, report))
         for key, node in merged.sections["destinations"].items()
@@ -137,7 +141,7 @@ def _read_project(merged: _Merged, path: Path, report: Report) -> Project | None
     }
     if source is None or state is None or report.count:
         return None
-    return _project(source, state, declared, activations, tests, alerts=alerts)
+    return _project(source, state, declared, activations, tests, alerts=alerts, history=history or History())
 
 
 def _project(
@@ -148,6 +152,7 @@ def _project(
     tests: Mapping[str, SegmentTest | None],
     *,
     alerts: Alerts | None,
+    history: History,
 ) -> Project:
     """The project, once no object was refused."""
     drafts = declared.destinations.items()
@@ -160,6 +165,7 @@ def _project(
         activations=activations,
         tests={key: test for key, test in tests.items() if test},
         alerts=alerts,
+        history=history,
     )
 
 

@@ -6,6 +6,7 @@ from dinmo_pipeline.config.alerts import ALERTS_SETTINGS
 from dinmo_pipeline.config.conditions.schema import condition_schema
 from dinmo_pipeline.config.declarations import Activation
 from dinmo_pipeline.config.destinations import DESTINATION_SETTINGS
+from dinmo_pipeline.config.history import HISTORY_SETTINGS
 from dinmo_pipeline.config.models import MODEL_SETTINGS
 from dinmo_pipeline.config.segments import SEGMENT_SETTINGS
 from dinmo_pipeline.config.sources import (
@@ -38,6 +39,7 @@ def json_schema() -> dict[str, Any]:
                 "oneOf": [{"required": [setting.key]} for setting in STATE_SETTINGS],
             },
             "alerts": settings_schema(ALERTS_SETTINGS),
+            "history": settings_schema(HISTORY_SETTINGS),
             "destinations": _section(settings_schema(DESTINATION_SETTINGS)),
             "models": _section(settings_schema(MODEL_SETTINGS)),
             "segments": _section(_segment_schema()),

@@ -1,7 +1,6 @@
 """Reads `source` and `state`: the warehouse and the pipeline's own database."""
 
 import os
-import re
 from collections.abc import Iterable
 from datetime import timedelta
 from pathlib import Path
@@ -10,33 +9,15 @@ from typing import get_args
 from dinmo_pipeline.config.declarations import EnvironmentVariable, Source, SourceType, State
 from dinmo_pipeline.config.declarations.warehouse import DEFAULT_QUERY_TIMEOUT
 from dinmo_pipeline.config.secrets import environment_variable
-from dinmo_pipeline.config.strict_yaml.kinds import LINE, InvalidValueError, Kind, expect_text, one_of
+from dinmo_pipeline.config.strict_yaml.kinds import LINE, Kind, duration, one_of
 from dinmo_pipeline.config.strict_yaml.nodes import Node
 from dinmo_pipeline.config.strict_yaml.report import Report, Subject
 from dinmo_pipeline.config.strict_yaml.settings import Found, Setting, read_settings
-from dinmo_pipeline.text.wording import suggestion
 
 SOURCE_TYPES: tuple[SourceType, ...] = get_args(SourceType)
 
-_UNITS = {"seconds": 1, "minutes": 60, "hours": 3600, "days": 86_400}
-_TIME_LIMIT = re.compile(r"([0-9]{1,6})\s+([A-Za-z]+)")
-
-
-def _time_limit(node: Node) -> timedelta:
-    match = _TIME_LIMIT.fullmatch(expect_text(node).strip())
-    if match is None or int(match[1]) == 0:
-        raise InvalidValueError("must be a number above 0 and a unit", allowed=("30 minutes", "2 hours"))
-    for unit, seconds in _UNITS.items():
-        if match[2].lower() in (unit, unit[:-1]):
-            return timedelta(seconds=int(match[1]) * seconds)
-    raise InvalidValueError(
-        f"has an unknown unit, '{match[2]}'", allowed=tuple(_UNITS), hint=suggestion(match[2], _UNITS)
-    )
-
-
-TIME_LIMIT: Kind[timedelta] = Kind(
-    _time_limit,
-    {"type": "string", "pattern": r"^\s*0*[1-9][0-9]*\s+([Ss]econd|[Mm]inute|[Hh]our|[Dd]ay)s?\s*$"},
+TIME_LIMIT: Kind[timedelta] = duration(
+    ("seconds", "minutes", "hours", "days"), examples=("30 minutes", "2 hours")
 )
 """How long something may take: `30 minutes`."""
 

@@ -7,6 +7,7 @@ activations of its batch, and logs the events of each for its partition.
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Self
 
 import dagster as dg
@@ -45,11 +46,13 @@ from dinmo_pipeline.orchestration.sensors.upstream import (
     upstream_metadata,
 )
 from dinmo_pipeline.state.changes import count_changes
+from dinmo_pipeline.state.errors import StateError
 from dinmo_pipeline.state.file.database import StateDatabase
 from dinmo_pipeline.state.ledger import count_tagged
 from dinmo_pipeline.state.membership import earlier_sizes, refresh_membership
 from dinmo_pipeline.state.readings import applied_reading
 from dinmo_pipeline.state.stuck import count_stuck
+from dinmo_pipeline.state.upkeep.history import is_first_reading_of_day, remove_old_rows
 from dinmo_pipeline.sync.guards.limits import Released
 from dinmo_pipeline.sync.guards.lost_identifiers import what_changed
 from dinmo_pipeline.sync.operations.apply import apply_changes
@@ -65,6 +68,8 @@ GROUP = "intercom_segments"
 OWNERS = ["team:analytics_engineering"]
 # A sync trusts what it read about its tag for as long as it takes, so a batch may trust a list for a minute.
 _LISTING_SECONDS = 60.0
+# A day's rows take less than a second. The first time there may be years of them.
+_TRIMMING_SECONDS = 30.0
 
 
 class ReadConfig(BatchConfig):
@@ -165,6 +170,7 @@ def _read_segments(
             clients_of(destinations, state) as client_of,
         ):
             work = Work(context, turn.activations, state.locks)
+            is_first_of_day = _is_first_of_day(project, turn.state)
 
             def read(activation: Activation) -> Events:
                 seconds[activation.key] = yield from _read_membership(
@@ -183,9 +189,34 @@ def _read_segments(
                 source.close()
             if MEMBERSHIP_CHANGES in selected:
                 yield from work.each(compute)
+            if is_first_of_day:
+                _remove_old_rows(context, project, turn.state)
         work.raise_failures()
 
     return read_segments
+
+
+def _is_first_of_day(project: Project, state: StateDatabase) -> bool:
+    """Whether this run has the day's chance to remove what is old from the state."""
+    if not (project.history.keep_syncs or project.history.keep_memberships):
+        return False
+    return is_first_reading_of_day(state, now=datetime.now(UTC))
+
+
+def _remove_old_rows(context: dg.AssetExecutionContext, project: Project, state: StateDatabase) -> None:
+    ends = time.monotonic() + _TRIMMING_SECONDS
+    try:
+        removed = remove_old_rows(
+            state.sparing(),
+            project.history,
+            now=datetime.now(UTC),
+            is_over=lambda: time.monotonic() > ends,
+        )
+    except StateError as error:  # tomorrow is early enough
+        context.log.warning("Old rows of the state could not be removed. %s", error)
+        return
+    rows = ", ".join(f"{number:,} of {table}" for table, number in removed.items())
+    context.log.info("Rows of the state that `history` no longer keeps: %s removed.", rows)
 
 
 def _read_membership(

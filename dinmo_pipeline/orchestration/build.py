@@ -8,6 +8,7 @@ import dagster as dg
 from dinmo_pipeline.config.declarations import Alerts, Destination, Project
 from dinmo_pipeline.orchestration.alerts.sensor import build_alerts_sensor
 from dinmo_pipeline.orchestration.assets import build_assets
+from dinmo_pipeline.orchestration.checks import all_check_keys
 from dinmo_pipeline.orchestration.jobs import build_jobs
 from dinmo_pipeline.orchestration.naming import (
     ALERTS,
@@ -26,6 +27,7 @@ from dinmo_pipeline.orchestration.resources import (
 )
 from dinmo_pipeline.orchestration.runs.console import console
 from dinmo_pipeline.orchestration.schedules import build_schedules
+from dinmo_pipeline.orchestration.sensors.history import build_history_sensor
 from dinmo_pipeline.orchestration.sensors.retries import build_retries_sensors
 from dinmo_pipeline.orchestration.sensors.staleness import build_staleness_check, build_staleness_sensor
 from dinmo_pipeline.orchestration.sensors.tag_changes import build_sensor
@@ -45,6 +47,7 @@ def build_definitions(
     destinations = {
         key: _destination(destination, environment) for key, destination in project.destinations.items()
     }
+    keep_runs = project.history.keep_runs
     return dg.Definitions(
         assets=build_assets(project, destinations, partitions),
         jobs=[*build_jobs(), build_reconcile_job(project, destinations, partitions)],
@@ -55,6 +58,7 @@ def build_definitions(
             build_staleness_sensor(project),
             *build_upstream_sensors(project),
             *([build_alerts_sensor(project)] if project.alerts else []),
+            *([build_history_sensor(keep_runs, all_check_keys())] if keep_runs else []),
         ],
         asset_checks=[
             build_staleness_check(project, partitions),

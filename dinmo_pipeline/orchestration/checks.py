@@ -10,6 +10,7 @@ import dagster as dg
 from dinmo_pipeline.config.declarations import Activation
 from dinmo_pipeline.orchestration.metadata import identifier_metadata
 from dinmo_pipeline.orchestration.naming import (
+    DRIFT,
     INTERCOM_TAGS,
     MEMBERSHIP_CHANGES,
     REMOVAL_GUARD,
@@ -48,6 +49,12 @@ def check_specs(asset: str, partitions: dg.PartitionsDefinition[str]) -> list[dg
 def check_keys(asset: str) -> list[dg.AssetCheckKey]:
     """The keys of those checks."""
     return [dg.AssetCheckKey(dg.AssetKey(asset), name) for name in _CHECKS[asset]]
+
+
+def all_check_keys() -> list[dg.AssetCheckKey]:
+    """The keys of all checks, also those that sensors and jobs of their own evaluate."""
+    alone = [dg.AssetCheckKey(dg.AssetKey(INTERCOM_TAGS), name) for name in (UP_TO_DATE, DRIFT)]
+    return [key for asset in _CHECKS for key in check_keys(asset)] + alone
 
 
 _CHECKS = {

@@ -19,6 +19,7 @@ TAG_CHANGES_SENSOR = "tag_changes_sensor"
 UPSTREAM_SENSOR = "upstream_sensor"
 STALENESS_SENSOR = "staleness_sensor"
 ALERTS_SENSOR = "alerts_sensor"
+HISTORY_SENSOR = "history_sensor"
 
 REMOVAL_GUARD = "removal_guard"
 UP_TO_DATE = "up_to_date"

@@ -14,7 +14,7 @@ from dinmo_pipeline.config.declarations import Activation, MatchBy
 from dinmo_pipeline.state.sql import first_row, one_row
 
 # Members come and go within a week; only the net loss counts over it.
-_NET_SIZE_AGE = timedelta(days=7)
+NET_SIZE_AGE = timedelta(days=7)
 # An address has one @, something before it, a dot somewhere after it, and no space. LIKE costs a third of a
 # regular expression.
 _MALFORMED_EMAIL = "(identifier NOT LIKE '%_@_%._%' OR identifier LIKE '%@%@%' OR contains(identifier, ' '))"
@@ -124,7 +124,7 @@ def compared_readings(
         earlier = _stored(
             connection,
             "activation = ? AND applied_to = ?",
-            [activation.key, activation.destination, at - _NET_SIZE_AGE],
+            [activation.key, activation.destination, at - NET_SIZE_AGE],
             order="CASE WHEN released OR materialized_at <= ? THEN rowid ELSE -1 - rowid END DESC",
         )
     return Readings(now, applied_reading(connection, activation), earlier)

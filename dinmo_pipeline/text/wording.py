@@ -20,6 +20,18 @@ def counted(number: int, singular: str, plural: str | None = None) -> str:
     return f"{number:,} {singular if number == 1 else plural or f'{singular}s'}"
 
 
+def in_bytes(number: int) -> str:
+    """A number of bytes for people.
+
+    >>> in_bytes(512), in_bytes(151_552), in_bytes(2_100_000_000)
+    ('512 bytes', '152 KB', '2.1 GB')
+    """
+    for unit, size in (("GB", 1e9), ("MB", 1e6)):
+        if number >= size:
+            return f"{number / size:.1f} {unit}"
+    return f"{number / 1e3:.0f} KB" if number >= 1e3 else counted(number, "byte")  # noqa: PLR2004
+
+
 def shown(text: str) -> str:
     """A user's text inside a sentence: on one line, printable, and at most MAX_LENGTH_SHOWN characters."""
     clean = "".join(c if c.isprintable() else " " for c in text)

@@ -38,6 +38,7 @@ activations:
   vip: {schedule: "0 * * * *", guards: {max_removed_share: 0.5}, match_by: user_id, column: x}
   churned: {reconcile: {schedule: "@daily", repair: true}}
 alerts: {webhook: {env: CHAT}}
+history: {keep_runs: 3 days, keep_syncs: forever}
 """
 )
 _MARKS = [*"~'\"|>{}[]#%!", "{}", "[]", "&a", "*a", "!t", "<<", "---", "..."]

@@ -64,6 +64,8 @@ _BASE = SOURCE_AND_STATE + DESTINATION + MODELS
     [
         "activations:\n",
         "alerts: {webhook: {env: CHAT}}",
+        "history: {keep_runs: 4 weeks, keep_syncs: forever, keep_memberships: 1 Year}\n",
+        "history:\n",
         "segments: {s: {table: t}}\nactivations: {s: {guards: }}",
         "segments: {s: {table: t}}\nactivations: {s: }",
         "segments: {s: {table: t}}\nactivations: {s: {reconcile: {schedule: '@daily', repair: true}}}",
@@ -92,6 +94,9 @@ def test_what_is_read_fits(declared):
     [
         "segment: {}",
         "alerts: {}",
+        "history: {keep_runs: 12 hours}",
+        "history: {keep_syncs: 0 days}",
+        "history: {keep_memberships: never}",
         "alerts: {webhook: https://chat.example.com}",
         "segments: {s: {}}",
         "segments: {s: {table: t, sql: select 1}}",

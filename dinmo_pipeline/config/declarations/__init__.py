@@ -12,6 +12,7 @@ from dinmo_pipeline.config.declarations.activations import (
 )
 from dinmo_pipeline.config.declarations.project import (
     Alerts,
+    History,
     Project,
     State,
 )
@@ -47,6 +48,7 @@ __all__ = [
     "GivenRow",
     "GivenTable",
     "Guards",
+    "History",
     "Join",
     "MatchBy",
     "Model",

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from dataclasses import field as dataclass_field
+from datetime import timedelta
 from pathlib import Path
 
 from dinmo_pipeline.config.declarations.activations import Activation, Destination
@@ -37,6 +38,15 @@ class Alerts:
 
 
 @dataclass(frozen=True, slots=True)
+class History:
+    """How long to keep what is over; None is for ever."""
+
+    keep_runs: timedelta | None = timedelta(days=14)
+    keep_syncs: timedelta | None = None
+    keep_memberships: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Project:
     """All declarations of one folder or file, checked against each other, in declared order."""
 
@@ -48,3 +58,4 @@ class Project:
     activations: Mapping[str, Activation]
     tests: Mapping[str, SegmentTest] = dataclass_field(default_factory=dict)
     alerts: Alerts | None = None
+    history: History = History()

@@ -1,8 +1,9 @@
 """Kinds of values: how each is read from a node, and how JSON Schema describes it."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any, Generic, TypeVar
 
@@ -119,6 +120,51 @@ def expect_number(node: Node) -> int | Decimal:
     if len(digits) > MAX_DIGITS or abs(number.adjusted()) > MAX_DIGITS or abs(int(exponent)) > MAX_DIGITS:
         raise InvalidValueError(f"must be a number of at most {MAX_DIGITS} digits")
     return int(node.text) if node.kind == "int" else number
+
+
+_SECONDS = {
+    "seconds": 1,
+    "minutes": 60,
+    "hours": 3600,
+    "days": 86_400,
+    "weeks": 7 * 86_400,
+    "years": 365 * 86_400,
+}
+_DURATION = re.compile(r"([0-9]{1,6})\s+([A-Za-z]+)")
+
+
+def duration(units: Sequence[str], *, examples: tuple[str, ...]) -> Kind[timedelta]:
+    """A number and a unit, such as `30 minutes`; `units` are some of the plurals from seconds to years."""
+
+    def read(node: Node) -> timedelta:
+        match = _DURATION.fullmatch(expect_text(node).strip())
+        if match is None or int(match[1]) == 0:
+            raise InvalidValueError("must be a number above 0 and a unit", allowed=examples)
+        for unit in units:
+            if match[2].lower() in (unit, unit[:-1]):
+                return timedelta(seconds=int(match[1]) * _SECONDS[unit])
+        raise InvalidValueError(
+            f"has an unknown unit, '{match[2]}'", allowed=tuple(units), hint=suggestion(match[2], units)
+        )
+
+    names = "|".join(f"[{unit[0].upper()}{unit[0]}]{unit[1:-1]}" for unit in units)
+    return Kind(read, {"type": "string", "pattern": rf"^\s*0*[1-9][0-9]*\s+({names})s?\s*$"})
+
+
+FOREVER = timedelta.max
+"""What `forever` means."""
+
+
+def duration_or_forever(units: Sequence[str], *, examples: tuple[str, ...]) -> Kind[timedelta]:
+    """A duration, or the word `forever`."""
+    some = duration(units, examples=(*examples, "forever"))
+
+    def read(node: Node) -> timedelta:
+        if isinstance(node, Scalar) and node.text.strip() == "forever":
+            return FOREVER
+        return some.read(node)
+
+    return Kind(read, {"anyOf": [some.schema, {"const": "forever"}]})
 
 
 def share(*, above_zero: bool = False) -> Kind[float]:

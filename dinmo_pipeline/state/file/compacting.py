@@ -14,12 +14,28 @@ from dinmo_pipeline.state.errors import StateBusyError, StateUnusableError
 from dinmo_pipeline.state.file.database import StateDatabase
 from dinmo_pipeline.state.file.paths import state_file
 from dinmo_pipeline.state.file.private_files import private_files
-from dinmo_pipeline.state.sql import literal
+from dinmo_pipeline.state.sql import literal, one_row
 
+# DuckDB uses free blocks again. A file is worth rewriting if it becomes this much smaller.
+_FREE_SHARE = 0.2
 _ATTEMPTS = 5
 # A process that opened the old file requests its lock within microseconds. When it is refused, it opens the
 # path again, which is the new file by then.
 _SECONDS_UNTIL_REFUSED = 0.1
+
+
+def free_bytes(state: StateDatabase) -> int:
+    """The bytes of the state file that are free, if rewriting it is worth the while; else 0."""
+    path = state_file(state.database)
+    if not path.exists():
+        return 0
+    with state.reading() as connection:
+        free, total = one_row(
+            connection,
+            "SELECT free_blocks * block_size, total_blocks * block_size FROM pragma_database_size()"
+            " WHERE database_name = 'state'",
+        )
+    return int(free) if free > _FREE_SHARE * total else 0
 
 
 def compact(state: StateDatabase) -> None:
@@ -41,7 +57,7 @@ def compact(state: StateDatabase) -> None:
             return
     raise StateBusyError(
         f"Other processes kept writing to the state database {state.database}. Its free blocks still"
-        " contain the erased rows. Run this again when no sync is running."
+        " contain the deleted rows. Run this again when no sync is running."
     )
 
 
@@ -66,7 +82,7 @@ def _replaced(state: StateDatabase, path: Path) -> bool:
         except (OSError, duckdb.Error) as error:
             raise StateUnusableError(
                 f"The state database {state.database} cannot be rewritten: {error}."
-                " The person is erased from its tables. Run this again to erase the bytes as well."
+                " The rows are deleted from its tables. Run this again to erase the bytes as well."
             ) from error
         time.sleep(_SECONDS_UNTIL_REFUSED)
     return True

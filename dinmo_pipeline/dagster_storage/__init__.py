@@ -1,4 +1,6 @@
-"""Dagster's SQLite storage, created by one process at a time. `dagster.yaml` names it.
+"""Dagster's own storage: created by one process at a time, and cleared of what Dagster leaves behind.
+
+`dagster.yaml` names the class here.
 
 Several processes that create the storage of one new DAGSTER_HOME at the same moment, such as a webserver, a
 daemon and two syncs, can break it for good (`alembic_version has more than one head`; seen with Dagster 1.13
