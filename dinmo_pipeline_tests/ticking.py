@@ -1,8 +1,12 @@
 """Ticks of sensors, evaluated by hand as Dagster's daemon does."""
 
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import dagster as dg
+from sqlalchemy import Engine, event
 
 
 @dataclass
@@ -41,3 +45,18 @@ def requested(request: dg.RunRequest) -> list[str]:
             return list(op["config"]["activations"])
     assert request.partition_key
     return [request.partition_key]
+
+
+@contextmanager
+def counted_queries() -> Iterator[Counter[str]]:
+    """The number of statements that any SQLAlchemy engine executes, as `queries`."""
+    counts: Counter[str] = Counter()
+
+    def count(*_cursor: object) -> None:
+        counts["queries"] += 1
+
+    event.listen(Engine, "before_cursor_execute", count)
+    try:
+        yield counts
+    finally:
+        event.remove(Engine, "before_cursor_execute", count)

@@ -15,6 +15,7 @@ from dinmo_pipeline_tests.bench import (
     membership,
     pacing,
     peer,
+    retention,
     segments,
     source,
     transactions,
@@ -31,6 +32,7 @@ BENCHES: dict[str, Callable[[Console, Path, argparse.Namespace], None]] = {
     "api_calls": lambda console, folder, _: api_calls.bench(console, folder),
     "pacing": lambda console, folder, _: pacing.bench(console, folder),
     "declared": lambda console, folder, _: declared.bench(console, folder),
+    "retention": lambda console, folder, _: retention.bench(console, folder),
     "transactions": lambda console, folder, _: transactions.bench(console, folder),
     "peer": lambda console, folder, chosen: peer.bench(console, folder, chosen.peer_latency_ms),
     "apply_memory": lambda console, folder, chosen: apply_memory.bench(

@@ -2,17 +2,13 @@
 
 import json
 import uuid
-from collections import Counter
-from contextlib import contextmanager
 from datetime import UTC, datetime
 
 import dagster as dg
 import pytest
-from sqlalchemy import event
-from sqlalchemy.engine import Engine
 
 from dinmo_pipeline_tests.state.file.other_process import holding_lock
-from dinmo_pipeline_tests.ticking import Ticks, requested
+from dinmo_pipeline_tests.ticking import Ticks, counted_queries, requested
 
 EVERYBODY = [f"user{i}@example.com" for i in range(20)]
 KEYS = ("vip", "beta", "gamma", "delta")
@@ -268,21 +264,6 @@ def test_one_that_is_no_longer_declared_does_not_stop_the_others(four):
     assert result.success
     read = {each.partition for each in result.get_asset_materialization_events()}
     assert read == {"vip", "beta"}
-
-
-@contextmanager
-def counted_queries():
-    """The number of statements that any SQLAlchemy engine executes."""
-    counts = Counter()
-
-    def count(*_cursor):
-        counts["queries"] += 1
-
-    event.listen(Engine, "before_cursor_execute", count)
-    try:
-        yield counts
-    finally:
-        event.remove(Engine, "before_cursor_execute", count)
 
 
 @pytest.mark.parametrize(

@@ -9,11 +9,11 @@ from dagster._core.storage.event_log.schema import AssetCheckExecutionsTable
 from dinmo_pipeline.config import load_project
 from dinmo_pipeline.orchestration.checks import all_check_keys
 from dinmo_pipeline.orchestration.naming import HISTORY_SENSOR
-from dinmo_pipeline.orchestration.runs.in_process import reconcile_activations
+from dinmo_pipeline.orchestration.runs.in_process import reconcile_activations, sync_activations
 from dinmo_pipeline.orchestration.sensors import history
 from dinmo_pipeline_tests.aging import age_runs
 from dinmo_pipeline_tests.company import TOKEN, TOKEN_VARIABLE, Company
-from dinmo_pipeline_tests.ticking import Ticks
+from dinmo_pipeline_tests.ticking import Ticks, counted_queries
 
 EVERYBODY = [f"user{n}@example.com" for n in range(4)]
 
@@ -160,6 +160,35 @@ def test_a_tick_ends_after_some_runs_and_the_next_one_continues(shop, monkeypatc
     for _ in range(8):
         ticks.tick(HISTORY_SENSOR)
     assert len(run_ids(shop)) == 4
+
+
+@pytest.mark.parametrize("removing", [True, False])
+def test_the_queries_of_a_tick_depend_on_neither_activations_nor_stored_runs(company, monkeypatch, removing):
+    """But on the runs that it removes, here two."""
+    company.people(*EVERYBODY)
+    keys = ["vip", "beta", "gamma", "delta"]
+    for key in keys:
+        company.activate(key)
+        company.members(EVERYBODY, table=key)
+    monkeypatch.setattr(history, "RUNS_PER_TICK", 2)
+
+    def queries(activations, syncs):
+        with dg.DagsterInstance.ephemeral() as instance:
+            declared = load_project(company.declarations).activations
+            for _ in range(syncs):
+                sync_activations(
+                    company.definitions(for_a_run=True),
+                    instance,
+                    [declared[key] for key in activations],
+                    log_level="CRITICAL",
+                )
+            age_runs(instance, 30 if removing else 1)
+            with counted_queries() as counts:
+                _, done = Ticks(company.definitions(), instance).tick(HISTORY_SENSOR)
+        assert done.startswith(f"{2 if removing else 0} runs removed ("), done
+        return counts["queries"]
+
+    assert queries(keys, 3) == queries(keys[:1], 5)
 
 
 def test_a_run_whose_logs_cannot_be_removed_stays_and_holds_up_no_other(shop, monkeypatch):
