@@ -24,7 +24,7 @@ def test_the_declarations_of_the_readme_are_right(tmp_path):
 def test_the_readme_lists_every_command():
     """And none that does not exist."""
     table = README.split("| `dinmo …` | |")[1].split("\n\n")[0]
-    listed = set(re.findall(r"^\| `(\w+)", table, re.MULTILINE))
+    listed = set(re.findall(r"^\| `([\w-]+)", table, re.MULTILINE))
     assert listed == set(dinmo.commands)
 
 
