@@ -11,6 +11,7 @@ from dinmo_pipeline.cli.commands.declaring.schema import schema
 from dinmo_pipeline.cli.commands.declaring.segments import segments
 from dinmo_pipeline.cli.commands.declaring.test import test
 from dinmo_pipeline.cli.commands.looking.status import status
+from dinmo_pipeline.cli.commands.running.backup import backup
 from dinmo_pipeline.cli.commands.running.clean import clean
 from dinmo_pipeline.cli.commands.running.demo import demo
 from dinmo_pipeline.cli.commands.running.emulator import emulator
@@ -39,7 +40,7 @@ def dinmo() -> None:
 
 for command in (
     *(check, segments, test, plan, sync, status, reconcile, retire, forget, pause, resume),
-    *(schema, clean, move_state, emulator, demo),
+    *(backup, clean, move_state, schema, emulator, demo),
 ):
     dinmo.add_command(command)
 

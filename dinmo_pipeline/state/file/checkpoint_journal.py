@@ -74,7 +74,7 @@ def save_blocks(connection: duckdb.DuckDBPyConnection, state: Path, warn: Callab
     if not _is_proven(duckdb.__version__):
         _warn_once(warn, duckdb.__version__)
         return
-    file = _descriptor(state)
+    file = open_descriptor(state)
     headers = os.pread(file, _HEADERS, 0)
     if _saved.get(state) == headers and journal_of(state).exists():
         # No checkpoint has happened since the blocks were saved, so they are still those of the file. Another
@@ -112,7 +112,7 @@ def discard_blocks(state: Path) -> None:
 def _repair(state: Path, warn: Callable[[str], None]) -> None:
     journal = journal_of(state)
     try:
-        file = _descriptor(state)
+        file = open_descriptor(state)
         fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         # The journal belongs to a living process, or the process that holds the lock has repaired the file.
@@ -191,7 +191,12 @@ def _warn_once(warn: Callable[[str], None], version: str) -> None:
     )
 
 
-def _descriptor(state: Path) -> int:
+def open_descriptor(state: Path) -> int:
+    """A descriptor of the file, which nobody may close: that would free the lock that DuckDB has on it.
+
+    Raises:
+        OSError: the file cannot be opened.
+    """
     inode = state.stat().st_ino
     known = _descriptors.get(state)
     if known and known[0] == inode:

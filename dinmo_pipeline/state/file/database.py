@@ -1,6 +1,5 @@
 """Opens the state file: one writing process at a time, and never open during an HTTP call."""
 
-import os
 import random
 import stat
 import time
@@ -24,7 +23,7 @@ from dinmo_pipeline.state.file.checkpoint_journal import (
 )
 from dinmo_pipeline.state.file.engines import engine_connection
 from dinmo_pipeline.state.file.paths import state_file
-from dinmo_pipeline.state.file.private_files import private_files
+from dinmo_pipeline.state.file.private_files import private_files, put_in_place
 from dinmo_pipeline.state.schema.version import installed_version, migrate, require_current
 from dinmo_pipeline.state.sql import literal
 
@@ -96,10 +95,13 @@ class StateDatabase:
             ) from error
 
     @contextmanager
-    def attached(self, connection: duckdb.DuckDBPyConnection, *, read_only: bool = False) -> Iterator[None]:
+    def attached(
+        self, connection: duckdb.DuckDBPyConnection, *, read_only: bool = False, any_schema: bool = False
+    ) -> Iterator[None]:
         """Attach the state, with a current schema, to a scratch connection within the block.
 
-        If it does not exist yet, a reader sees an empty state, and a writer creates it.
+        If it does not exist yet, a reader sees an empty state, and a writer creates it. With `any_schema` an
+        older or newer schema is neither migrated nor refused.
 
         Raises:
             StateBusyError, StateVersionError, StateUnusableError: see errors.py.
@@ -110,7 +112,8 @@ class StateDatabase:
                 connection.execute("USE state")
                 if not read_only:
                     self._expect_checkpoint(connection)
-                self._ensure_schema(connection, read_only=read_only)
+                if not any_schema:
+                    self._ensure_schema(connection, read_only=read_only)
                 yield
                 if not read_only:
                     self._expect_checkpoint(connection)
@@ -263,7 +266,7 @@ class StateDatabase:
                 made = aside / "state.duckdb"
                 with duckdb.connect(str(made)) as connection:
                     migrate(connection, self.database)
-                _put_in_place(made, path)
+                put_in_place(made, path)
         except (OSError, duckdb.Error) as error:
             raise StateUnusableError(
                 f"The state database {self.database} cannot be created: {_first_line(error)}."
@@ -278,17 +281,6 @@ def _clean_up_beside(file: Path) -> None:
     with suppress(OSError):  # it belongs to another user
         if stat.S_IMODE(file.stat().st_mode) & 0o077:
             file.chmod(0o600)
-
-
-def _put_in_place(made: Path, path: Path) -> None:
-    try:
-        os.link(made, path)
-    except FileExistsError:
-        return
-    except OSError:
-        # The file system has no hard links, such as exFAT.
-        if not path.exists():
-            made.rename(path)
 
 
 def _first_line(error: Exception) -> str:

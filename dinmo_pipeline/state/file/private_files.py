@@ -4,6 +4,7 @@ import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 _lock = threading.Lock()
 _blocks = 0
@@ -30,3 +31,21 @@ def private_files() -> Iterator[None]:
             _blocks -= 1
             if _blocks == 0:
                 os.umask(_usual_mask)
+
+
+def put_in_place(made: Path, path: Path) -> bool:
+    """Give a finished file its name in one step; returns False if the name is taken, by whatever.
+
+    Raises:
+        OSError: the folder of `path` does not allow it.
+    """
+    try:
+        os.link(made, path)
+    except FileExistsError:
+        return False
+    except OSError:
+        # The file system has no hard links, such as exFAT.
+        if os.path.lexists(path):
+            return False
+        made.rename(path)
+    return True
