@@ -25,7 +25,7 @@ test: $(INSTALLED)   ## every test
 test-lowest: $(UV_INSTALLED)  ## every test, on the lowest versions that pyproject.toml allows
 	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(LOWEST)
 	$(BIN)/uv pip install --quiet --python $(LOWEST) --resolution lowest-direct --group test \
-		--editable '.[ui,emulator,postgres]'
+		--editable '.[ui,emulator,postgres,deploy]'
 	$(LOWEST)/bin/pytest -n $(WORKERS) --dist worksteal
 
 lint: $(INSTALLED)   ## linter, formatter, type checker, Dagster's own check of the definitions

@@ -26,6 +26,7 @@ PAGES = {
         "guides/review",
         "guides/lineage",
         "guides/duckdb-file",
+        "guides/production",
         "guides/operate",
         "guides/live-test",
     ],

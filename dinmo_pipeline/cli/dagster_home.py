@@ -2,6 +2,7 @@
 
 import errno
 import os
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -11,6 +12,7 @@ import click
 
 if TYPE_CHECKING:
     import dagster as dg
+    from sqlalchemy.exc import DBAPIError
 
 
 def ensure_dagster_home() -> Path:
@@ -57,7 +59,7 @@ def dagster_instance() -> "Iterator[dg.DagsterInstance]":
     from sqlalchemy.exc import DBAPIError  # noqa: PLC0415
 
     try:
-        with dg.DagsterInstance.get() as instance:
+        with _opened(home) as instance:
             yield instance
     except dg.DagsterInvalidConfigError as error:
         problems = " ".join(problem.message for problem in error.errors)
@@ -65,11 +67,52 @@ def dagster_instance() -> "Iterator[dg.DagsterInstance]":
     except yaml.YAMLError as error:
         raise click.ClickException(f"{home / 'dagster.yaml'} is not valid YAML: {error}") from error
     except DBAPIError as error:
-        raise _unusable(home, str(error.orig)) from error
+        raise _unusable(home, error) from error
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
             raise
-        raise _unusable(home, str(error.strerror)) from error
+        raise _unusable(home, error) from error
+
+
+def _opened(home: Path) -> "dg.DagsterInstance":
+    """The instance. What is wrong with a storage other than SQLite shows when it is opened, in many ways."""
+    import dagster as dg  # noqa: PLC0415
+    import yaml  # noqa: PLC0415
+    from sqlalchemy.exc import DBAPIError  # noqa: PLC0415
+
+    try:
+        return dg.DagsterInstance.get()
+    except (dg.DagsterInvalidConfigError, yaml.YAMLError, DBAPIError, OSError):
+        raise
+    except Exception as error:
+        for cause in _causes(error):
+            if isinstance(cause, DBAPIError):
+                raise _unusable(home, cause) from error
+            if isinstance(cause, ModuleNotFoundError):
+                raise click.ClickException(_missing_module(home, str(cause.name))) from error
+        raise
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    cause: BaseException | None = error
+    while cause is not None:
+        yield cause
+        cause = cause.__cause__ or cause.__context__
+
+
+def _missing_module(home: Path, module: str) -> str:
+    settings = home / "dagster.yaml"
+    if module == "psycopg":
+        return (
+            f"{settings} leads to psycopg 3, which is not installed. Add `scheme: postgresql+psycopg2` to its"
+            " `postgres_db`, as in deploy/dagster.yaml."
+        )
+    package = module.partition(".")[0]
+    fix = {
+        "dagster_postgres": "Run pip install 'dinmo-pipeline[deploy]'.",
+        "dagster_k8s": "Run pip install 'dinmo-pipeline[kubernetes]'.",
+    }.get(package, "Install the package that contains it, or correct the name.")
+    return f"{settings} names the module {module}, which is not installed. {fix}"
 
 
 def _require_folder(home: str) -> None:
@@ -87,8 +130,18 @@ def _require_folder(home: str) -> None:
     raise click.UsageError(f"DAGSTER_HOME is {home!r}, {problem}")
 
 
-def _unusable(home: Path, reason: str) -> click.ClickException:
+def _unusable(home: Path, error: "DBAPIError | OSError") -> click.ClickException:
+    if isinstance(error, OSError):
+        reason, is_file = str(error.strerror), True
+    else:
+        reason = str(error.orig).strip().partition("\n")[0].rstrip(".")
+        is_file = isinstance(error.orig, sqlite3.Error)
+    fix = (
+        "Free space there or change its permissions, or set DAGSTER_HOME to another folder."
+        if is_file
+        else f"Check that its server runs, and the `storage:` of {home / 'dagster.yaml'}."
+    )
     return click.ClickException(
-        f"Dagster's storage in {home} cannot be used: {reason}. Free space there or change its permissions,"
-        " or set DAGSTER_HOME to another folder. Nothing is lost: the next sync does the rest."
+        f"Dagster's storage in {home} cannot be used: {reason}. {fix} Nothing is lost: the next sync does"
+        " the rest."
     )

@@ -76,6 +76,28 @@ def test_wrong_settings_of_the_instance_are_a_clear_error(sync_at, tmp_path, set
     assert "Traceback" not in printed.err
 
 
+@pytest.mark.parametrize(
+    ("storage", "problem"),
+    [
+        ("custom: {module: dagster_mongo, class: Storage, config: {}}", "module dagster_mongo, which is not"),
+        ("postgres: {postgres_db: {hostname: {env: NOWHERE_1}, username: u, db_name: d}}", "NOWHERE_1"),
+        ("postgres: {postgres_url: 'postgresql+psycopg2://u:hidden@127.0.0.1:1/d'}", "its server runs"),
+        ("postgres: {postgres_url: 'postgresql://u:hidden@127.0.0.1:1/d'}", "scheme: postgresql+psycopg2"),
+    ],
+)
+def test_a_database_that_cannot_be_used_is_a_clear_error(sync_at, tmp_path, storage, problem):
+    """No module, no variable, no server, and a driver that Dagster does not bring."""
+    if "postgres" in storage:
+        pytest.importorskip("dagster_postgres", reason="the extra `deploy` is missing")
+    (tmp_path / "dagster.yaml").write_text(f"storage: {{{storage}}}")
+    printed = sync_at(tmp_path)
+    assert printed.code == 1
+    assert problem in printed.err
+    assert str(tmp_path / "dagster.yaml") in printed.err
+    assert "Traceback" not in printed.err
+    assert "hidden" not in printed.err
+
+
 def test_a_full_disk_below_the_home_is_a_clear_error(company, tmp_path):
     """The disk is full for this process when no file may grow beyond 100 KB."""
     company.members([])
