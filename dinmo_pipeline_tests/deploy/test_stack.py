@@ -90,7 +90,7 @@ def is_healthy(health_check, process):
     return subprocess.run(here(health_check), check=False, **quiet).returncode == 0
 
 
-def until(reached, seconds=120):
+def until(reached, seconds=300):
     """Wait until something is true."""
     pause = Event()
     for _ in range(seconds * 5):
