@@ -8,6 +8,7 @@ write. The copy is flushed and read after the state is closed, so nobody waits f
 import os
 import shutil
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -72,24 +73,40 @@ def back_up(state: StateDatabase, path: Path) -> Backup:
                 raise _taken(path)
         _flush(path.parent)
     except OSError as error:
-        raise StateUnusableError(
-            f"The backup {path} cannot be written: {error.strerror}. Free space there, change the folder's"
-            " permissions, or choose another path."
-        ) from error
+        raise _unwritable(path, error) from error
     return made
+
+
+def back_up_folder(states: Sequence[StateDatabase], path: Path) -> list[Backup]:
+    """Copy the states that exist, of a destination each, to a new folder. It appears when all are checked.
+
+    Destinations share nothing, so their copies need not be of the same moment.
+
+    Raises:
+        StateBusyError, StateUnusableError, StateVersionError: as for one state.
+    """
+    existing = [state for state in states if state_file(state.database).exists()] or list(states)[:1]
+    try:
+        if os.path.lexists(path):
+            raise _taken(path)
+        _require_parent(path)
+        with scratch_folder(path.parent) as aside:
+            copies = aside / "copies"
+            copies.mkdir(mode=0o700)
+            made = [back_up(state, copies / Path(state.database).name) for state in existing]
+            copies.rename(path)
+        _flush(path.parent)
+    except OSError as error:
+        raise _unwritable(path, error) from error
+    return [replace(each, path=path / each.path.name) for each in made]
 
 
 def _existing_file(state: StateDatabase) -> Path:
     file = state_file(state.database)
-    if file is None:
-        raise StateUnusableError(
-            f"The state database {state.database} is in MotherDuck, so there is no file to copy. Use"
-            " MotherDuck's own snapshots."
-        )
     if not file.exists():
         raise StateUnusableError(
             f"There is no state file {state.database} yet, so there is nothing to back up. The first sync"
-            " creates it. If there should be one, check `state: {database: …}` in the declarations."
+            " creates it. If there should be one, check `state` in the declarations."
         )
     try:
         open_descriptor(file)
@@ -109,6 +126,10 @@ def _require_free(path: Path) -> None:
         )
     if os.path.lexists(path):
         raise _taken(path)
+    _require_parent(path)
+
+
+def _require_parent(path: Path) -> None:
     if not path.parent.is_dir():
         raise StateUnusableError(
             f"There is no folder {path.parent} for the backup. Create it, or choose another path."
@@ -117,8 +138,15 @@ def _require_free(path: Path) -> None:
 
 def _taken(path: Path) -> StateUnusableError:
     return StateUnusableError(
-        f"{path} exists already, and a backup overwrites nothing. Choose another path, or delete that file"
-        " if you no longer need it."
+        f"{path} exists already, and a backup overwrites nothing. Choose another path, or delete it if"
+        " you no longer need it."
+    )
+
+
+def _unwritable(path: Path, error: OSError) -> StateUnusableError:
+    return StateUnusableError(
+        f"The backup {path} cannot be written: {error.strerror}. Free space there, change the folder's"
+        " permissions, or choose another path."
     )
 
 
@@ -131,7 +159,7 @@ def _copied(state: StateDatabase, file: Path, copy: Path) -> Backup:
                 if not version:
                     raise StateUnusableError(
                         f"{state.database} contains no state, so there is nothing to back up. Check"
-                        " `state: {database: …}` in the declarations."
+                        " `state` in the declarations."
                     )
                 size = _copy_bytes(open_descriptor(file), copy)
                 return Backup(copy, size, version, rows, round(time.monotonic() - locked_at, 3))

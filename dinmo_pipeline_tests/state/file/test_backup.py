@@ -127,13 +127,9 @@ def test_a_path_that_cannot_be_written_is_refused(state, tmp_path):
 
 
 def test_without_a_state_there_is_nothing_to_back_up(tmp_path):
-    """No file, a file of another program's, and MotherDuck."""
-    for database, problem in (
-        (tmp_path / "state.duckdb", "There is no state file"),
-        ("md:company", "is in MotherDuck, so there is no file to copy"),
-    ):
-        with pytest.raises(StateUnusableError, match=problem):
-            back_up(StateDatabase(str(database)), tmp_path / "copy.duckdb")
+    """No file, and a file of another program's."""
+    with pytest.raises(StateUnusableError, match="There is no state file"):
+        back_up(StateDatabase(str(tmp_path / "state.duckdb")), tmp_path / "copy.duckdb")
     with duckdb.connect(str(tmp_path / "old.duckdb")) as connection:
         connection.execute("CREATE TABLE orders (id INTEGER)")
     with pytest.raises(StateUnusableError, match="contains no state"):
@@ -156,3 +152,23 @@ def test_the_command_prints_what_it_copied(dinmo, company):
     (made,) = json.loads(dinmo("backup", f"{path}.2", "--json").out)["backups"]
     assert made["path"] == f"{path}.2"
     assert made["rows"]["tagged_contacts"] == 1
+
+
+def test_a_state_of_several_files_becomes_a_folder(dinmo, company):
+    """A file for each destination that was ever synced; all of it, or nothing."""
+    company.declared["state"] = {"folder": "states"}
+    company.declared["destinations"]["other"] = company.declared["destinations"]["main"]
+    company.declared["activations"]["vip"] = {"destination": "main"}
+    path = company.folder / "copies"
+    nothing = dinmo("backup", str(path))
+    assert (nothing.code, path.exists()) == (1, False)
+    assert "There is no state file" in nothing.err
+    company.people("ann@example.com")
+    company.members(["ann@example.com"])
+    company.synced()
+    done = dinmo("backup", str(path), "--json")
+    assert [made["path"] for made in json.loads(done.out)["backups"]] == [str(path / "main.duckdb")]
+    assert [file.name for file in path.iterdir()] == ["main.duckdb"]
+    assert stat.S_IMODE(path.stat().st_mode) == 0o700
+    again = dinmo("backup", str(path))
+    assert (again.code, "exists already" in again.err) == (1, True)

@@ -7,37 +7,34 @@ from typing import TYPE_CHECKING
 import click
 
 from dinmo_pipeline.cli.messages import echo
-from dinmo_pipeline.cli.project import declared_project, declared_state, json_option, print_json
+from dinmo_pipeline.cli.project import declared_project, declared_states, json_option, print_json
 from dinmo_pipeline.cli.tables import print_table
 
 if TYPE_CHECKING:
-    from dinmo_pipeline.config.declarations import Project
     from dinmo_pipeline.state.file.backup import Backup
-    from dinmo_pipeline.state.file.database import StateDatabase
 
 
 @click.command()
 @click.argument("path", type=click.Path(path_type=Path))
 @json_option
 def backup(path: Path, *, as_json: bool) -> None:
-    """Copy the state to the new file PATH, private and checked. Syncs may run meanwhile.
+    """Copy the state to PATH, which is new, private and checked. Syncs may run meanwhile.
+
+    PATH becomes a file or, with `state: {folder: …}`, a folder with a file for each destination.
 
     To restore it, stop everything, move the state file and the files beside it away, put the copy in its
     place, and run one sync.
     """
-    from dinmo_pipeline.state.file.backup import back_up  # noqa: PLC0415  # 0.1 s to import
+    from dinmo_pipeline.state.file.backup import back_up, back_up_folder  # noqa: PLC0415  # 0.1 s to import
 
-    made = [back_up(state, copy) for copy, state in _states_by_copy(declared_project(), path).items()]
+    project = declared_project()
+    states = declared_states(project)
+    made = back_up_folder(states, path) if project.state.folder else [back_up(states[0], path)]
     if as_json:
         print_json({"status": "ok", "backups": [asdict(each) for each in made]})
     else:
         for each in made:
             _print(each)
-
-
-def _states_by_copy(project: "Project", path: Path) -> "dict[Path, StateDatabase]":
-    """Each declared state, by the path of its copy."""
-    return {path: declared_state(project)}
 
 
 def _print(made: "Backup") -> None:
