@@ -8,10 +8,12 @@ INSTALLED := $(VENV)/.installed
 DOCS_INSTALLED := $(VENV)/.installed-docs
 UV_INSTALLED := $(VENV)/.installed-uv
 LOWEST := .venv-lowest
+NODE := $(VENV)/node
+NODE_INSTALLED := $(VENV)/.installed-node
 # Two test processes: a Dagster run and the emulator keep two cores busy.
 WORKERS ?= 2
 
-.PHONY: demo dev test test-lowest lint docs bench soak soak-kill live-test clean
+.PHONY: demo dev test node test-lowest lint docs bench soak soak-kill live-test clean
 
 demo: $(INSTALLED)   ## the whole story in the terminal: a sample shop, two days, a local Intercom
 	$(BIN)/dinmo demo
@@ -21,6 +23,8 @@ dev: $(INSTALLED)    ## the demo's world in the Dagster UI, with its schedules a
 
 test: $(INSTALLED)   ## every test
 	$(BIN)/pytest -n $(WORKERS) --dist worksteal
+
+node: $(NODE_INSTALLED)  ## the YAML language server; with it, `make test` also asks what editors show
 
 test-lowest: $(UV_INSTALLED)  ## every test, on the lowest versions that pyproject.toml allows
 	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(LOWEST)
@@ -62,6 +66,12 @@ $(INSTALLED): pyproject.toml constraints.txt
 
 $(DOCS_INSTALLED): $(INSTALLED)
 	$(PIP) --constraint constraints.txt --group docs
+	touch $@
+
+$(NODE_INSTALLED): $(INSTALLED) dinmo_pipeline_tests/editors/package.json
+	mkdir -p $(NODE)
+	cp dinmo_pipeline_tests/editors/package.json $(NODE)/
+	npm install --prefix $(NODE) --no-package-lock --no-audit --no-fund --ignore-scripts --loglevel=error
 	touch $@
 
 $(UV_INSTALLED): $(INSTALLED)

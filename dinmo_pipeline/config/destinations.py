@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from dinmo_pipeline.config.declarations import Activation, Destination
 from dinmo_pipeline.config.secrets import environment_variable
 from dinmo_pipeline.config.strict_yaml.declared_fields import Values, read_values, settings_of
+from dinmo_pipeline.config.strict_yaml.json_schemas import first_of, matching
 from dinmo_pipeline.config.strict_yaml.kinds import (
     LINE,
     InvalidValueError,
@@ -60,15 +61,26 @@ def _api_version(node: Node) -> str:
     return match[0]
 
 
-BASE_URL: Kind[str] = Kind(_base_url, {"type": "string", "pattern": "^\\s*https?://"})
+BASE_URL: Kind[str] = Kind(
+    _base_url,
+    matching(
+        r"^\s*(?:https://[^\s/?#@:]|http://(?:localhost|127\.0\.0\.1|\[::1\])(?=[:/]|\s*$))[^\s?#@]*\s*$",
+        "This must be a plain https address, without user or query; http is for this machine only.",
+        "https://api.intercom.io",
+        "http://127.0.0.1:8055",
+    ),
+)
 API_VERSION: Kind[str] = Kind(
     _api_version,
-    {
-        "anyOf": [
-            {"type": "string", "pattern": r"^\s*[0-9]+\.[0-9]+\s*$"},
-            {"type": "number", "minimum": 2},
-        ]
-    },
+    first_of(
+        # 2.9 without quotes is a number, and greater than 2.16.
+        [({"type": "number"}, {"minimum": 2})],
+        matching(
+            r"^\s*(?:2\.(?:1[3-9]|[2-9][0-9]|[0-9]{3})|(?:[3-9]|[0-9]{2,3})\.[0-9]{1,3})\s*$",
+            f"This must be a version of Intercom's API, 2.13 or later, such as {DEFAULT_API_VERSION}.",
+            DEFAULT_API_VERSION,
+        ),
+    ),
 )
 
 ACCESS_TOKEN = Setting(

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import get_args
 
 from dinmo_pipeline.config.declarations import FieldFormat, FieldType, Model, Source
+from dinmo_pipeline.config.strict_yaml.json_schemas import first_of
 from dinmo_pipeline.config.strict_yaml.keys import named
 from dinmo_pipeline.config.strict_yaml.kinds import LINE, InvalidValueError, any_node, one_of
 from dinmo_pipeline.config.strict_yaml.nodes import MapNode, Node, Scalar, kind_of
@@ -30,9 +31,9 @@ FIELDS = Setting(
     any_node(
         {
             "type": ["object", "null"],
-            "additionalProperties": {
-                "anyOf": [{"enum": list(_TYPES)}, settings_schema(FIELD_SETTINGS)],
-            },
+            "additionalProperties": first_of(
+                [({"type": "object"}, settings_schema(FIELD_SETTINGS))], {"enum": list(_TYPES)}
+            ),
         }
     ),
     "CSV only: how to read a column whose text is not in ISO 8601 or a plain number.",

@@ -5,7 +5,8 @@ from typing import Any
 
 from dinmo_pipeline.config.declarations import Join, Model, Relation
 from dinmo_pipeline.config.field_formats import FIELDS, read_fields
-from dinmo_pipeline.config.strict_yaml.keys import KEY_PATTERN, check_key, named
+from dinmo_pipeline.config.strict_yaml.json_schemas import dotted, first_of, matching
+from dinmo_pipeline.config.strict_yaml.keys import check_key, named, section_schema
 from dinmo_pipeline.config.strict_yaml.kinds import LINE, InvalidValueError, Kind, any_node, list_of
 from dinmo_pipeline.config.strict_yaml.nodes import MapNode, Node, kind_of
 from dinmo_pipeline.config.strict_yaml.references import check_reference
@@ -54,16 +55,22 @@ def _join(node: Node) -> Join:
     return Join(tuple(pairs))
 
 
-TABLE: Kind[str] = Kind(_table, {"type": "string", "pattern": r"\S"})
-UPSTREAM_KEY: Kind[str] = Kind(_upstream, {"type": "string", "pattern": r"\S"})
+TABLE: Kind[str] = Kind(
+    _table,
+    matching(
+        dotted(".", most=_MAX_TABLE_PARTS), "This must be a table, schema.table, or database.schema.table."
+    ),
+)
+UPSTREAM_KEY: Kind[str] = Kind(
+    _upstream,
+    matching(dotted("/"), "This must be an asset key with '/' between its parts, as in raw/orders."),
+)
 JOIN: Kind[Join] = Kind(
     _join,
-    {
-        "anyOf": [
-            LINE.schema,
-            {"type": "object", "minProperties": 1, "additionalProperties": LINE.schema},
-        ]
-    },
+    first_of(
+        [({"type": "object"}, {"minProperties": 1, "additionalProperties": LINE.schema})],
+        {**LINE.schema, "errorMessage": "This must be a column, or pairs of columns: {ours: theirs}."},
+    ),
 )
 
 RELATED_MODEL = Setting("model", LINE, "The model of the related rows.", required=True)
@@ -81,13 +88,7 @@ TABLE_SETTING = Setting(
 PRIMARY_KEY = Setting("key", LINE, "The column that identifies a row.")
 RELATIONS = Setting(
     "relations",
-    any_node(
-        {
-            "type": ["object", "null"],
-            "additionalProperties": False,
-            "patternProperties": {KEY_PATTERN: settings_schema(RELATION_SETTINGS)},
-        }
-    ),
+    any_node(section_schema(settings_schema(RELATION_SETTINGS))),
     "Named ways to the rows of other models.",
 )
 UPSTREAM = Setting("upstream", list_of(UPSTREAM_KEY), "Dagster assets that fill the table, as raw/orders.")

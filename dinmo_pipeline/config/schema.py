@@ -1,81 +1,76 @@
 """JSON Schema of a file of declarations, for editors."""
 
+import json
+from importlib.metadata import version
 from typing import Any
 
 from dinmo_pipeline.config.alerts import ALERTS_SETTINGS
-from dinmo_pipeline.config.conditions.schema import condition_schema
+from dinmo_pipeline.config.conditions.schema import condition_schemas
 from dinmo_pipeline.config.declarations import Activation
 from dinmo_pipeline.config.destinations import DESTINATION_SETTINGS
 from dinmo_pipeline.config.history import HISTORY_SETTINGS
 from dinmo_pipeline.config.models import MODEL_SETTINGS
-from dinmo_pipeline.config.segments import SEGMENT_SETTINGS
-from dinmo_pipeline.config.sources import (
-    SOURCE_SETTINGS,
-    SOURCE_TYPES,
-    STATE_SETTINGS,
-    setting_of_type,
-)
+from dinmo_pipeline.config.schedules.kinds import schedule_schemas
+from dinmo_pipeline.config.segments import segment_schema
+from dinmo_pipeline.config.sources import source_schema, state_schema
 from dinmo_pipeline.config.strict_yaml.declared_fields import settings_of
-from dinmo_pipeline.config.strict_yaml.keys import KEY_PATTERN
+from dinmo_pipeline.config.strict_yaml.json_schemas import JsonSchema
+from dinmo_pipeline.config.strict_yaml.keys import section_schema
 from dinmo_pipeline.config.strict_yaml.settings import settings_schema
 from dinmo_pipeline.config.unit_tests import TEST_SETTINGS
+
+MADE_BY = "Made by `dinmo schema` of dinmo-pipeline"
 
 
 def json_schema() -> dict[str, Any]:
     """The schema of one file; a file in a folder may declare a part, so nothing is required at the top.
 
-    What depends on other objects (references, cycles, tag names) and what a pattern cannot say (cron
-    expressions, days, time zones) is checked by `load_project` only.
+    What depends on other objects (references, cycles, tag names) and what a pattern cannot say (a day that
+    does not exist, the order of two values) is checked by `load_project` only.
     """
+    sections = _sections()
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "DinMo pipeline declarations",
+        "$comment": f"{MADE_BY} {version('dinmo-pipeline')}. `dinmo schema --out` replaces this file.",
+        "title": "dinmo-pipeline declarations",
         "type": "object",
+        "errorMessage": f"This is not a known section. Sections: {', '.join(sections)}.",
         "additionalProperties": False,
-        "properties": {
-            "source": _source_schema(),
-            "state": {
-                **settings_schema(STATE_SETTINGS),
-                "oneOf": [{"required": [setting.key]} for setting in STATE_SETTINGS],
-            },
-            "alerts": settings_schema(ALERTS_SETTINGS),
-            "history": settings_schema(HISTORY_SETTINGS),
-            "destinations": _section(settings_schema(DESTINATION_SETTINGS)),
-            "models": _section(settings_schema(MODEL_SETTINGS)),
-            "segments": _section(_segment_schema()),
-            "activations": _section(settings_schema(settings_of(Activation))),
-            "tests": _section(settings_schema(TEST_SETTINGS)),
-        },
-        "$defs": {"condition": condition_schema()},
+        "properties": sections,
+        "$defs": {**condition_schemas(), **schedule_schemas()},
     }
 
 
-def _section(item: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "type": ["object", "null"],
-        "additionalProperties": False,
-        "patternProperties": {KEY_PATTERN: item},
+def schema_text() -> str:
+    """The schema as a file."""
+    return json.dumps(json_schema(), ensure_ascii=False, indent=1) + "\n"
+
+
+def _sections() -> dict[str, JsonSchema]:
+    described = {
+        "source": (source_schema(), "The warehouse, opened read-only."),
+        "state": (
+            state_schema(),
+            "The pipeline's own database: the only file that it writes.",
+        ),
+        "alerts": (
+            settings_schema(ALERTS_SETTINGS),
+            "Where a message goes when an activation fails or recovers.",
+        ),
+        "history": (settings_schema(HISTORY_SETTINGS), "How long to keep what is over."),
+        "destinations": (
+            section_schema(settings_schema(DESTINATION_SETTINGS)),
+            "Intercom workspaces, by key.",
+        ),
+        "models": (section_schema(settings_schema(MODEL_SETTINGS)), "Tables of the source, by key."),
+        "segments": (section_schema(segment_schema()), "Sets of users, by key."),
+        "activations": (
+            section_schema(settings_schema(settings_of(Activation))),
+            "Segments that become tags at a destination, by key.",
+        ),
+        "tests": (
+            section_schema(settings_schema(TEST_SETTINGS)),
+            "Unit tests of segments, by key: given these rows, exactly these are members.",
+        ),
     }
-
-
-def _source_schema() -> dict[str, Any]:
-    """Each type needs its own setting and takes no other."""
-    base = settings_schema(SOURCE_SETTINGS)
-    others = {key: False for key in base["properties"] if key != "type"}
-    cases = []
-    for source_type in SOURCE_TYPES:
-        own = setting_of_type(source_type).key
-        refused = {key: value for key, value in others.items() if key != own}
-        cases.append({"properties": {"type": {"const": source_type}, **refused}, "required": [own]})
-    return {**base, "anyOf": cases}
-
-
-def _segment_schema() -> dict[str, Any]:
-    return {
-        **settings_schema(SEGMENT_SETTINGS),
-        "oneOf": [
-            {"required": ["where", "model"]},
-            {"required": ["sql"], "properties": {"model": False}},
-            {"required": ["table"], "properties": {"model": False}},
-        ],
-    }
+    return {name: {**schema, "description": doc} for name, (schema, doc) in described.items()}

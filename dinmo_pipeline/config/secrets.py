@@ -1,19 +1,12 @@
 """References to secrets: `{env: NAME}`, never the secret itself."""
 
-from collections.abc import Mapping
-from typing import Any
-
 from dinmo_pipeline.config.declarations import EnvironmentVariable
+from dinmo_pipeline.config.strict_yaml.json_schemas import matching, needs, object_of
 from dinmo_pipeline.config.strict_yaml.kinds import InvalidValueError, Kind
 from dinmo_pipeline.config.strict_yaml.nodes import MapNode, Node, Scalar
 from dinmo_pipeline.config.strict_yaml.report import is_reference
 
-_SCHEMA: Mapping[str, Any] = {
-    "type": "object",
-    "additionalProperties": False,
-    "required": ["env"],
-    "properties": {"env": {"type": "string", "pattern": "^[A-Za-z_][A-Za-z0-9_]{0,199}$"}},
-}
+_NAME_DOC = "The name of an environment variable, set where the pipeline runs. Never the value."
 
 
 def environment_variable(example: str) -> Kind[EnvironmentVariable]:
@@ -31,4 +24,12 @@ def environment_variable(example: str) -> Kind[EnvironmentVariable]:
             raise InvalidValueError("must name an environment variable", hint=fix)
         raise InvalidValueError("is a secret and must not be written in the declarations", hint=fix)
 
-    return Kind(read, _SCHEMA)
+    secret = f"This is a secret and must not be written here. {fix}"
+    name = {**matching("^[A-Za-z_][A-Za-z0-9_]{0,199}$", fix, example), "description": _NAME_DOC}
+    schema = object_of(
+        {"env": name},
+        rules=[needs("env", fix)],
+        wrong_type=secret,
+        unknown_key=f"Only `env` goes here. {fix}",
+    )
+    return Kind(read, schema)

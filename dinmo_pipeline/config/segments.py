@@ -10,12 +10,13 @@ from dinmo_pipeline.config.conditions.schema import CONDITION_REFERENCE
 from dinmo_pipeline.config.declarations import Model, Segment
 from dinmo_pipeline.config.declarations.conditions import Condition
 from dinmo_pipeline.config.models import TABLE, UPSTREAM
+from dinmo_pipeline.config.strict_yaml.json_schemas import JsonSchema, first_of, has, needs, without
 from dinmo_pipeline.config.strict_yaml.keys import named
 from dinmo_pipeline.config.strict_yaml.kinds import DESCRIPTION, LINE, NAME, QUERY, any_node
 from dinmo_pipeline.config.strict_yaml.nodes import Node
 from dinmo_pipeline.config.strict_yaml.references import check_reference
 from dinmo_pipeline.config.strict_yaml.report import Report, Subject
-from dinmo_pipeline.config.strict_yaml.settings import Found, Setting, read_settings
+from dinmo_pipeline.config.strict_yaml.settings import Found, Setting, read_settings, settings_schema
 
 SEGMENT_NAME = Setting("name", NAME, "The name that people see, and the tag's. Default: the key.")
 DESCRIPTION_SETTING = Setting("description", DESCRIPTION, "Who is in it, for people.")
@@ -32,6 +33,25 @@ SEGMENT_SETTINGS: tuple[Setting[Any], ...] = (
     TABLE_OF_MEMBERS,
     UPSTREAM,
 )
+
+
+def segment_schema() -> JsonSchema:
+    """The JSON Schema of a segment: one of where, sql and table, with `model` for `where` only."""
+    where, sql, table, model = WHERE.key, SQL.key, TABLE_OF_MEMBERS.key, MODEL.key
+    two = "This also defines the members. Keep one of `where`, `sql` and `table`."
+    alone = f"`{model}` goes with `{where}` only, not with `{sql}` or `{table}`."
+    of_where = without([sql, table], two)
+    needs_model = needs(model, f"`{where}` needs `{model}`, the rows to choose from.")
+    no_model = without([model], alone)
+    rule = first_of(
+        [
+            (has(where), first_of([(of_where, needs_model)], of_where)),
+            (has(sql), first_of([(has(table), without([table], two))], no_model)),
+            (has(table), no_model),
+        ],
+        needs(where, "The segment does not define its members: `model` and `where`, or `sql`, or `table`."),
+    )
+    return settings_schema(SEGMENT_SETTINGS, rule)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,17 @@ from typing import get_args
 from dinmo_pipeline.config.declarations import EnvironmentVariable, Source, SourceType, State
 from dinmo_pipeline.config.declarations.warehouse import DEFAULT_QUERY_TIMEOUT
 from dinmo_pipeline.config.secrets import environment_variable
+from dinmo_pipeline.config.strict_yaml.json_schemas import (
+    JsonSchema,
+    exactly_one,
+    first_of,
+    needs,
+    without,
+)
 from dinmo_pipeline.config.strict_yaml.kinds import LINE, Kind, duration, one_of
 from dinmo_pipeline.config.strict_yaml.nodes import Node
 from dinmo_pipeline.config.strict_yaml.report import Report, Subject
-from dinmo_pipeline.config.strict_yaml.settings import Found, Setting, read_settings
+from dinmo_pipeline.config.strict_yaml.settings import Found, Setting, read_settings, settings_schema
 
 SOURCE_TYPES: tuple[SourceType, ...] = get_args(SourceType)
 
@@ -50,6 +57,28 @@ def setting_of_type(source_type: SourceType) -> Setting[str] | Setting[Environme
     if source_type == "duckdb":
         return DATABASE
     return FOLDER if source_type in {"parquet", "csv"} else URI
+
+
+def source_schema() -> JsonSchema:
+    """The JSON Schema of `source`: each type needs the setting that locates it and takes no other."""
+    return settings_schema(SOURCE_SETTINGS, *map(_rule_of_type, SOURCE_TYPES))
+
+
+def _rule_of_type(source_type: SourceType) -> JsonSchema:
+    own = setting_of_type(source_type).key
+    others = [each.key for each in (DATABASE, FOLDER, URI) if each.key != own]
+    refused = without(others, f"This cannot be used with the type {source_type}. Use `{own}`.")
+    missing = needs(own, f"`{own}` is missing. Type {source_type} needs it.")
+    is_type: JsonSchema = {"properties": {TYPE.key: {"const": source_type}}, "required": [TYPE.key]}
+    return first_of([(is_type, first_of([(refused, missing)], refused))], {})
+
+
+def state_schema() -> JsonSchema:
+    """The JSON Schema of `state`: a file, or a folder of them."""
+    one, other = (setting.key for setting in STATE_SETTINGS)
+    none = f"`{one}` is missing. Set it, or `{other}` for a file per destination."
+    several = f"`{one}` and `{other}` exclude each other. Set one of them."
+    return settings_schema(STATE_SETTINGS, exactly_one((one, other), none=none, several=several))
 
 
 def read_source(node: Node, report: Report) -> Source | None:

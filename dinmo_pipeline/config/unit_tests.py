@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from dinmo_pipeline.config.conditions.moments import parse_iso
+from dinmo_pipeline.config.conditions.moments import ISO_PATTERN, parse_iso
 from dinmo_pipeline.config.conditions.operators import read_value
 from dinmo_pipeline.config.conditions.relation_paths import Models
 from dinmo_pipeline.config.declarations import Given, GivenRow, GivenTable, Segment, SegmentTest
@@ -12,6 +12,7 @@ from dinmo_pipeline.config.declarations.conditions import Scalar
 from dinmo_pipeline.config.lineage import Segments, uses_of
 from dinmo_pipeline.config.models import TABLE
 from dinmo_pipeline.config.schedules.kinds import TIMEZONE
+from dinmo_pipeline.config.strict_yaml.json_schemas import first_of, matching
 from dinmo_pipeline.config.strict_yaml.kinds import (
     LINE,
     InvalidValueError,
@@ -60,17 +61,31 @@ def _row(node: Node) -> GivenRow:
     return GivenRow(values, node.place)
 
 
-_SCALAR_SCHEMA = {"type": ["string", "number", "boolean"]}
+_SCALAR_SCHEMA = {
+    "type": ["string", "number", "boolean"],
+    "errorMessage": "This must be one value: text, a number, true or false.",
+}
 ROW: Kind[GivenRow] = Kind(
     _row,
     {
         "type": "object",
+        "errorMessage": "This must be a row: {column: value}.",
         "minProperties": 1,
-        "additionalProperties": {"type": ["string", "number", "boolean", "null"]},
+        "additionalProperties": {
+            "type": ["string", "number", "boolean", "null"],
+            "errorMessage": "This must be one value: text, a number, true, false, or null.",
+        },
     },
 )
 MEMBER: Kind[Scalar] = Kind(read_value, _SCALAR_SCHEMA)
-NOW: Kind[datetime] = Kind(_now, {"type": "string", "pattern": r"^\s*[0-9]{4}-[0-9]{2}-[0-9]{2}"})
+NOW: Kind[datetime] = Kind(
+    _now,
+    matching(
+        rf"^\s*{ISO_PATTERN}\s*$",
+        "This must be a day or a time: 2026-03-01, 2026-03-01 12:00, 2026-03-01T12:00+01:00.",
+        "2026-03-01 12:00",
+    ),
+)
 
 COLUMN = Setting("column", LINE, "The column of the segment's rows.", required=True)
 MEMBERS = Setting("members", list_of(MEMBER), "Its values for all members.", required=True)
@@ -86,7 +101,12 @@ GIVEN = Setting(
     any_node(
         {
             "type": "object",
-            "additionalProperties": {"type": ["array", "null"], "items": dict(ROW.schema)},
+            "errorMessage": "This must be a mapping of models to rows: {customers: [{customer_id: 1}]}.",
+            "additionalProperties": {
+                "type": ["array", "null"],
+                "errorMessage": "This must be a list of rows: [{customer_id: 1}].",
+                "items": dict(ROW.schema),
+            },
         }
     ),
     "The rows of each model, or of a table by its name.",
@@ -94,7 +114,7 @@ GIVEN = Setting(
 )
 EXPECT = Setting(
     "expect",
-    any_node({"anyOf": [dict(MEMBERS.kind.schema), settings_schema(EXPECT_SETTINGS)]}),
+    any_node(first_of([({"type": "object"}, settings_schema(EXPECT_SETTINGS))], dict(MEMBERS.kind.schema))),
     "The members: values of the model's key, or a column and its values.",
     required=True,
 )

@@ -250,6 +250,24 @@ def test_schema_is_a_json_schema(dinmo):
     assert json.loads(dinmo("schema").out)["type"] == "object"
 
 
+def test_schema_replaces_only_its_own_file(dinmo, tmp_path):
+    """Anything else is left as it is, with the way out."""
+    folder = tmp_path / "editor"
+    folder.mkdir()
+    own, other = folder / "dinmo.schema.json", folder / "package.json"
+    assert dinmo("schema", "--out", str(own)).code == 0
+    written = own.read_text()
+    own.write_text(written.replace("segments", "sections"))
+    assert dinmo("schema", "--out", str(own)).code == 0
+    assert own.read_text() == written
+    assert sorted(path.name for path in folder.iterdir()) == ["dinmo.schema.json"]
+    other.write_text("{}")
+    refused = dinmo("schema", "--out", str(other))
+    assert (refused.code, other.read_text()) == (1, "{}")
+    assert "was not written by this command" in refused.err
+    assert "No such file or directory" in dinmo("schema", "--out", str(tmp_path / "none" / "x.json")).err
+
+
 def test_every_command_explains_itself(dinmo):
     """`--help` of each exits with 0 and prints more than its usage."""
     for command in commands.commands:

@@ -7,10 +7,16 @@ from jsonschema import Draft202012Validator
 
 from dinmo_pipeline.config import ConfigError, json_schema
 from dinmo_pipeline.config.conditions.forms import FORM_WORDS
+from dinmo_pipeline.config.conditions.moments import DAY, MOMENT, duration
 from dinmo_pipeline.config.conditions.operators import OPERATORS
-from dinmo_pipeline.config.strict_yaml.composing import compose
-from dinmo_pipeline.config.strict_yaml.nodes import ListNode, MapNode, Node
-from dinmo_pipeline.config.strict_yaml.report import Report
+from dinmo_pipeline.config.destinations import API_VERSION, BASE_URL
+from dinmo_pipeline.config.models import TABLE, UPSTREAM_KEY
+from dinmo_pipeline.config.schedules.kinds import SCHEDULE, TIMEZONE
+from dinmo_pipeline.config.sources import TIME_LIMIT
+from dinmo_pipeline.config.strict_yaml.kinds import NAME, InvalidValueError
+from dinmo_pipeline.config.strict_yaml.nodes import Scalar
+from dinmo_pipeline.config.strict_yaml.problems import Place
+from dinmo_pipeline.config.unit_tests import NOW
 from dinmo_pipeline_tests.config.reading import (
     DESTINATION,
     MODELS,
@@ -18,27 +24,13 @@ from dinmo_pipeline_tests.config.reading import (
     load,
     with_where,
 )
+from dinmo_pipeline_tests.editors.examples import as_json
 
 _VALIDATOR = Draft202012Validator(json_schema())
 
 
-def _plain(node: Node):
-    """A node as JSON has it."""
-    if isinstance(node, MapNode):
-        return {key.text: _plain(value) for key, value in node.entries}
-    if isinstance(node, ListNode):
-        return [_plain(item) for item in node.items]
-    values = {
-        "null": lambda _: None,
-        "bool": lambda text: text.lower() == "true",
-        "int": int,
-        "float": float,
-    }
-    return values.get(node.kind, str)(node.text)
-
-
 def _fits_schema(text):
-    return _VALIDATOR.is_valid(_plain(compose("f", text, Report())))
+    return _VALIDATOR.is_valid(as_json(text))
 
 
 def _is_read(text):
@@ -163,7 +155,7 @@ _KEYS = st.sampled_from([*OPERATORS, *FORM_WORDS, "by", "ignore_case"])
 _ENTRIES = st.dictionaries(_KEYS, _OPERANDS | st.just("orders") | st.just("orders.total"), max_size=3)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(_ENTRIES, st.sampled_from(["field: a", "count: orders", "sum: orders.b", "exists: orders", ""]))
 def test_a_condition_that_is_read_fits(entries, form):
     """The schema never underlines what is right."""
@@ -172,3 +164,69 @@ def test_a_condition_that_is_read_fits(entries, form):
     )
     if _is_read(with_where(where)):
         assert _fits_schema(with_where(where))
+
+
+def _words(*words):
+    return st.lists(st.sampled_from(words), min_size=1, max_size=6).map(" ".join)
+
+
+_CRON = _words("*", "5", "07", "*/2", "1-5", "mon-fri", "JAN", "0,6", "60", "*/0", "@daily", "x")
+_PHRASES = _words(
+    *("every", "15", "25", "minutes", "hours", "Daily", "weekdays", "mondays", "fri", "and", "on", ",", "at"),
+    *("07:30", "7", "13", "pm", "noon", "monthly", "day", "the", "28", "29", "1st", "hourly", "weekly"),
+)
+_MOMENTS = _words(
+    *(
+        "30",
+        "0",
+        "days",
+        "Week",
+        "hours",
+        "fortnight",
+        "ago",
+        "in",
+        "today",
+        "NOW",
+        "2026-03-01",
+        "31/12/2026",
+    ),
+    *("2026-13-01", "09:30", "2026-03-01T09:30:00+01:00", "2026-03-01T25:00"),
+)
+_DOTTED = st.text("ab. /", max_size=6)
+_ADDRESSES = st.tuples(
+    st.sampled_from(["https://", "http://", "ftp://", ""]),
+    st.sampled_from(["localhost", "[::1]", "127.0.0.1", "api.intercom.io", "u:p@x.io", "localhost.x.io", ""]),
+    st.sampled_from(["", ":80", "/a", "?a", "#a", "/ b"]),
+).map("".join)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.data())
+@pytest.mark.parametrize(
+    ("kind", "texts"),
+    [
+        (SCHEDULE, _CRON | _PHRASES | st.just("manual")),
+        (TIMEZONE, st.sampled_from(["UTC", "Europe/Paris", "Europe/Pariss", "Paris", "Etc/GMT+1", "utc+1"])),
+        (duration(), _MOMENTS),
+        (MOMENT, _MOMENTS),
+        (DAY, _MOMENTS),
+        (TIME_LIMIT, _MOMENTS),
+        (NOW, _MOMENTS),
+        (TABLE, _DOTTED),
+        (UPSTREAM_KEY, _DOTTED),
+        (NAME, st.text("a \n\x07", max_size=4) | st.sampled_from(["n" * 191, "n" * 192])),
+        (BASE_URL, _ADDRESSES),
+        (API_VERSION, st.sampled_from(["2.16", "2.9", "2.13", "3.0", "2", "v2.16", "10.1", "2.116"])),
+    ],
+)
+def test_a_pattern_says_what_its_reader_says(kind, texts, data):
+    """Of any text in quotes: one fact, in one place."""
+    text = data.draw(texts)
+    place = Place("f", 1, 1)
+    schema = {**kind.schema, "$defs": _VALIDATOR.schema["$defs"]}
+    try:
+        kind.read(Scalar(text, "text", plain=False, place=place, end=(0, 0)))
+        is_read = True
+    except InvalidValueError:
+        is_read = False
+    assert Draft202012Validator(schema).is_valid(text) == is_read

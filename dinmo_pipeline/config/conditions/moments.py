@@ -1,10 +1,12 @@
 """Lengths of time, days and moments, as people write them: `30 days`, `2026-03-01`, `in 2 hours`."""
 
 import re
+from collections.abc import Iterable
 from datetime import date, datetime
 from typing import get_args
 
 from dinmo_pipeline.config.declarations.conditions import Duration, Moment, Relative, Unit
+from dinmo_pipeline.config.strict_yaml.json_schemas import matching, one_word_of
 from dinmo_pipeline.config.strict_yaml.kinds import InvalidValueError, Kind, expect_text
 from dinmo_pipeline.config.strict_yaml.nodes import Node, kind_of
 from dinmo_pipeline.text.wording import shown, suggestion
@@ -87,7 +89,19 @@ def duration(units: tuple[Unit, ...] = UNITS) -> Kind[Duration]:
     def read(node: Node) -> Duration:
         return parse_duration(_expect_words(node, allowed), units)
 
-    return Kind(read, {"type": "string", "pattern": r"^\s*[0-9]+\s+[A-Za-z]+\s*$"})
+    message = f"This must be a length of time, a number and a unit: {', '.join(allowed)}."
+    return Kind(read, matching(rf"^\s*{_length_pattern(units)}\s*$", message, *allowed))
+
+
+def _length_pattern(units: tuple[Unit, ...]) -> str:
+    """What `parse_duration` takes, except that it knows the longest length."""
+    return rf"[0-9]{{1,12}}\s+{one_word_of([unit[:-1] for unit in units])}[sS]?"
+
+
+def _moment_pattern(units: tuple[Unit, ...], iso: str, named: Iterable[str]) -> str:
+    """What `_moment` and `_day` take, except that they know the days of each month."""
+    length = _length_pattern(units)
+    return rf"^\s*(?:{iso}|{one_word_of(tuple(named))}|{length}\s+ago|in\s+{length})\s*$"
 
 
 def parse_iso(text: str) -> date | datetime | None:
@@ -134,8 +148,27 @@ def _day(node: Node) -> date | Relative:
     return day
 
 
-MOMENT: Kind[Moment] = Kind(_moment, {"type": "string", "pattern": r"\S"})
+_ISO_DAY = r"[0-9]{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])"
+_CLOCK = r"(?:[01][0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9](?:\.[0-9]{1,6})?)?"
+ISO_PATTERN = rf"{_ISO_DAY}(?:(?:T|\s+){_CLOCK}(?:Z|[+-][0-9]{{2}}:[0-9]{{2}})?)?"
+"""What `parse_iso` takes, except that it knows the days of each month."""
+
+MOMENT: Kind[Moment] = Kind(
+    _moment,
+    matching(
+        _moment_pattern(UNITS, ISO_PATTERN, _NAMED),
+        f"This must be a day, a time, or relative to now: {', '.join(_MOMENT_FORMS)}.",
+        *_MOMENT_FORMS,
+    ),
+)
 """A day or an instant, absolute or relative to now."""
 
-DAY: Kind[date | Relative] = Kind(_day, {"type": "string", "pattern": r"\S"})
+DAY: Kind[date | Relative] = Kind(
+    _day,
+    matching(
+        _moment_pattern(DAY_UNITS, _ISO_DAY, [name for name, day in _NAMED.items() if day.unit in DAY_UNITS]),
+        f"This must be a whole day: {', '.join(_DAY_FORMS)}.",
+        *_DAY_FORMS,
+    ),
+)
 """A whole day, absolute or relative to today."""

@@ -8,6 +8,13 @@ from typing import Any
 
 from dinmo_pipeline.config.conditions.moments import DAY, MOMENT, duration, parse_iso
 from dinmo_pipeline.config.declarations.conditions import Duration, Operator, Scalar, Test, Value
+from dinmo_pipeline.config.strict_yaml.json_schemas import (
+    JsonSchema,
+    first_of,
+    matching,
+    needs,
+    object_of,
+)
 from dinmo_pipeline.config.strict_yaml.kinds import (
     BOOLEAN,
     InvalidValueError,
@@ -29,6 +36,7 @@ class OperatorWord:
     word: str
     read: Callable[[Node], Test]
     schema: Mapping[str, Any]
+    doc: str
     for_text: bool = False  # takes ignore_case
     for_numbers: bool = False  # can follow count, sum and avg
 
@@ -154,66 +162,136 @@ def _anniversary(node: Node) -> Test:
     return Test("anniversary_within_next", length)
 
 
-_VALUE_SCHEMA = {"type": ["string", "number", "boolean"]}
-_ORDERED_SCHEMA = {"type": ["string", "number"]}
-_LIST_SCHEMA = {"type": "array", "minItems": 1, "items": _VALUE_SCHEMA}
-_RANGE_SCHEMA = {"type": "array", "minItems": 2, "maxItems": 2, "items": _ORDERED_SCHEMA}
-_TEXT_SCHEMA = {"type": "string", "minLength": 1}
-_IS_SCHEMA = {"enum": ["set", "blank", "true", "false", True, False]}
-_ANNIVERSARY_SCHEMA = {
-    "anyOf": [
-        dict(DAY.schema),
-        {
-            "type": "object",
-            "additionalProperties": False,
-            "required": ["within_next"],
-            "properties": {"within_next": dict(_COMING.schema)},
-        },
+def _values_schema(*types: str) -> JsonSchema:
+    """Values of one of the types, all of the same one; the first tells which."""
+    names = {"string": "text or a date", "number": "a number", "boolean": "true or false"}
+    listed = " or ".join(names[each] for each in types)
+    cases: list[tuple[JsonSchema, JsonSchema]] = [
+        (
+            {"prefixItems": [{"type": each}]},
+            {
+                "items": {
+                    "type": each,
+                    "errorMessage": f"All values of a list must be of one type. The first is {names[each]}.",
+                }
+            },
+        )
+        for each in types
     ]
+    return first_of(
+        cases, {"items": {"type": list(types), "errorMessage": f"This must be one value: {listed}."}}
+    )
+
+
+_VALUE_SCHEMA = {
+    "type": ["string", "number", "boolean"],
+    "errorMessage": "This must be one value: text, a number, a date, true or false."
+    " For several values, use `in`; for unknown ones, `is: blank`.",
 }
+_ORDERED_SCHEMA = {
+    "type": ["string", "number"],
+    "errorMessage": "This must be one value: a number, a date or text.",
+}
+_LIST_SCHEMA = {
+    "type": "array",
+    "errorMessage": "This must be a list of values: write it in brackets, as in [a, b].",
+    "minItems": 1,
+    "maxItems": MAX_VALUES_PER_LIST,
+    **_values_schema("string", "number", "boolean"),
+}
+_RANGE_SCHEMA = {
+    "type": "array",
+    "errorMessage": "This must be a list of two values, the lowest and the highest: [10, 20].",
+    "minItems": 2,
+    "maxItems": 2,
+    **_values_schema("string", "number"),
+}
+_TEXT_SCHEMA = matching(r"[\s\S]", "This must be text that is not empty. Write numbers in quotes.")
+_IS_SCHEMA = {"enum": ["set", "blank", "true", "false", True, False]}
+_COMING_DOC = "How far to look ahead, at most a year. Today counts."
+_ANNIVERSARY_SCHEMA = first_of(
+    [
+        (
+            {"type": "object"},
+            object_of(
+                {"within_next": {**_COMING.schema, "description": _COMING_DOC}},
+                rules=[needs("within_next", "Write {within_next: 7 days}.")],
+            ),
+        )
+    ],
+    dict(DAY.schema),
+)
 
 
 def _word(
     operator: Operator,
     read: Callable[[Node], Value],
     schema: Mapping[str, Any],
+    doc: str,
     *,
     for_text: bool = False,
     for_numbers: bool = False,
 ) -> OperatorWord:
     """A word that is also the operator's name."""
-    return OperatorWord(operator, lambda node: Test(operator, read(node)), schema, for_text, for_numbers)
+    return OperatorWord(operator, lambda node: Test(operator, read(node)), schema, doc, for_text, for_numbers)
 
 
-def _moment_word(operator: Operator, kind: Kind[Any]) -> OperatorWord:
-    return _word(operator, kind.read, kind.schema)
+def _moment_word(operator: Operator, kind: Kind[Any], doc: str) -> OperatorWord:
+    return _word(operator, kind.read, kind.schema, doc)
 
 
 _WORDS = (
-    _word("equals", read_value, _VALUE_SCHEMA, for_numbers=True),
-    _word("not_equals", read_value, _VALUE_SCHEMA, for_numbers=True),
-    _word("in", _many, _LIST_SCHEMA, for_numbers=True),
-    _word("not_in", _many, _LIST_SCHEMA, for_numbers=True),
-    _word("greater_than", _ordered, _ORDERED_SCHEMA, for_numbers=True),
-    _word("at_least", _ordered, _ORDERED_SCHEMA, for_numbers=True),
-    _word("less_than", _ordered, _ORDERED_SCHEMA, for_numbers=True),
-    _word("at_most", _ordered, _ORDERED_SCHEMA, for_numbers=True),
-    _word("between", _range, _RANGE_SCHEMA, for_numbers=True),
-    _word("contains", _part_of_text, _TEXT_SCHEMA, for_text=True),
-    _word("starts_with", _part_of_text, _TEXT_SCHEMA, for_text=True),
-    _word("ends_with", _part_of_text, _TEXT_SCHEMA, for_text=True),
-    OperatorWord("is", _is, _IS_SCHEMA),
-    _moment_word("within_last", duration()),
-    _moment_word("within_next", duration()),
-    _moment_word("before", MOMENT),
-    _moment_word("after", MOMENT),
-    _moment_word("on", DAY),
-    OperatorWord("anniversary", _anniversary, _ANNIVERSARY_SCHEMA),
+    _word("equals", read_value, _VALUE_SCHEMA, "Is this value.", for_numbers=True),
+    _word(
+        "not_equals",
+        read_value,
+        _VALUE_SCHEMA,
+        "Is not this value, or is unknown.",
+        for_numbers=True,
+    ),
+    _word("in", _many, _LIST_SCHEMA, "Is one of these values.", for_numbers=True),
+    _word("not_in", _many, _LIST_SCHEMA, "Is none of these values, or is unknown.", for_numbers=True),
+    _word("greater_than", _ordered, _ORDERED_SCHEMA, "Is greater than this value.", for_numbers=True),
+    _word("at_least", _ordered, _ORDERED_SCHEMA, "Is this value or greater.", for_numbers=True),
+    _word("less_than", _ordered, _ORDERED_SCHEMA, "Is less than this value.", for_numbers=True),
+    _word("at_most", _ordered, _ORDERED_SCHEMA, "Is this value or less.", for_numbers=True),
+    _word(
+        "between",
+        _range,
+        _RANGE_SCHEMA,
+        "Is from the lowest to the highest of two values, both included.",
+        for_numbers=True,
+    ),
+    _word("contains", _part_of_text, _TEXT_SCHEMA, "Is text with this part.", for_text=True),
+    _word("starts_with", _part_of_text, _TEXT_SCHEMA, "Is text that starts with this.", for_text=True),
+    _word("ends_with", _part_of_text, _TEXT_SCHEMA, "Is text that ends with this.", for_text=True),
+    OperatorWord(
+        "is",
+        _is,
+        _IS_SCHEMA,
+        "set: is known and, if it is text, not blank; blank: the opposite; true, false: is known to be so.",
+    ),
+    _moment_word(
+        "within_last",
+        duration(),
+        "Is in this time before now. Days count from their start.",
+    ),
+    _moment_word("within_next", duration(), "Is in this time after now. Days count to their end."),
+    _moment_word("before", MOMENT, "Is before this day or time."),
+    _moment_word("after", MOMENT, "Is after this day, once it is over, or after this time."),
+    _moment_word("on", DAY, "Is on this day."),
+    OperatorWord(
+        "anniversary",
+        _anniversary,
+        _ANNIVERSARY_SCHEMA,
+        "Has the month and day of this day, or of one in the coming days, in any year.",
+    ),
 )
 OPERATORS: dict[str, OperatorWord] = {word.word: word for word in _WORDS}
 IGNORE_CASE = "ignore_case"
+IGNORE_CASE_DOC = "If true, capitals and small letters are the same. Default: false."
 
-_OTHER_WORDS = {
+OTHER_WORDS = {
     "=": "equals",
     "==": "equals",
     "eq": "equals",
@@ -247,11 +325,12 @@ _OTHER_WORDS = {
     "last": "within_last",
     "in_next": "within_next",
 }
+"""Words of other languages, and the operator that each means."""
 
 
 def nearest_operator(word: str) -> str | None:
     """`Perhaps you meant …` for a word that is not an operator."""
-    other = _OTHER_WORDS.get(word.casefold())
+    other = OTHER_WORDS.get(word.casefold())
     return f"Perhaps you meant '{other}'." if other else suggestion(word, (*OPERATORS, IGNORE_CASE))
 
 

@@ -6,6 +6,8 @@ What is accepted here is a subset of what Dagster's scheduler accepts; a test co
 import re
 from dataclasses import dataclass
 
+from dinmo_pipeline.config.strict_yaml.json_schemas import number_from_to, one_word_of
+
 NICKNAMES = ("@hourly", "@daily", "@weekly", "@monthly")
 
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
@@ -35,6 +37,19 @@ _FIELDS = (
     _Field("month", 1, 12, _MONTHS),
     _Field("day of the week", 0, 7, _DAYS),
 )
+
+
+def _field_pattern(field: _Field) -> str:
+    value = number_from_to(field.lowest, field.highest)
+    if field.names:
+        value = f"(?:{value}|{one_word_of(field.names)})"
+    part = rf"(?:\*|{value}(?:-{value})?)(?:/{number_from_to(1, field.highest)})?"
+    return f"{part}(?:,{part})*"
+
+
+PATTERN = "|".join((*NICKNAMES, r"\s+".join(map(_field_pattern, _FIELDS))))
+"""What `fault_in_cron` lets pass, for JSON Schema; it alone knows the order of ranges and month lengths."""
+
 _DAYS_PER_MONTH = {2: 29, 4: 30, 6: 30, 9: 30, 11: 30}
 
 

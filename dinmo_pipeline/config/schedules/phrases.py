@@ -3,6 +3,7 @@
 import re
 
 from dinmo_pipeline.config.schedules.cron import NICKNAMES
+from dinmo_pipeline.config.strict_yaml.json_schemas import any_case, number_from_to, one_word_of
 from dinmo_pipeline.text.wording import shown
 
 EXAMPLES = ("every 15 minutes", "every 2 hours", "daily at 07:30", "weekdays at 7:30")
@@ -10,6 +11,8 @@ EXAMPLES = ("every 15 minutes", "every 2 hours", "daily at 07:30", "weekdays at 
 _DAYS = ("sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday")
 _DAY_NUMBERS = {name[:length]: n for n, name in enumerate(_DAYS) for length in (3, len(name))}
 _GROUPS = {"daily": "*", "day": "*", "weekday": "1-5", "weekend": "0,6"}
+_FILLERS = ("every", "weekly", "on", "and")
+_MINUTE = "[0-5][0-9]"
 _INTERVAL = re.compile(r"every (?:(\d{1,4}) )?(min|minute|hour|day|week|month)s?")
 _AT = re.compile(r"(.+?) at (.+)")
 _TIME = re.compile(r"(\d{1,2})(?::(\d{2}))?(?: ?(am|pm))?")
@@ -19,6 +22,37 @@ _MAX_DAY_OF_MONTH = 28  # the last that every month has
 
 class PhraseError(Exception):
     """Words that are not a schedule; the message continues `schedule …`."""
+
+
+def _pattern() -> str:
+    """What `cron_of` takes, for JSON Schema."""
+    minutes, hours = (
+        rf"0{{0,2}}(?:{'|'.join(map(str, (*_divisors(whole), whole)))})\s+" for whole in (60, 24)
+    )
+    in_minutes, in_hours = (
+        rf"(?:{minutes})?{one_word_of(('minute', 'min'))}",
+        rf"(?:{hours})?{any_case('hour')}",
+    )
+    interval = rf"{any_case('every')}\s+(?:{in_minutes}|{in_hours})[sS]?"
+    between = rf"(?:[\s,]|\b{one_word_of(_FILLERS)}\b)"
+    day = rf"{one_word_of(tuple(_DAY_NUMBERS))}[sS]?"
+    days = f"{between}*(?:{one_word_of(tuple(_GROUPS))}[sS]?|{day}(?:{between}+{day})*){between}*"
+    ordinal = rf"{number_from_to(1, _MAX_DAY_OF_MONTH)}{one_word_of(('st', 'nd', 'rd', 'th'))}?"
+    monthly = (
+        rf"(?:{any_case('monthly')}|{any_case('every')}\s+{any_case('month')})\s+{any_case('on')}\s+"
+        rf"(?:{one_word_of(('the', 'day'))}\s+)?{ordinal}"
+    )
+    minute = f"(?::{_MINUTE})?"
+    half_day = rf"{number_from_to(1, 12)}{minute}\s?{one_word_of(('am', 'pm'))}"
+    time = f"(?:{half_day}|{number_from_to(0, 23)}{minute}|{one_word_of(('noon', 'midnight'))})"
+    return rf"(?:{any_case('hourly')}|{interval}|(?:{monthly}|{days})\s+{any_case('at')}\s+{time})"
+
+
+def _divisors(whole: int) -> list[int]:
+    return [n for n in range(1, whole) if whole % n == 0]
+
+
+PATTERN = _pattern()
 
 
 def is_phrase(schedule: str) -> bool:
@@ -69,7 +103,7 @@ def _cron_of_interval(number: int, unit: str) -> str:
 
 
 def _require_divisor(number: int, whole: int, name: str, unit: str) -> None:
-    divisors = [n for n in range(1, whole) if whole % n == 0]
+    divisors = _divisors(whole)
     if number not in divisors:
         allowed = f"{', '.join(map(str, divisors[:-1]))} or {divisors[-1]}"
         raise PhraseError(f"must divide {name} evenly: {allowed} {unit}")
@@ -97,7 +131,7 @@ def _day_of_month(day: int) -> int:
 
 def _days_of_week(words: str) -> str:
     """The cron field of `daily`, `weekdays`, `mondays`, `every monday and friday`, and such."""
-    names = re.sub(r"\b(?:every|weekly|on|and)\b", " ", words).split()
+    names = re.sub(rf"\b(?:{'|'.join(_FILLERS)})\b", " ", words).split()
     if len(names) == 1 and (group := _GROUPS.get(names[0].removesuffix("s"))):
         return group
     numbers = {_DAY_NUMBERS.get(name, _DAY_NUMBERS.get(name.removesuffix("s"), -1)) for name in names}

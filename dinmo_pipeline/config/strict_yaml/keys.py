@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 
+from dinmo_pipeline.config.strict_yaml.json_schemas import JsonSchema
 from dinmo_pipeline.config.strict_yaml.nodes import MapNode, Node, Scalar, kind_of
 from dinmo_pipeline.config.strict_yaml.report import Report, Subject
 from dinmo_pipeline.text.wording import shown
@@ -11,6 +12,17 @@ from dinmo_pipeline.text.wording import shown
 _KEY = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 MAX_KEY_LENGTH = 60
 KEY_PATTERN = f"^[A-Za-z][A-Za-z0-9_]{{0,{MAX_KEY_LENGTH - 1}}}$"
+
+
+def section_schema(item: JsonSchema) -> JsonSchema:
+    """The JSON Schema of a section: objects by their keys."""
+    return {
+        "type": ["object", "null"],
+        "errorMessage": "A key must start with a letter and contain only letters, digits and '_';"
+        f" at most {MAX_KEY_LENGTH} characters. Its value stands below it, or in braces.",
+        "additionalProperties": False,
+        "patternProperties": {KEY_PATTERN: item},
+    }
 
 
 def check_key(key: Scalar, subject: Subject) -> bool:

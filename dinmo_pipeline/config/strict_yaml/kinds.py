@@ -7,12 +7,14 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any, Generic, TypeVar
 
+from dinmo_pipeline.config.strict_yaml.json_schemas import JsonSchema, matching, one_word_of
 from dinmo_pipeline.config.strict_yaml.nodes import ListNode, MapNode, Node, Scalar, kind_of
 from dinmo_pipeline.text.wording import shown, suggestion
 
 T = TypeVar("T")
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_CONTROLS = r"\x00-\x1f\x7f-\x9f\u2028\u2029"
+_CONTROL = re.compile(f"[{_CONTROLS}]")
 MAX_DIGITS = 38  # of the widest exact number type in warehouses
 
 
@@ -62,7 +64,16 @@ def _line(node: Node) -> str:
     return text
 
 
-LINE: Kind[str] = Kind(_line, {"type": "string", "pattern": r"\S"})
+def _line_pattern(most: int | None = None) -> str:
+    """A pattern of text on one line, of at most so many characters once trimmed."""
+    between = "*" if most is None else f"{{0,{most - 2}}}"
+    return rf"^\s*[^\s{_CONTROLS}](?:[^{_CONTROLS}]{between}[^\s{_CONTROLS}])?\s*$"
+
+
+LINE: Kind[str] = Kind(
+    _line,
+    matching(_line_pattern(), "This must be text on one line. Write numbers, true and false in quotes."),
+)
 """Text on one line, trimmed, not empty."""
 
 
@@ -76,7 +87,13 @@ def _name(node: Node) -> str:
 
 
 MAX_NAME_LENGTH = 191  # Intercom's limit for the name of a tag
-NAME: Kind[str] = Kind(_name, {"type": "string", "pattern": r"\S"})
+NAME: Kind[str] = Kind(
+    _name,
+    matching(
+        _line_pattern(MAX_NAME_LENGTH),
+        f"A name must be text on one line, of at most {MAX_NAME_LENGTH} characters. Write numbers in quotes.",
+    ),
+)
 """A name that can become a tag's."""
 
 
@@ -84,7 +101,9 @@ def _description(node: Node) -> str:
     return expect_text(node).strip()
 
 
-DESCRIPTION: Kind[str] = Kind(_description, {"type": "string"})
+DESCRIPTION: Kind[str] = Kind(
+    _description, {"type": "string", "errorMessage": "This must be text. Write numbers in quotes."}
+)
 
 
 def _query(node: Node) -> str:
@@ -94,7 +113,7 @@ def _query(node: Node) -> str:
     return text
 
 
-QUERY: Kind[str] = Kind(_query, {"type": "string", "pattern": r"\S"})
+QUERY: Kind[str] = Kind(_query, matching(r"\S", "This must be SQL: one SELECT."))
 """SQL text; the segments layer parses it."""
 
 
@@ -104,7 +123,10 @@ def _boolean(node: Node) -> bool:
     raise InvalidValueError(f"must be true or false, not {kind_of(node)}", allowed=("true", "false"))
 
 
-BOOLEAN: Kind[bool] = Kind(_boolean, {"type": "boolean"})
+BOOLEAN: Kind[bool] = Kind(
+    _boolean,
+    {"type": "boolean", "errorMessage": "This must be true or false; in YAML 1.2, yes and no are text."},
+)
 
 
 def expect_number(node: Node) -> int | Decimal:
@@ -147,8 +169,16 @@ def duration(units: Sequence[str], *, examples: tuple[str, ...]) -> Kind[timedel
             f"has an unknown unit, '{match[2]}'", allowed=tuple(units), hint=suggestion(match[2], units)
         )
 
-    names = "|".join(f"[{unit[0].upper()}{unit[0]}]{unit[1:-1]}" for unit in units)
-    return Kind(read, {"type": "string", "pattern": rf"^\s*0*[1-9][0-9]*\s+({names})s?\s*$"})
+    return Kind(read, _duration_schema(_duration_pattern(units), units, examples))
+
+
+def _duration_pattern(units: Sequence[str]) -> str:
+    return rf"(?!0+\s)[0-9]{{1,6}}\s+{one_word_of([unit[:-1] for unit in units])}[sS]?"
+
+
+def _duration_schema(pattern: str, units: Sequence[str], examples: tuple[str, ...]) -> JsonSchema:
+    message = f"This must be a number above 0 and a unit ({', '.join(units)}), such as {', '.join(examples)}."
+    return matching(rf"^\s*(?:{pattern})\s*$", message, *examples)
 
 
 FOREVER = timedelta.max
@@ -157,14 +187,15 @@ FOREVER = timedelta.max
 
 def duration_or_forever(units: Sequence[str], *, examples: tuple[str, ...]) -> Kind[timedelta]:
     """A duration, or the word `forever`."""
-    some = duration(units, examples=(*examples, "forever"))
+    examples = (*examples, "forever")
+    some = duration(units, examples=examples)
 
     def read(node: Node) -> timedelta:
         if isinstance(node, Scalar) and node.text.strip() == "forever":
             return FOREVER
         return some.read(node)
 
-    return Kind(read, {"anyOf": [some.schema, {"const": "forever"}]})
+    return Kind(read, _duration_schema(f"{_duration_pattern(units)}|forever", units, examples))
 
 
 def share(*, above_zero: bool = False) -> Kind[float]:
@@ -243,7 +274,12 @@ def list_of(item: Kind[T]) -> Kind[tuple[T, ...]]:
                 ) from None
         return tuple(values)
 
-    return Kind(read, {"type": "array", "items": dict(item.schema)})
+    schema = {
+        "type": "array",
+        "errorMessage": "This must be a list: write it in brackets, as in [a, b].",
+        "items": dict(item.schema),
+    }
+    return Kind(read, schema)
 
 
 def _mapping(node: Node) -> MapNode:

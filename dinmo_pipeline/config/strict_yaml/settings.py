@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
+from dinmo_pipeline.config.strict_yaml.json_schemas import JsonSchema, needs, object_of
 from dinmo_pipeline.config.strict_yaml.kinds import InvalidValueError, Kind
 from dinmo_pipeline.config.strict_yaml.nodes import MapNode, Node, Scalar, kind_of
 from dinmo_pipeline.config.strict_yaml.report import Subject, is_secret_name
@@ -115,17 +116,22 @@ def _refuse_unknown(
     return meant
 
 
-def settings_schema(settings: Sequence[Setting[Any]]) -> dict[str, Any]:
-    """The JSON Schema of an object with these settings; `key:` alone is one without any."""
-    required = [setting.key for setting in settings if setting.required]
-    schema: dict[str, Any] = {
-        "type": "object" if required else ["object", "null"],
-        "additionalProperties": False,
-        "properties": {setting.key: _setting_schema(setting) for setting in settings},
-    }
-    return {**schema, "required": required} if required else schema
+def settings_schema(settings: Sequence[Setting[Any]], *rules: JsonSchema) -> JsonSchema:
+    """The JSON Schema of an object with these settings; `key:` alone is one without any.
+
+    `rules` are what must hold among the settings, besides that the required ones are there.
+    """
+    required = [setting for setting in settings if setting.required]
+    listed = ", ".join(setting.key for setting in settings)
+    return object_of(
+        {setting.key: _setting_schema(setting) for setting in settings},
+        rules=[*(needs(each.key, f"`{each.key}` is missing. {each.doc}") for each in required), *rules],
+        nullable=not required,
+        wrong_type=f"This must be a mapping of settings: {listed}.",
+        unknown_key=f"There is no such setting here. Settings: {listed}.",
+    )
 
 
-def _setting_schema(setting: Setting[Any]) -> dict[str, Any]:
+def _setting_schema(setting: Setting[Any]) -> JsonSchema:
     described = {**setting.kind.schema, "description": setting.full_doc}
     return described if setting.default is None else {**described, "default": setting.default}
