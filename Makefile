@@ -8,12 +8,14 @@ INSTALLED := $(VENV)/.installed
 DOCS_INSTALLED := $(VENV)/.installed-docs
 UV_INSTALLED := $(VENV)/.installed-uv
 LOWEST := .venv-lowest
+DBT := .venv-dbt
+DBT_INSTALLED := $(DBT)/.installed
 NODE := $(VENV)/node
 NODE_INSTALLED := $(VENV)/.installed-node
 # Two test processes: a Dagster run and the emulator keep two cores busy.
 WORKERS ?= 2
 
-.PHONY: demo dev test node test-lowest lint docs bench soak soak-kill live-test clean
+.PHONY: demo dev test node test-dbt test-lowest lint docs bench soak soak-kill live-test clean
 
 demo: $(INSTALLED)   ## the whole story in the terminal: a sample shop, two days, a local Intercom
 	$(BIN)/dinmo demo
@@ -25,6 +27,9 @@ test: $(INSTALLED)   ## every test
 	$(BIN)/pytest -n $(WORKERS) --dist worksteal
 
 node: $(NODE_INSTALLED)  ## the YAML language server; with it, `make test` also asks what editors show
+
+test-dbt: $(DBT_INSTALLED)  ## the tests beside a dbt project, which they build with dbt-duckdb
+	$(DBT)/bin/pytest dinmo_pipeline_tests/dbt
 
 test-lowest: $(UV_INSTALLED)  ## every test, on the lowest versions that pyproject.toml allows
 	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(LOWEST)
@@ -74,9 +79,16 @@ $(NODE_INSTALLED): $(INSTALLED) dinmo_pipeline_tests/editors/package.json
 	npm install --prefix $(NODE) --no-package-lock --no-audit --no-fund --ignore-scripts --loglevel=error
 	touch $@
 
+$(DBT_INSTALLED): pyproject.toml dinmo_pipeline_tests/dbt/constraints.txt
+	$(PYTHON) -m venv $(DBT)
+	$(DBT)/bin/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
+	$(DBT)/bin/python -m pip install --quiet --disable-pip-version-check \
+		--constraint dinmo_pipeline_tests/dbt/constraints.txt --editable . --group dbt
+	touch $@
+
 $(UV_INSTALLED): $(INSTALLED)
 	$(PIP) --constraint constraints.txt --group lowest
 	touch $@
 
 clean:               ## remove everything that these targets made
-	rm -rf $(VENV) $(LOWEST) docs/_site .dagster .demo .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(LOWEST) $(DBT) docs/_site .dagster .demo .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -18,4 +18,5 @@ def defs() -> dg.Definitions:
         load_project(Path(os.environ.get("DINMO_CONFIG", DEMO_DECLARATIONS))),
         os.environ,
         for_a_run=is_for_a_run(),
+        other_assets=(),
     )

@@ -40,10 +40,11 @@ ALLOWED_WITHIN_LAYER = {
     "config.schedules": {"strict_yaml"},
     "config.declarations": {"strict_yaml", "schedules"},
     "config.conditions": {"strict_yaml", "declarations"},
+    "config.dbt": {"strict_yaml", "declarations"},
     "segments.sql": set(),
     "segments.sources": {"errors", "sql"},
     "segments.compiler": {"errors", "sql", "sources"},
-    "segments.unit_tests": {"errors", "sql", "sources", "members"},
+    "segments.unit_tests": {"errors", "sql", "sources", "members", "tables_read"},
     "state.schema": {"errors", "sql"},
     "state.contacts": {"sql"},
     "state.coordination": {"sql"},
@@ -55,8 +56,8 @@ ALLOWED_WITHIN_LAYER = {
     "orchestration.sensors": {"metadata", "naming", "resources", "runs"},
     "emulator.workspace": set(),
     "cli.commands": {
-        *("dagster_home", "destinations", "exit_codes", "leases", "messages", "plan_file", "progress"),
-        *("own_files", "project", "segment_facts", "tables"),
+        *("dagster_home", "destinations", "exit_codes", "exposures", "leases", "messages", "own_files"),
+        *("plan_file", "progress", "project", "segment_facts", "tables"),
     },
 }
 MODULES = [path for path in sorted(PACKAGE.rglob("*.py")) if path != PACKAGE / "__init__.py"]

@@ -1,5 +1,6 @@
 """What the README shows is true: its declarations load, its commands and files exist."""
 
+import json
 import re
 import tomllib
 from importlib.resources import files
@@ -37,9 +38,12 @@ def test_links_and_pictures_of_the_documents_exist():
 
 def test_versions_are_pinned_by_name_alone():
     """No host, no path."""
-    lines = (PROJECT / "constraints.txt").read_text().splitlines()
-    assert lines
-    assert all(re.fullmatch(r"[A-Za-z0-9._-]+==[A-Za-z0-9.+!-]+", line) for line in lines)
+    for file in ("constraints.txt", "dinmo_pipeline_tests/dbt/constraints.txt"):
+        lines = (PROJECT / file).read_text().splitlines()
+        assert lines
+        assert all(re.fullmatch(r"[A-Za-z0-9._-]+==[A-Za-z0-9.+!-]+", line) for line in lines)
+    package = json.loads((PROJECT / "dinmo_pipeline_tests/editors/package.json").read_text())
+    assert all(re.fullmatch(r"[0-9.]+", version) for version in package["dependencies"].values())
 
 
 def test_the_changelog_has_the_version():

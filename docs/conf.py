@@ -24,6 +24,7 @@ PAGES = {
     "Guides": [
         "guides/segments",
         "guides/review",
+        "guides/dbt",
         "guides/lineage",
         "guides/duckdb-file",
         "guides/production",

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import click
 
 from dinmo_pipeline.cli.commands.declaring.check import check
+from dinmo_pipeline.cli.commands.declaring.dbt import dbt
 from dinmo_pipeline.cli.commands.declaring.schema import schema
 from dinmo_pipeline.cli.commands.declaring.segments import segments
 from dinmo_pipeline.cli.commands.declaring.test import test
@@ -40,7 +41,7 @@ def dinmo() -> None:
 
 for command in (
     *(check, segments, test, plan, sync, status, reconcile, retire, forget, pause, resume),
-    *(backup, clean, move_state, schema, emulator, demo),
+    *(backup, clean, move_state, schema, dbt, emulator, demo),
 ):
     dinmo.add_command(command)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from dinmo_pipeline.config.declarations import AFTER_UPSTREAM, Activation, Model, Segment
 from dinmo_pipeline.config.destinations import DestinationDraft
-from dinmo_pipeline.config.lineage import upstream_of
+from dinmo_pipeline.config.lineage import finds_upstream, upstream_of
 from dinmo_pipeline.config.strict_yaml.declared_fields import (
     Values,
     build,
@@ -150,16 +150,17 @@ def refuse_without_upstream(
     if None in declared.segments.values() or None in declared.models.values():
         return  # the upstream may be declared where it could not be read
     for key, activation in activations.items():
-        if activation.schedule == AFTER_UPSTREAM and not upstream_of(
-            activation.segment, declared.segments, declared.models
+        segment = activation.segment
+        if activation.schedule == AFTER_UPSTREAM and not (
+            upstream_of(segment, declared.segments, declared.models)
+            or finds_upstream(segment, declared.segments, declared.models)
         ):
-            segment = activation.segment
             named("activation", key, report).problem(
                 _schedule_node(nodes[key]),
                 f"`schedule` is {{after: upstream}}, but neither segment '{segment}' nor a model that it"
                 " uses has an `upstream`.",
-                hint=f"Name the Dagster assets as `upstream` of '{segment}' or of its models,"
-                " or set another `schedule` here.",
+                hint=f"Name the Dagster assets as `upstream` of '{segment}' or of its models, write"
+                " `upstream: auto`, or set another `schedule` here.",
                 needs_all_files=True,
             )
 

@@ -38,12 +38,19 @@ def uses_of(segment: str, segments: Segments, models: Models) -> Uses:
 
 def upstream_of(segment: str, segments: Segments, models: Models) -> tuple[str, ...]:
     """The Dagster assets that a segment depends on: its own `upstream`, and those of what it uses."""
+    used = _used(segment, segments, models)
+    return tuple(dict.fromkeys(asset for each in used for asset in each.upstream))
+
+
+def finds_upstream(segment: str, segments: Segments, models: Models) -> bool:
+    """Whether assets that a segment depends on are still to be found: `upstream: auto`."""
+    return any(each.finds_upstream for each in _used(segment, segments, models))
+
+
+def _used(segment: str, segments: Segments, models: Models) -> list[Segment | Model]:
     uses = uses_of(segment, segments, models)
-    declared = [
-        *(segments[key] for key in uses.segments),
-        *(models[key] for key in uses.models),
-    ]
-    return tuple(dict.fromkeys(asset for each in declared if each for asset in each.upstream))
+    declared = [*(segments[key] for key in uses.segments), *(models[key] for key in uses.models)]
+    return [each for each in declared if each]
 
 
 @dataclass

@@ -3,15 +3,23 @@
 from collections.abc import Mapping
 from typing import Any
 
+from dinmo_pipeline.config.dbt.section import DbtReferences
 from dinmo_pipeline.config.declarations import Join, Model, Relation
 from dinmo_pipeline.config.field_formats import FIELDS, read_fields
-from dinmo_pipeline.config.strict_yaml.json_schemas import dotted, first_of, matching
+from dinmo_pipeline.config.strict_yaml.json_schemas import (
+    JsonSchema,
+    dotted,
+    first_of,
+    has,
+    matching,
+    without,
+)
 from dinmo_pipeline.config.strict_yaml.keys import check_key, named, section_schema
 from dinmo_pipeline.config.strict_yaml.kinds import LINE, InvalidValueError, Kind, any_node, list_of
-from dinmo_pipeline.config.strict_yaml.nodes import MapNode, Node, kind_of
+from dinmo_pipeline.config.strict_yaml.nodes import MapNode, Node, Scalar, kind_of
 from dinmo_pipeline.config.strict_yaml.references import check_reference
 from dinmo_pipeline.config.strict_yaml.report import Report, Subject
-from dinmo_pipeline.config.strict_yaml.settings import Setting, read_settings, settings_schema
+from dinmo_pipeline.config.strict_yaml.settings import Found, Setting, read_settings, settings_schema
 from dinmo_pipeline.text.wording import shown
 
 OWN_ASSETS = ("segment_membership", "membership_changes", "intercom_tags")
@@ -26,6 +34,15 @@ def _table(node: Node) -> str:
     if len(parts) > _MAX_TABLE_PARTS or not all(part.strip() for part in parts):
         raise InvalidValueError("must be a table, schema.table, or database.schema.table")
     return text
+
+
+def table_name(parts: tuple[str, ...]) -> str:
+    """Parts of a name as `table` has them, in double quotes where one contains a dot or a quote.
+
+    >>> table_name(("shop", "main", "my.table"))
+    'shop.main."my.table"'
+    """
+    return ".".join('"{}"'.format(p.replace('"', '""')) if set(p) & {".", '"'} else p for p in parts)
 
 
 def _upstream(node: Node) -> str:
@@ -65,6 +82,29 @@ UPSTREAM_KEY: Kind[str] = Kind(
     _upstream,
     matching(dotted("/"), "This must be an asset key with '/' between its parts, as in raw/orders."),
 )
+AUTO = "auto"
+_KEYS = list_of(UPSTREAM_KEY)
+
+
+def _upstream_or_auto(node: Node) -> tuple[str, ...] | str:
+    return AUTO if isinstance(node, Scalar) and node.text == AUTO else _KEYS.read(node)
+
+
+UPSTREAM_OR_AUTO: Kind[tuple[str, ...] | str] = Kind(
+    _upstream_or_auto,
+    {
+        "examples": [AUTO],
+        **first_of(
+            [
+                (
+                    {"type": "string"},
+                    {"enum": [AUTO], "errorMessage": "Write `auto`, or a list: [raw/orders]."},
+                )
+            ],
+            dict(_KEYS.schema),
+        ),
+    },
+)
 JOIN: Kind[Join] = Kind(
     _join,
     first_of(
@@ -85,34 +125,80 @@ RELATION_SETTINGS: tuple[Setting[Any], ...] = (RELATED_MODEL, JOIN_SETTING)
 TABLE_SETTING = Setting(
     "table", TABLE, "The table or view in the source; may be schema.table. Default: the key."
 )
+REF = Setting("ref", LINE, "Instead of `table`: a dbt model, seed or snapshot, as in dbt's own ref.")
 PRIMARY_KEY = Setting("key", LINE, "The column that identifies a row.")
 RELATIONS = Setting(
     "relations",
     any_node(section_schema(settings_schema(RELATION_SETTINGS))),
     "Named ways to the rows of other models.",
 )
-UPSTREAM = Setting("upstream", list_of(UPSTREAM_KEY), "Dagster assets that fill the table, as raw/orders.")
-MODEL_SETTINGS: tuple[Setting[Any], ...] = (TABLE_SETTING, PRIMARY_KEY, RELATIONS, UPSTREAM, FIELDS)
+UPSTREAM = Setting(
+    "upstream",
+    UPSTREAM_OR_AUTO,
+    "Dagster assets that fill the table, as [raw/orders]; or `auto`, to find them by the table's name.",
+)
+MODEL_SETTINGS: tuple[Setting[Any], ...] = (TABLE_SETTING, REF, PRIMARY_KEY, RELATIONS, UPSTREAM, FIELDS)
+_TWO_TABLES = "`table` and `ref` both name the table. Keep one."
 
 
-def read_model(key: str, node: Node, subject: Subject) -> Model | None:
-    """One model; whether its relations lead anywhere is checked by `check_relations`."""
+def model_schema() -> JsonSchema:
+    """The JSON Schema of a model: one of `table` and `ref`, or neither."""
+    rule = first_of([(has(TABLE_SETTING.key), without([REF.key], _TWO_TABLES))], {})
+    return settings_schema(MODEL_SETTINGS, rule)
+
+
+def read_model(
+    key: str, node: Node, subject: Subject, *, dbt: DbtReferences, finds_upstream: bool
+) -> Model | None:
+    """One model; whether its relations lead anywhere is checked by `check_relations`.
+
+    `finds_upstream` is for a model that says nothing about its upstream.
+    """
     found = read_settings(node, MODEL_SETTINGS, subject)
     if found is None:
         return None
     relations = _read_relations(found.node(RELATIONS), subject)
     fields = read_fields(found.node(FIELDS), subject)
-    if not found.is_whole or relations is None or fields is None:
+    table = _table_of(found, key, subject, dbt)
+    if not found.is_whole or relations is None or fields is None or table is None:
         return None
     return Model(
         key=key,
-        table=found.get(TABLE_SETTING) or key,
+        table=table,
         primary_key=found.get(PRIMARY_KEY),
         relations=relations,
-        upstream=found.get(UPSTREAM) or (),
+        upstream=declared_upstream(found),
         place=node.place,
         fields=fields,
+        finds_upstream=is_auto(found, finds_upstream),
     )
+
+
+def declared_upstream(found: Found) -> tuple[str, ...]:
+    """The assets that are listed as `upstream`."""
+    listed = found.get(UPSTREAM)
+    return listed if isinstance(listed, tuple) else ()
+
+
+def is_auto(found: Found, default: bool) -> bool:  # noqa: FBT001 - the one thing it is about
+    """Whether the assets upstream are to be found; the default is for those who say nothing about it."""
+    return default if found.node(UPSTREAM) is None else found.get(UPSTREAM) == AUTO
+
+
+def _table_of(found: Found, key: str, subject: Subject, dbt: DbtReferences) -> str | None:
+    """The table of a model, by default of its key; None after a problem."""
+    ref, at = found.get(REF), found.node(REF)
+    if at is None or ref is None:
+        return found.get(TABLE_SETTING) or key
+    if found.node(TABLE_SETTING) is not None:
+        subject.problem(at, _TWO_TABLES)
+        return None
+    try:
+        node = dbt.find(ref)
+    except InvalidValueError as error:
+        subject.problem(at, f"`{REF.key}` {error.message}.", allowed=error.allowed, hint=error.hint)
+        return None
+    return table_name(node.table) if node else None
 
 
 def _read_relations(node: Node | None, subject: Subject) -> dict[str, Relation] | None:

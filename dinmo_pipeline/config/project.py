@@ -11,9 +11,11 @@ from dinmo_pipeline.config.activations import (
     refuse_without_upstream,
 )
 from dinmo_pipeline.config.alerts import read_alerts
+from dinmo_pipeline.config.dbt.section import DbtReferences, read_dbt
 from dinmo_pipeline.config.declarations import (
     Activation,
     Alerts,
+    Dbt,
     History,
     Model,
     Project,
@@ -36,7 +38,7 @@ from dinmo_pipeline.config.strict_yaml.report import Report, Subject
 from dinmo_pipeline.config.unit_tests import read_test
 from dinmo_pipeline.text.wording import shown, suggestion
 
-SINGLE_OBJECTS = ("source", "state", "alerts", "history")
+SINGLE_OBJECTS = ("source", "state", "alerts", "history", "dbt")
 SECTIONS = {
     "destinations": "destination",
     "models": "model",
@@ -126,10 +128,14 @@ def _read_project(merged: _Merged, path: Path, report: Report) -> Project | None
         key: read_destination(key, node, named("destination", key, report))
         for key, node in merged.sections["destinations"].items()
     }
-    models = _read_models(merged.sections["models"], report)
+    dbt_node = merged.singles.get("dbt")
+    dbt = read_dbt(dbt_node, report) if dbt_node else None
+    references = DbtReferences(dbt, is_declared=dbt_node is not None, report=report)
+    finds_upstream = source is not None and source.finds_upstream
+    models = _read_models(merged.sections["models"], references, report, finds_upstream=finds_upstream)
     check_fields(models, merged.sections["models"], source, report)
     segments = {
-        key: read_segment(key, node, named("segment", key, report), models)
+        key: read_segment(key, node, named("segment", key, report), models, finds_upstream=finds_upstream)
         for key, node in merged.sections["segments"].items()
     }
     check_segment_references(segments, report)
@@ -141,7 +147,16 @@ def _read_project(merged: _Merged, path: Path, report: Report) -> Project | None
     }
     if source is None or state is None or report.count:
         return None
-    return _project(source, state, declared, activations, tests, alerts=alerts, history=history or History())
+    return _project(
+        source,
+        state,
+        declared,
+        activations,
+        tests,
+        alerts=alerts,
+        history=history or History(),
+        dbt=dbt,
+    )
 
 
 def _project(
@@ -153,6 +168,7 @@ def _project(
     *,
     alerts: Alerts | None,
     history: History,
+    dbt: Dbt | None,
 ) -> Project:
     """The project, once no object was refused."""
     drafts = declared.destinations.items()
@@ -166,6 +182,7 @@ def _project(
         tests={key: test for key, test in tests.items() if test},
         alerts=alerts,
         history=history,
+        dbt=dbt,
     )
 
 
@@ -190,8 +207,13 @@ _SOURCE_EXAMPLE = "source: {type: duckdb, database: warehouse.duckdb}"
 _STATE_EXAMPLE = "state: {database: state.duckdb}"
 
 
-def _read_models(nodes: Mapping[str, Node], report: Report) -> Mapping[str, Model | None]:
-    models = {key: read_model(key, node, named("model", key, report)) for key, node in nodes.items()}
+def _read_models(
+    nodes: Mapping[str, Node], dbt: DbtReferences, report: Report, *, finds_upstream: bool
+) -> Mapping[str, Model | None]:
+    models = {
+        key: read_model(key, node, named("model", key, report), dbt=dbt, finds_upstream=finds_upstream)
+        for key, node in nodes.items()
+    }
     check_relations(models, nodes, report)
     return models
 

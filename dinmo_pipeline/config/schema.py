@@ -6,10 +6,11 @@ from typing import Any
 
 from dinmo_pipeline.config.alerts import ALERTS_SETTINGS
 from dinmo_pipeline.config.conditions.schema import condition_schemas
+from dinmo_pipeline.config.dbt.section import dbt_schema
 from dinmo_pipeline.config.declarations import Activation
 from dinmo_pipeline.config.destinations import DESTINATION_SETTINGS
 from dinmo_pipeline.config.history import HISTORY_SETTINGS
-from dinmo_pipeline.config.models import MODEL_SETTINGS
+from dinmo_pipeline.config.models import model_schema
 from dinmo_pipeline.config.schedules.kinds import schedule_schemas
 from dinmo_pipeline.config.segments import segment_schema
 from dinmo_pipeline.config.sources import source_schema, state_schema
@@ -58,11 +59,12 @@ def _sections() -> dict[str, JsonSchema]:
             "Where a message goes when an activation fails or recovers.",
         ),
         "history": (settings_schema(HISTORY_SETTINGS), "How long to keep what is over."),
+        "dbt": (dbt_schema(), "The dbt project that builds the tables of the source."),
         "destinations": (
             section_schema(settings_schema(DESTINATION_SETTINGS)),
             "Intercom workspaces, by key.",
         ),
-        "models": (section_schema(settings_schema(MODEL_SETTINGS)), "Tables of the source, by key."),
+        "models": (section_schema(model_schema()), "Tables of the source, by key."),
         "segments": (section_schema(segment_schema()), "Sets of users, by key."),
         "activations": (
             section_schema(settings_schema(settings_of(Activation))),

@@ -1,7 +1,7 @@
 """Reads `segments`: named sets of users."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from dinmo_pipeline.config.conditions.reader import ConditionReader, SegmentReference
@@ -9,7 +9,7 @@ from dinmo_pipeline.config.conditions.relation_paths import Models
 from dinmo_pipeline.config.conditions.schema import CONDITION_REFERENCE
 from dinmo_pipeline.config.declarations import Model, Segment
 from dinmo_pipeline.config.declarations.conditions import Condition
-from dinmo_pipeline.config.models import TABLE, UPSTREAM
+from dinmo_pipeline.config.models import TABLE, UPSTREAM, declared_upstream, is_auto
 from dinmo_pipeline.config.strict_yaml.json_schemas import JsonSchema, first_of, has, needs, without
 from dinmo_pipeline.config.strict_yaml.keys import named
 from dinmo_pipeline.config.strict_yaml.kinds import DESCRIPTION, LINE, NAME, QUERY, any_node
@@ -62,8 +62,10 @@ class SegmentDraft:
     references: tuple[SegmentReference, ...]
 
 
-def read_segment(key: str, node: Node, subject: Subject, models: Models) -> SegmentDraft:
-    """One segment."""
+def read_segment(
+    key: str, node: Node, subject: Subject, models: Models, *, finds_upstream: bool
+) -> SegmentDraft:
+    """One segment; `finds_upstream` is for one that says nothing about its upstream."""
     found = read_settings(node, SEGMENT_SETTINGS, subject)
     if found is None:
         return SegmentDraft(None, ())
@@ -77,7 +79,8 @@ def read_segment(key: str, node: Node, subject: Subject, models: Models) -> Segm
     references = tuple(reader.references)
     if not is_whole or (where is None and found.node(WHERE) is not None):
         return SegmentDraft(None, references)
-    return SegmentDraft(_segment(key, found, where, node), references)
+    segment = _segment(key, found, where, node)
+    return SegmentDraft(replace(segment, finds_upstream=is_auto(found, finds_upstream)), references)
 
 
 def _segment(key: str, found: Found, where: Condition | None, node: Node) -> Segment:
@@ -89,7 +92,7 @@ def _segment(key: str, found: Found, where: Condition | None, node: Node) -> Seg
         where=where,
         sql=found.get(SQL),
         table=found.get(TABLE_OF_MEMBERS),
-        upstream=found.get(UPSTREAM) or (),
+        upstream=declared_upstream(found),
         place=node.place,
     )
 

@@ -9,6 +9,7 @@ from typing import get_args
 from dinmo_pipeline.config.declarations import EnvironmentVariable, Source, SourceType, State
 from dinmo_pipeline.config.declarations.warehouse import DEFAULT_QUERY_TIMEOUT
 from dinmo_pipeline.config.secrets import environment_variable
+from dinmo_pipeline.config.strict_yaml.files import absolute
 from dinmo_pipeline.config.strict_yaml.json_schemas import (
     JsonSchema,
     exactly_one,
@@ -42,7 +43,12 @@ QUERY_TIMEOUT = Setting(
     "A query that takes longer is stopped.",
     default="1 hour",
 )
-SOURCE_SETTINGS = (TYPE, DATABASE, FOLDER, URI, QUERY_TIMEOUT)
+UPSTREAM = Setting(
+    "upstream",
+    one_of("auto"),
+    "auto: find the Dagster assets that fill each table, for all models and segments that do not say.",
+)
+SOURCE_SETTINGS = (TYPE, DATABASE, FOLDER, URI, QUERY_TIMEOUT, UPSTREAM)
 
 STATE_DATABASE = Setting("database", LINE, "A DuckDB file, relative to this file.")
 STATE_FOLDER = Setting("folder", LINE, "A folder, relative to this file, for a DuckDB file per destination.")
@@ -100,7 +106,12 @@ def read_source(node: Node, report: Report) -> Source | None:
     if not path and not uri:
         return None
     return Source(
-        source_type, path, uri, node.place, query_timeout=found.get(QUERY_TIMEOUT) or DEFAULT_QUERY_TIMEOUT
+        source_type,
+        path,
+        uri,
+        node.place,
+        query_timeout=found.get(QUERY_TIMEOUT) or DEFAULT_QUERY_TIMEOUT,
+        finds_upstream=found.get(UPSTREAM) is not None,
     )
 
 
@@ -129,11 +140,6 @@ def _local_path(found: Found, subject: Subject) -> Path | None:
             return None
         return Path(absolute(text, at.place.file))
     return None
-
-
-def absolute(path: str, file: str) -> str:
-    """A path as written in `file`, made absolute; `~` is the home of the user."""
-    return os.path.abspath(os.path.join(os.path.dirname(file), os.path.expanduser(path)))  # noqa: PTH100, PTH111, PTH118, PTH120 - pathlib keeps `..` and raises where no home is known
 
 
 def read_state(node: Node, report: Report) -> State | None:

@@ -1,6 +1,6 @@
 """All of the pipeline's definitions, from a project's declarations."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import dagster as dg
@@ -35,13 +35,24 @@ from dinmo_pipeline.orchestration.sensors.upstream import build_upstream_sensors
 
 
 def build_definitions(
-    project: Project, environment: Mapping[str, str], *, for_a_run: bool = False
+    project: Project,
+    environment: Mapping[str, str],
+    *,
+    for_a_run: bool = False,
+    other_assets: Iterable[dg.AssetSpec] | None = None,
 ) -> dg.Definitions:
     """The definitions of a project; `environment` shows which secrets are set.
 
     With `for_a_run`, the resources of activations are left out, which only the UI shows: each would take part
-    in the configuration of the run, at 1 ms of processor time.
+    in the configuration of the run, at 1 ms of processor time. Among `other_assets`, those of the Dagster
+    project, `upstream: auto` looks for the ones that fill the tables of segments.
     """
+    if project.finds_upstream:
+        from dinmo_pipeline.orchestration.upstream_assets import (  # noqa: PLC0415  # 0.3 s to import
+            with_upstream_found,
+        )
+
+        project = with_upstream_found(project, other_assets)
     partitions = dg.StaticPartitionsDefinition(list(project.activations))
     enabled = {key: activation for key, activation in project.activations.items() if activation.enabled}
     destinations = {

@@ -12,10 +12,10 @@ from dinmo_pipeline.config import load_project
 from dinmo_pipeline.config.declarations import Project
 from dinmo_pipeline.segments.errors import SourceError
 from dinmo_pipeline.segments.sources.opening import open_source
+from dinmo_pipeline.segments.tables_read import TableId
 from dinmo_pipeline.segments.unit_tests.inferred_columns import Columns
 from dinmo_pipeline.segments.unit_tests.running import run_segment_test
 from dinmo_pipeline.segments.unit_tests.source_columns import columns_in_source
-from dinmo_pipeline.segments.unit_tests.tables_read import TableId
 
 _WAIT_SECONDS = 5
 

@@ -99,7 +99,8 @@ def test_following_nothing_is_refused_with_the_fix():
         "  20 | activations:\n"
         "  21 |   bare: {schedule: {after: upstream}}\n"
         "     |                    ^\n"
-        "  Name the Dagster assets as `upstream` of 'bare' or of its models, or set another `schedule` here."
+        "  Name the Dagster assets as `upstream` of 'bare' or of its models, write `upstream: auto`, or set"
+        " another `schedule` here."
     )
 
 

@@ -115,6 +115,14 @@ MISTAKES = {
     "a setting of another warehouse": Mistake(
         f"source:\n  type: postgres\n  database: shop {MARK}\n", "Use `uri`"
     ),
+    # dbt.
+    "an asset where a list is due": Mistake(
+        f"models:\n  customers:\n    upstream: marts/customers {MARK}\n", "Write `auto`, or a list"
+    ),
+    "a table and a ref": Mistake(
+        f"models:\n  customers:\n    table: customers\n    ref: customers {MARK}\n", "Keep one"
+    ),
+    "a dbt project without a place": Mistake(f"dbt: {{maturity: high}} {MARK}\n", "Write `project`"),
     # Activations.
     "a minute 61": _setting('schedule: "61 * * * *"', "Cron fields are minute, hour"),
     "six cron fields": _setting('schedule: "0 0 7 * * *"', "Cron fields are minute, hour"),

@@ -12,6 +12,7 @@ from dinmo_pipeline.config.declarations.activations import (
 )
 from dinmo_pipeline.config.declarations.project import (
     Alerts,
+    Dbt,
     History,
     Project,
     State,
@@ -40,6 +41,7 @@ __all__ = [
     "MANUAL",
     "Activation",
     "Alerts",
+    "Dbt",
     "Destination",
     "EnvironmentVariable",
     "FieldFormat",

@@ -9,6 +9,7 @@ from pathlib import Path
 from dinmo_pipeline.config.declarations.activations import Activation, Destination
 from dinmo_pipeline.config.declarations.segments import Segment, SegmentTest
 from dinmo_pipeline.config.declarations.warehouse import EnvironmentVariable, Model, Source
+from dinmo_pipeline.config.strict_yaml.problems import Place
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,17 @@ class History:
 
 
 @dataclass(frozen=True, slots=True)
+class Dbt:
+    """A dbt project: its manifest, and what its exposures say of their owner and maturity."""
+
+    manifest: Path
+    owner_name: str | None
+    owner_email: str | None
+    maturity: str
+    place: Place = dataclass_field(compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Project:
     """All declarations of one folder or file, checked against each other, in declared order."""
 
@@ -59,3 +71,11 @@ class Project:
     tests: Mapping[str, SegmentTest] = dataclass_field(default_factory=dict)
     alerts: Alerts | None = None
     history: History = History()
+    dbt: Dbt | None = None
+
+    @property
+    def finds_upstream(self) -> bool:
+        """Whether assets are to be found that fill the tables of a model or segment: `upstream: auto`."""
+        return any(model.finds_upstream for model in self.models.values()) or any(
+            segment.finds_upstream for segment in self.segments.values()
+        )

@@ -12,7 +12,11 @@ from dinmo_pipeline.config.strict_yaml.problems import Place
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A named set of users: exactly one of `where` (over `model`), `sql` and `table` is set."""
+    """A named set of users: exactly one of `where` (over `model`), `sql` and `table` is set.
+
+    `upstream` are the Dagster assets that fill the tables it names itself; with `finds_upstream`, those known
+    to fill them are added.
+    """
 
     key: str
     name: str
@@ -23,6 +27,7 @@ class Segment:
     table: str | None
     upstream: tuple[str, ...]
     place: Place = dataclass_field(compare=False, repr=False)
+    finds_upstream: bool = False
 
 
 Given: TypeAlias = Scalar | None

@@ -30,7 +30,7 @@ class Source:
     """The warehouse. `path` is the DuckDB file or the folder of files (absolute), else None.
 
     `uri` names the environment variable with a remote warehouse's connection URI. A query that takes longer
-    than `query_timeout` is stopped.
+    than `query_timeout` is stopped. With `finds_upstream`, so does every model and segment that does not say.
     """
 
     type: SourceType
@@ -38,6 +38,7 @@ class Source:
     uri: EnvironmentVariable | None
     place: Place = dataclass_field(compare=False, repr=False)
     query_timeout: timedelta = DEFAULT_QUERY_TIMEOUT
+    finds_upstream: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +76,7 @@ class FieldFormat:
 class Model:
     """A table of the source (`table`, may be `schema.table`), its key column, and its relations.
 
+    `upstream` are the Dagster assets that fill it; with `finds_upstream`, those known to fill it are added.
     `fields` says how to read columns of CSV files.
     """
 
@@ -85,3 +87,4 @@ class Model:
     upstream: tuple[str, ...]
     place: Place = dataclass_field(compare=False, repr=False)
     fields: Mapping[str, FieldFormat] = dataclass_field(default_factory=dict)
+    finds_upstream: bool = False

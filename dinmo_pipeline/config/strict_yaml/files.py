@@ -112,3 +112,8 @@ def _read_text(path: Path, report: Report) -> str | None:
 
 def _reason(error: OSError | ValueError) -> str:
     return (error.strerror or type(error).__name__) if isinstance(error, OSError) else str(error)
+
+
+def absolute(path: str, file: str) -> str:
+    """A path as written in `file`, made absolute; `~` is the home of the user."""
+    return os.path.abspath(os.path.join(os.path.dirname(file), os.path.expanduser(path)))  # noqa: PTH100, PTH111, PTH118, PTH120 - pathlib keeps `..` and raises where no home is known

@@ -19,8 +19,8 @@ from dinmo_pipeline.segments.sql.identifiers import (
     split_table_name,
     table_expression,
 )
+from dinmo_pipeline.segments.tables_read import TableId, table_id, tables_read
 from dinmo_pipeline.segments.unit_tests.inferred_columns import Columns
-from dinmo_pipeline.segments.unit_tests.tables_read import TableId, table_id, tables_read
 
 
 @dataclass(frozen=True, slots=True)

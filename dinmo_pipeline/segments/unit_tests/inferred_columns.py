@@ -20,7 +20,7 @@ from dinmo_pipeline.config.declarations.conditions import (
     RelatedCondition,
     Test,
 )
-from dinmo_pipeline.segments.unit_tests.tables_read import TableId, table_id
+from dinmo_pipeline.segments.tables_read import TableId, table_id
 
 Columns: TypeAlias = Mapping[str, str]
 """DuckDB's type of each column, in order."""

@@ -14,10 +14,10 @@ from dinmo_pipeline.config.strict_yaml.problems import Problem
 from dinmo_pipeline.segments.errors import SegmentError
 from dinmo_pipeline.segments.members import select_members
 from dinmo_pipeline.segments.sql.statements import RefusedSqlError
+from dinmo_pipeline.segments.tables_read import TableId, declared_dialect
 from dinmo_pipeline.segments.unit_tests.frozen_now import on_duckdb
 from dinmo_pipeline.segments.unit_tests.given_tables import tables_of, warehouse_of
 from dinmo_pipeline.segments.unit_tests.inferred_columns import Columns, inferred_columns
-from dinmo_pipeline.segments.unit_tests.tables_read import TableId, declared_dialect
 
 
 @dataclass(frozen=True, slots=True)

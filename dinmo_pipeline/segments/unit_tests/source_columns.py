@@ -8,8 +8,8 @@ from dinmo_pipeline.segments.errors import MissingTableError
 from dinmo_pipeline.segments.sources.opening import OpenSource
 from dinmo_pipeline.segments.sql.columns import ColumnKind, ColumnType
 from dinmo_pipeline.segments.sql.identifiers import look_up
+from dinmo_pipeline.segments.tables_read import TableId, table_id, tables_read
 from dinmo_pipeline.segments.unit_tests.inferred_columns import EXACT, Columns, inferred_columns
-from dinmo_pipeline.segments.unit_tests.tables_read import TableId, table_id, tables_read
 
 _TYPES: Mapping[ColumnKind, str] = {
     "text": "VARCHAR",

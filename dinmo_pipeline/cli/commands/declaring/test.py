@@ -20,9 +20,9 @@ from dinmo_pipeline.text.wording import counted
 
 if TYPE_CHECKING:
     from dinmo_pipeline.config.strict_yaml.problems import Problem
+    from dinmo_pipeline.segments.tables_read import TableId
     from dinmo_pipeline.segments.unit_tests.inferred_columns import Columns
     from dinmo_pipeline.segments.unit_tests.running import Verdict
-    from dinmo_pipeline.segments.unit_tests.tables_read import TableId
 
 
 @click.command()

@@ -1,12 +1,14 @@
 """Which tables of the source a segment reads, by their declared names."""
 
 from collections.abc import Iterator
+from typing import Self
 
 import duckdb
 from sqlglot import exp
 
-from dinmo_pipeline.config.declarations import Project
+from dinmo_pipeline.config.declarations import Project, Segment
 from dinmo_pipeline.config.lineage import uses_of
+from dinmo_pipeline.config.models import table_name
 from dinmo_pipeline.segments.sources.duckdb_judge import tables_defined_in, tables_in
 from dinmo_pipeline.segments.sources.duckdb_source import SEALED
 from dinmo_pipeline.segments.sql.identifiers import split_table_name
@@ -37,24 +39,50 @@ def tables_read(project: Project, segment_key: str) -> tuple[str, ...]:
 
     A `sql` segment that does not parse reads none: compiling it reports why.
     """
-    uses = uses_of(segment_key, project.segments, project.models)
-    names = [project.models[key].table for key in uses.models]
-    for key in uses.segments:
-        segment = project.segments[key]
+    with SqlTables(project) as sql_tables:
+        return sql_tables.read_by(project, segment_key)
+
+
+class SqlTables:
+    """Reads which tables `sql` segments name, with one DuckDB for all of them: to open it takes 50 ms."""
+
+    def __init__(self, project: Project) -> None:
+        self._dialect = declared_dialect(project)
+        self._connection: duckdb.DuckDBPyConnection | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._connection:
+            self._connection.close()
+
+    def read_by(self, project: Project, segment_key: str) -> tuple[str, ...]:
+        """The tables that a segment reads, as `tables_read` has them."""
+        uses = uses_of(segment_key, project.segments, project.models)
+        names = [project.models[key].table for key in uses.models]
+        for key in uses.segments:
+            names += self.named_by(project.segments[key])
+        return tuple({table_id(name): name for name in reversed(names)}.values())[::-1]
+
+    def named_by(self, segment: Segment) -> tuple[str, ...]:
+        """The tables that a segment names itself, not by its model."""
         if segment.table is not None:
-            names.append(segment.table)
-        elif segment.sql is not None:
-            names += _tables_of_sql(segment.sql, declared_dialect(project))
-    return tuple({table_id(name): name for name in reversed(names)}.values())[::-1]
+            return (segment.table,)
+        return tuple(self._of_sql(segment.sql)) if segment.sql is not None else ()
+
+    def _of_sql(self, sql: str) -> Iterator[str]:
+        if self._dialect == "duckdb" and self._connection is None:
+            self._connection = duckdb.connect(":memory:", config=SEALED)
+        return _tables_of_sql(sql, self._dialect, self._connection)
 
 
-def _tables_of_sql(sql: str, dialect: str) -> Iterator[str]:
+def _tables_of_sql(sql: str, dialect: str, connection: duckdb.DuckDBPyConnection | None) -> Iterator[str]:
     try:
         select = one_select(sql, dialect)
-        if dialect == "duckdb":
-            with duckdb.connect(":memory:", config=SEALED) as connection:
-                own = tables_defined_in(connection, select)
-                tables = list(tables_in(connection, select))
+        if connection is not None:
+            own = tables_defined_in(connection, select)
+            tables = list(tables_in(connection, select))
         else:
             query = parsed_select(select, dialect)
             own = {cte.alias.casefold() for cte in query.find_all(exp.CTE)} if query else set()
@@ -68,10 +96,4 @@ def _tables_of_sql(sql: str, dialect: str) -> Iterator[str]:
         return
     for parts in tables:
         if len(parts) > 1 or parts[0].casefold() not in own:
-            yield ".".join(map(_spelled, parts))
-
-
-def _spelled(part: str) -> str:
-    """A part of a name, in double quotes if it contains a dot or a quote."""
-    quoted = part.replace('"', '""')
-    return f'"{quoted}"' if "." in part or '"' in part else part
+            yield table_name(parts)

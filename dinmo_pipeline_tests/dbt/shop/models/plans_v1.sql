@@ -1,0 +1,1 @@
+select 1 as id, 'ana@example.com' as email

@@ -1,0 +1,1 @@
+select 'ana@example.com' as email
