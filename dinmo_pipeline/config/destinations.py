@@ -73,8 +73,8 @@ BASE_URL: Kind[str] = Kind(
 API_VERSION: Kind[str] = Kind(
     _api_version,
     first_of(
-        # 2.9 without quotes is a number, and greater than 2.16.
-        [({"type": "number"}, {"minimum": 2})],
+        # Without quotes it is a number, and 2.9 is greater than 2.16.
+        [({"type": "number"}, {"minimum": 2.13})],
         matching(
             r"^\s*(?:2\.(?:1[3-9]|[2-9][0-9]|[0-9]{3})|(?:[3-9]|[0-9]{2,3})\.[0-9]{1,3})\s*$",
             f"This must be a version of Intercom's API, 2.13 or later, such as {DEFAULT_API_VERSION}.",

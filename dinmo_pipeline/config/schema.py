@@ -15,7 +15,7 @@ from dinmo_pipeline.config.schedules.kinds import schedule_schemas
 from dinmo_pipeline.config.segments import segment_schema
 from dinmo_pipeline.config.sources import source_schema, state_schema
 from dinmo_pipeline.config.strict_yaml.declared_fields import settings_of
-from dinmo_pipeline.config.strict_yaml.json_schemas import JsonSchema
+from dinmo_pipeline.config.strict_yaml.json_schemas import JsonSchema, object_of
 from dinmo_pipeline.config.strict_yaml.keys import section_schema
 from dinmo_pipeline.config.strict_yaml.settings import settings_schema
 from dinmo_pipeline.config.unit_tests import TEST_SETTINGS
@@ -30,14 +30,16 @@ def json_schema() -> dict[str, Any]:
     does not exist, the order of two values) is checked by `load_project` only.
     """
     sections = _sections()
+    listed = ", ".join(sections)
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$comment": f"{MADE_BY} {version('dinmo-pipeline')}. `dinmo schema --out` replaces this file.",
         "title": "dinmo-pipeline declarations",
-        "type": "object",
-        "errorMessage": f"This is not a known section. Sections: {', '.join(sections)}.",
-        "additionalProperties": False,
-        "properties": sections,
+        **object_of(
+            sections,
+            wrong_type=f"The file must be a mapping of sections: {listed}.",
+            unknown_key=f"This is not a known section. Sections: {listed}.",
+        ),
         "$defs": {**condition_schemas(), **schedule_schemas()},
     }
 

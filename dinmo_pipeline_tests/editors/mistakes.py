@@ -108,6 +108,9 @@ MISTAKES = {
     "a misspelt required setting": Mistake(
         f"destinations:\n  main:\n    acces_token: {{env: TOKEN}} {MARK}\n", "Settings: access_token"
     ),
+    "percent as text": Mistake(f"{_DESTINATION}    rate_limit_share: 80% {MARK}\n", "a share from 0 to 1"),
+    "a list of destinations": Mistake(f"destinations:\n  - main {MARK}\n", "write each object as key"),
+    "an old version": Mistake(f"{_DESTINATION}    api_version: 2.11 {MARK}\n", "minimum of 2.13"),
     "an address in clear text": Mistake(
         f"{_DESTINATION}    base_url: http://api.intercom.io {MARK}\n", "plain https address"
     ),

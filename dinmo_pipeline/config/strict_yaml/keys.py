@@ -18,9 +18,12 @@ def section_schema(item: JsonSchema) -> JsonSchema:
     """The JSON Schema of a section: objects by their keys."""
     return {
         "type": ["object", "null"],
-        "errorMessage": "A key must start with a letter and contain only letters, digits and '_';"
-        f" at most {MAX_KEY_LENGTH} characters. Its value stands below it, or in braces.",
-        "additionalProperties": False,
+        "errorMessage": "This must be a mapping: write each object as key: {…}.",
+        "propertyNames": {
+            "pattern": KEY_PATTERN,
+            "errorMessage": "A key must start with a letter and contain only letters, digits and '_',"
+            f" at most {MAX_KEY_LENGTH} characters.",
+        },
         "patternProperties": {KEY_PATTERN: item},
     }
 

@@ -210,7 +210,8 @@ def share(*, above_zero: bool = False) -> Kind[float]:
         return number
 
     lower = "exclusiveMinimum" if above_zero else "minimum"
-    return Kind(read, {"type": "number", lower: 0, "maximum": 1})
+    message = "This must be a share from 0 to 1, such as 0.3."
+    return Kind(read, {"type": "number", lower: 0, "maximum": 1, "errorMessage": message})
 
 
 def factor() -> Kind[float]:
@@ -222,7 +223,7 @@ def factor() -> Kind[float]:
             raise InvalidValueError("must be a number, 1 or more")
         return number
 
-    return Kind(read, {"type": "number", "minimum": 1})
+    return Kind(read, {"type": "number", "minimum": 1, "errorMessage": "This must be a number, 1 or more."})
 
 
 def positive() -> Kind[float]:
@@ -234,7 +235,8 @@ def positive() -> Kind[float]:
             raise InvalidValueError("must be a number greater than 0")
         return number
 
-    return Kind(read, {"type": "number", "exclusiveMinimum": 0})
+    message = "This must be a number greater than 0."
+    return Kind(read, {"type": "number", "exclusiveMinimum": 0, "errorMessage": message})
 
 
 def one_of(*choices: str) -> Kind[Any]:

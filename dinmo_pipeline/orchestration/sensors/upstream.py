@@ -100,7 +100,9 @@ def decide(
         changed = {a: n for a, n in known.items() if n.event > before.get(a, 0)}
         going_on = [asset for asset, materialized in changed.items() if materialized.under_way]
         now_seen[activation] = before
-        if not changed:
+        if not assets:
+            skipped.append(f"{activation} has no known upstream asset")
+        elif not changed:
             skipped.append(f"{activation} has nothing new upstream")
         elif activation in paused:
             skipped.append(f"{activation} is paused")
