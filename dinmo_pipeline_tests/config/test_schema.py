@@ -200,7 +200,7 @@ _ADDRESSES = st.tuples(
 ).map("".join)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.data())
 @pytest.mark.parametrize(
     ("kind", "texts"),

@@ -95,6 +95,8 @@ def test_what_is_not_in_dbt_is_left_out_and_said(dinmo):
     assert "loose: the table 'elsewhere' is not a table of shop" in messages
     assert "unclear: the table 'calendar' may be warehouse.main.calendar or" in messages
     assert "unknown: nothing that it reads is in dbt, so it has no exposure." in messages
+    code, _, messages = dinmo("check", segments=segments, activations=activations)
+    assert (code, "upstream: auto found no asset that fills elsewhere." in messages) == (0, True)
 
 
 def test_nothing_is_written_over_a_file_of_others(shop, dinmo):

@@ -42,6 +42,8 @@ def check(*, online: bool, as_json: bool) -> int:
         "activations": len(project.activations),
         "destinations": len(project.destinations),
     }
+    if not as_json:
+        _report_upstream(project)
     if not online:
         if as_json:
             print_json(found)
@@ -84,6 +86,16 @@ def check(*, online: bool, as_json: bool) -> int:
         for message in (*notes, *problems):
             report(message)
     return WRONG_USAGE if problems else DONE
+
+
+def _report_upstream(project: Project) -> None:
+    """Report the tables whose assets the dbt manifest does not show; without one, only Dagster can tell."""
+    if project.dbt is None or not project.finds_upstream:
+        return
+    from dinmo_pipeline.segments.upstream import find_upstream  # noqa: PLC0415  # 0.3 s to import
+
+    for warning in find_upstream(project).warnings:
+        report(warning)
 
 
 def _count_segments(project: Project) -> tuple[dict[str, int], list[str], list[str]]:
