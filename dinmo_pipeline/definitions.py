@@ -5,18 +5,24 @@ from pathlib import Path
 
 import dagster as dg
 
-from dinmo_pipeline.config import load_project
-from dinmo_pipeline.demo import DEMO_DECLARATIONS
+from dinmo_pipeline.config import DeclarationsNotFoundError, fingerprint, load_project, locate, variables
 from dinmo_pipeline.orchestration.build import build_definitions
+from dinmo_pipeline.orchestration.no_declarations import definitions_without_declarations
 from dinmo_pipeline.orchestration.runs.loading import is_for_a_run
 
 
 @dg.definitions
 def defs() -> dg.Definitions:
-    """The definitions of the declarations at `$DINMO_CONFIG`, by default the demo's."""
+    """The definitions of the declarations that `dinmo` finds from here; without any, what to do."""
+    try:
+        located = locate(os.environ, Path.cwd())
+    except DeclarationsNotFoundError as error:
+        return definitions_without_declarations(str(error))
+    os.environ.update(variables(located, os.environ))
     return build_definitions(
-        load_project(Path(os.environ.get("DINMO_CONFIG", DEMO_DECLARATIONS))),
+        load_project(located.declarations),
         os.environ,
         for_a_run=is_for_a_run(),
         other_assets=(),
+        fingerprint=fingerprint(located.declarations),
     )

@@ -31,7 +31,7 @@ ALLOWED = {
         *("text", "config", "segments", "state", "intercom", "sync", "orchestration", "emulator"),
         *("demo", "dagster_storage"),
     },
-    "definitions": {"config", "demo", "orchestration"},
+    "definitions": {"config", "orchestration"},
     "dagster_storage": set(),
 }
 # The rooms of its layer that a room may import, besides itself. A room is a folder or a module of a layer.

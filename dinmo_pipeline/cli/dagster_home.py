@@ -3,22 +3,27 @@
 import errno
 import os
 import sqlite3
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
+
+from dinmo_pipeline.config import DeclarationsNotFoundError, locate, search_folders
 
 if TYPE_CHECKING:
     import dagster as dg
     from sqlalchemy.exc import DBAPIError
 
+DEFAULT_NAME: Final = ".dagster"
+SETTINGS_NAME: Final = "dagster.yaml"
+
 
 def ensure_dagster_home() -> Path:
-    """Set `DAGSTER_HOME` for this process, unless it is set, to a folder with the project's dagster.yaml.
-
-    The project is the nearest folder, from here upwards, that has a dagster.yaml; without one, this folder.
+    """Set `DAGSTER_HOME` for this process, unless it is set, to the folder `.dagster` in the project.
 
     Raises:
         click.UsageError: `DAGSTER_HOME` is not a folder that can be written to.
@@ -27,22 +32,62 @@ def ensure_dagster_home() -> Path:
     if home := os.environ.get("DAGSTER_HOME"):
         _require_folder(home)
         return Path(home)
-    here = Path.cwd()
-    project = next((f for f in (here, *here.parents) if (f / "dagster.yaml").exists()), here)
-    home_folder = project / ".dagster"
-    settings = home_folder / "dagster.yaml"
-    try:
-        home_folder.mkdir(exist_ok=True)
-        if (project / "dagster.yaml").exists():
-            with suppress(FileExistsError):  # also if another process comes first
-                settings.symlink_to(Path("..") / "dagster.yaml")
-    except OSError as error:
-        raise click.ClickException(
-            f"The folder {home_folder} for Dagster's runs cannot be created: {error.strerror}. Set"
-            " DAGSTER_HOME to the absolute path of a folder that can be written to."
-        ) from error
+    home_folder = make_dagster_home(_project_folder())
     os.environ["DAGSTER_HOME"] = str(home_folder)
     return home_folder
+
+
+def make_dagster_home(project: Path) -> Path:
+    """Create the folder `.dagster` in a project, which git ignores.
+
+    Its dagster.yaml is a link to the project's, or the package's own if the project has none.
+
+    Raises:
+        click.ClickException: it cannot be created.
+    """
+    home = project / DEFAULT_NAME
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        settings = home / SETTINGS_NAME
+        with suppress(FileExistsError):  # also if another process comes first
+            if (project / SETTINGS_NAME).exists():
+                settings.symlink_to(Path("..") / SETTINGS_NAME)
+            else:
+                _create(settings, default_settings())
+        with suppress(FileExistsError):
+            _create(home / ".gitignore", "*\n")
+    except OSError as error:
+        raise click.ClickException(
+            f"The folder {home} for Dagster's runs cannot be created: {error.strerror}. Set"
+            " DAGSTER_HOME to the absolute path of a folder that can be written to."
+        ) from error
+    return home
+
+
+def default_settings() -> str:
+    """The settings of a Dagster instance that the pipeline recommends: limits, monitoring, no telemetry."""
+    return files("dinmo_pipeline").joinpath(SETTINGS_NAME).read_text("utf-8")
+
+
+def _project_folder() -> Path:
+    """The nearest folder with a dagster.yaml, from the project's folder upwards in its repository."""
+    here = Path.cwd()
+    try:
+        folder = locate(os.environ, here).folder
+    except DeclarationsNotFoundError:
+        folder = here
+    return next((each for each in search_folders(folder) if (each / SETTINGS_NAME).exists()), folder)
+
+
+def _create(file: Path, text: str) -> None:
+    """Write a new file; another process sees all of it or nothing."""
+    with tempfile.NamedTemporaryFile("w", dir=file.parent, encoding="utf-8", delete=False) as temporary:
+        temporary.write(text)
+    try:
+        Path(temporary.name).chmod(0o644)
+        os.link(temporary.name, file)
+    finally:
+        Path(temporary.name).unlink()
 
 
 @contextmanager

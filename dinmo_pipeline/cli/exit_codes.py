@@ -1,6 +1,6 @@
 """The exit codes, and the errors that a person can fix."""
 
-from dinmo_pipeline.config import ConfigError, render
+from dinmo_pipeline.config import ConfigError, DeclarationsNotFoundError, render
 from dinmo_pipeline.intercom.errors import IntercomError
 from dinmo_pipeline.state.errors import StateError
 
@@ -12,7 +12,7 @@ def message_and_code(error: Exception) -> tuple[str, int] | None:
     from dinmo_pipeline.segments import SegmentError, SourceError  # noqa: PLC0415  # 0.2 s to import
 
     match error:
-        case ConfigError():
+        case ConfigError() | DeclarationsNotFoundError():
             return str(error), WRONG_USAGE
         case SegmentError():
             return render(error.problems), WRONG_USAGE

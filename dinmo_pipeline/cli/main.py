@@ -35,7 +35,8 @@ from dinmo_pipeline.cli.messages import report
 def dinmo() -> None:
     """Keep a tag in Intercom in sync with each segment of the users in your warehouse.
 
-    Declarations are read from $DINMO_CONFIG, a YAML file or a folder of YAML files.
+    Declarations are read from $DINMO_CONFIG, else from dinmo.yaml, dinmo/ or declarations/ in this folder or
+    above it in the repository. `dinmo init` makes some.
     """
 
 

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from dinmo_pipeline.cli.messages import echo, report
-from dinmo_pipeline.config import load_project
+from dinmo_pipeline.config import Located, load_project, locate, variables
 from dinmo_pipeline.config.declarations import Activation, Project
-from dinmo_pipeline.demo import DEMO_DECLARATIONS
 from dinmo_pipeline.text.wording import suggestion
 
 if TYPE_CHECKING:
@@ -22,9 +21,29 @@ if TYPE_CHECKING:
 Declared = TypeVar("Declared")
 
 
+def located_project() -> Located:
+    """Find the declarations, report which they are, and set the variables of their `.env` files.
+
+    Raises:
+        DeclarationsNotFoundError: there are none here.
+    """
+    located = locate(os.environ, Path.cwd())
+    also = [*map(_from_here, located.env_files)]
+    ignored = f" (not {' and '.join(map(_from_here, located.not_read))})" if located.not_read else ""
+    report(f"Declarations: {' and '.join([_from_here(located.declarations), *also])}{ignored}")
+    os.environ.update(variables(located, os.environ))
+    return located
+
+
 def declared_project() -> Project:
-    """The declarations at `$DINMO_CONFIG`, or the demo's; raises ConfigError."""
-    return load_project(Path(os.environ.get("DINMO_CONFIG", DEMO_DECLARATIONS)))
+    """The project that is declared here; raises DeclarationsNotFoundError and ConfigError."""
+    return load_project(located_project().declarations)
+
+
+def _from_here(path: Path) -> str:
+    """A path as it is written from the current folder, if it is below it."""
+    here = Path.cwd()
+    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
 
 
 def selected_activations(project: Project, keys: Iterable[str]) -> list[Activation]:

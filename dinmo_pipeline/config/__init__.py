@@ -1,21 +1,37 @@
 """What a user declares, read from YAML and validated; every problem at once, each with its place.
 
-`load_project` reads a file or a folder into a `Project` or raises `ConfigError` with every problem at once.
+`locate` finds the file or folder, and `load_project` reads it into a `Project` or raises `ConfigError` with every
+problem at once.
 """
 
+from dinmo_pipeline.config.locating import (
+    DeclarationsNotFoundError,
+    Located,
+    locate,
+    search_folders,
+    variables,
+)
 from dinmo_pipeline.config.project import load_project
 from dinmo_pipeline.config.schema import json_schema, schema_text
 from dinmo_pipeline.config.strict_yaml.errors import ConfigError
+from dinmo_pipeline.config.strict_yaml.files import fingerprint, modified_at
 from dinmo_pipeline.config.strict_yaml.problems import Excerpt, Place, Problem
 from dinmo_pipeline.config.strict_yaml.rendering import render
 
 __all__ = [
     "ConfigError",
+    "DeclarationsNotFoundError",
     "Excerpt",
+    "Located",
     "Place",
     "Problem",
+    "fingerprint",
     "json_schema",
     "load_project",
+    "locate",
+    "modified_at",
     "render",
     "schema_text",
+    "search_folders",
+    "variables",
 ]

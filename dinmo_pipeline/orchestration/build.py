@@ -39,9 +39,13 @@ def build_definitions(
     environment: Mapping[str, str],
     *,
     for_a_run: bool = False,
+    fingerprint: str = "",
     other_assets: Iterable[dg.AssetSpec] | None = None,
 ) -> dg.Definitions:
     """The definitions of a project; `environment` shows which secrets are set.
+
+    `fingerprint` is the one of the declarations' files: the daemon records it, so that `dinmo status` can warn
+    when the files have changed since.
 
     With `for_a_run`, the resources of activations are left out, which only the UI shows: each would take part
     in the configuration of the run, at 1 ms of processor time. Among `other_assets`, those of the Dagster
@@ -64,7 +68,7 @@ def build_definitions(
         jobs=[*build_jobs(), build_reconcile_job(project, destinations, partitions)],
         schedules=list(build_schedules(project.activations.values())),
         sensors=[
-            build_sensor(enabled, _state(project)),
+            build_sensor(enabled, _state(project), fingerprint),
             *build_retries_sensors(project.activations),
             build_staleness_sensor(project),
             *build_upstream_sensors(project),

@@ -1,6 +1,8 @@
 """Finds and reads the files of declarations."""
 
+import hashlib
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from dinmo_pipeline.config.strict_yaml.composing import UnreadableYamlError, compose
@@ -47,6 +49,37 @@ def _declaration_files(path: Path, report: Report) -> list[Path] | None:
         report.add(nowhere, "declarations", f"This folder contains more than {MAX_FILES:,} YAML files.")
         return None
     return files
+
+
+def fingerprint(path: Path) -> str:
+    """A short text that differs when a file of the declarations at `path` does."""
+    digest = hashlib.sha256()
+    try:
+        for file in _files_in(path) if path.is_dir() else [path]:
+            for part in (str(file.relative_to(path)).encode(), file.read_bytes()):
+                digest.update(len(part).to_bytes(8, "big") + part)
+    except OSError as error:
+        digest.update(str(error).encode())
+    return digest.hexdigest()[:16]
+
+
+def modified_at(path: Path) -> dict[Path, tuple[int, int]]:
+    """When each file of the declarations at `path` was changed (in nanoseconds), and its size."""
+    found = {}
+    with suppress(OSError):
+        for file in _files_in(path) if path.is_dir() else [path]:
+            with suppress(OSError):  # an editor may be replacing it
+                status = file.stat()
+                found[file] = (status.st_mtime_ns, status.st_size)
+    return found
+
+
+def holds_yaml(folder: Path) -> bool:
+    """Whether a folder holds a YAML file, in it or below; one that cannot be read holds none."""
+    try:
+        return bool(_files_in(folder))
+    except OSError:
+        return False
 
 
 def _files_in(folder: Path) -> list[Path]:

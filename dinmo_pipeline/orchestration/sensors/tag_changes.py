@@ -25,6 +25,7 @@ from dinmo_pipeline.orchestration.runs.batch import batches
 from dinmo_pipeline.orchestration.runs.dead_runs import close_dead_runs
 from dinmo_pipeline.orchestration.runs.lifecycle import activations_under_way
 from dinmo_pipeline.orchestration.runs.pauses import paused_activations
+from dinmo_pipeline.state.file.loaded_declarations import record_loaded
 
 INTERVAL_SECONDS = 30
 EVENTS_PER_FETCH = 500
@@ -85,10 +86,13 @@ def decide(
     return Decision(tuple(launch), tuple(waiting), tuple(skipped))
 
 
-def build_sensor(enabled: Mapping[str, Activation], state: StateResource) -> dg.SensorDefinition:
+def build_sensor(
+    enabled: Mapping[str, Activation], state: StateResource, fingerprint: str
+) -> dg.SensorDefinition:
     """The sensor for the enabled activations; it runs unless it is stopped in the UI.
 
-    It also closes runs that were killed, which would keep their activation waiting.
+    It also closes runs that were killed, which would keep their activation waiting, and records which
+    declarations the daemon has, by their fingerprint.
     """
 
     @dg.sensor(
@@ -99,6 +103,7 @@ def build_sensor(enabled: Mapping[str, Activation], state: StateResource) -> dg.
         description="Applies the changes of each activation that has any.",
     )
     def tag_changes_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+        record_loaded(state.locks, fingerprint)
         close_dead_runs(context.instance, state.locks, context.log.warning)
         return _tick(context, enabled)
 
