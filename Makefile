@@ -42,6 +42,7 @@ lint: $(INSTALLED)   ## linter, formatter, type checker, Dagster's own check of 
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/dg check defs
+	DINMO_CONFIG=dinmo_pipeline/demo/declarations $(BIN)/dg check defs
 
 docs: $(DOCS_INSTALLED)  ## the documentation as a site; a warning, dead link or dead anchor fails it
 	$(BIN)/sphinx-build --builder dirhtml --fail-on-warning --keep-going --fresh-env --quiet \

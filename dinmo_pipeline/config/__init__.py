@@ -1,7 +1,7 @@
 """What a user declares, read from YAML and validated; every problem at once, each with its place.
 
-`locate` finds the file or folder, and `load_project` reads it into a `Project` or raises `ConfigError` with every
-problem at once.
+`locate` finds the file or folder, and `load_project` reads it into a `Project` or raises `ConfigError` with
+every problem at once.
 """
 
 from dinmo_pipeline.config.locating import (

@@ -21,7 +21,7 @@ class NotTheDemoError(Exception):
 
 @dataclass(frozen=True)
 class DemoFolder:
-    """The folder that holds the demo's warehouse and its state.
+    """The folder that holds the demo's declarations, its warehouse and its state.
 
     A manifest lists the files that the demo made, with their size and time of change: the user may have
     put another file in the place of one. A state with a destination other than the demo's is left alone
@@ -37,6 +37,16 @@ class DemoFolder:
         return self.path / "warehouse.duckdb"
 
     @property
+    def declarations(self) -> Path:
+        """The folder of the shop's declarations, a copy of the package's."""
+        return self.path / "declarations"
+
+    @property
+    def env_file(self) -> Path:
+        """The file with the access token, which the emulator takes whatever it is."""
+        return self.path / ".env"
+
+    @property
     def state(self) -> Path:
         """The state file of the demo's syncs."""
         return self.path / "state.duckdb"
@@ -47,10 +57,13 @@ class DemoFolder:
         Raises:
             NotTheDemoError: a file in the way is not the demo's, or is in use. Nothing was deleted.
         """
-        for objection in (self._objection_to_warehouse(), self._objection_to_state()):
+        texts = self._texts()
+        objections = (self._objection_to(file) for file in (self.warehouse, *texts))
+        for objection in (*objections, self._objection_to_state()):
             if objection:
                 raise NotTheDemoError(f"{objection} Nothing was deleted.")
-        self.warehouse.unlink(missing_ok=True)
+        for file in (self.warehouse, *texts):
+            file.unlink(missing_ok=True)
         for file in _with_companions(self.state):
             if file.is_dir():
                 shutil.rmtree(file)
@@ -61,18 +74,33 @@ class DemoFolder:
     @contextmanager
     def making(self, file: Path) -> Iterator[None]:
         """List a file in the manifest, before the block makes it: a killed demo leaves no file unlisted."""
-        self._write_manifest({**self._manifest(), file.name: None})
+        name = self._listed_name(file)
+        self._write_manifest({**self._manifest(), name: None})
         yield
-        self._write_manifest({**self._manifest(), file.name: _fingerprint(file)})
+        self._write_manifest({**self._manifest(), name: _fingerprint(file)})
 
-    def _objection_to_warehouse(self) -> str | None:
-        if not _exists(self.warehouse):
+    def write(self, file: Path, text: str) -> None:
+        """Make a text file."""
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with self.making(file):
+            file.write_text(text, "utf-8")
+
+    def _listed_name(self, file: Path) -> str:
+        return file.relative_to(self.path).as_posix()
+
+    def _texts(self) -> tuple[Path, ...]:
+        """The declarations in the folder, whoever made them, and the `.env` file beside them."""
+        declarations = sorted(self.declarations.rglob("*")) if self.declarations.is_dir() else ()
+        return (*(file for file in declarations if not file.is_dir()), self.env_file)
+
+    def _objection_to(self, file: Path) -> str | None:
+        if not _exists(file):
             return None
-        manifest = self._manifest()
-        if self.warehouse.name not in manifest or not _is_plain_file(self.warehouse):
-            return _not_ours(self.warehouse)
-        if manifest[self.warehouse.name] not in (None, _fingerprint(self.warehouse)):
-            return f"{self.warehouse} has changed since the demo made it. {_MOVE_IT}"
+        manifest, name = self._manifest(), self._listed_name(file)
+        if name not in manifest or not _is_plain_file(file):
+            return _not_ours(file)
+        if manifest[name] not in (None, _fingerprint(file)):
+            return f"{file} has changed since the demo made it. {_MOVE_IT}"
         return None
 
     def _objection_to_state(self) -> str | None:

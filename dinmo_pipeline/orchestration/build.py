@@ -44,8 +44,8 @@ def build_definitions(
 ) -> dg.Definitions:
     """The definitions of a project; `environment` shows which secrets are set.
 
-    `fingerprint` is the one of the declarations' files: the daemon records it, so that `dinmo status` can warn
-    when the files have changed since.
+    `fingerprint` is the one of the declarations' files: the daemon records it, so that `dinmo status` can
+    warn when the files have changed since.
 
     With `for_a_run`, the resources of activations are left out, which only the UI shows: each would take part
     in the configuration of the run, at 1 ms of processor time. Among `other_assets`, those of the Dagster

@@ -9,6 +9,9 @@ import duckdb
 import pytest
 
 from dinmo_pipeline.cli.main import dinmo as commands
+from dinmo_pipeline.config import fingerprint, load_project
+from dinmo_pipeline.orchestration.build import build_definitions
+from dinmo_pipeline_tests.ticking import Ticks
 
 ANA, BEN, CLEO = "ana@example.com", "ben@example.com", "cleo@example.com"
 NUMBERS = {
@@ -201,6 +204,27 @@ def test_status_shows_each_activation_and_what_is_orphaned(company, dinmo):
     company.activate("other")
     printed = dinmo("status")
     assert "vip: no longer declared; its contacts keep their tag." in printed.out
+
+
+def test_status_warns_while_the_daemon_has_older_declarations(company, dinmo):
+    """Each tick records what the daemon has loaded; a daemon that stopped is not warned about."""
+    company.members([ANA])
+
+    def tick():
+        project = load_project(company.declarations)
+        print_of_files = fingerprint(company.declarations)
+        Ticks(build_definitions(project, os.environ, fingerprint=print_of_files), company.instance).tick()
+
+    tick()
+    assert dinmo("status").err == ""
+    company.activate("trial")
+    assert dinmo("status").err.startswith("The running daemon does not have these declarations")
+    tick()
+    assert dinmo("status").err == ""
+    company.activate("other")
+    (recorded,) = company.folder.glob("state.duckdb.locks/declarations-of-the-daemon")
+    os.utime(recorded, (0, 0))
+    assert dinmo("status").err == ""
 
 
 def test_sync_waits_for_a_state_in_use_and_says_so(company, dinmo):

@@ -1,16 +1,10 @@
 """The demo deletes only what it made."""
 
-import shutil
-from io import StringIO
-
 import duckdb
 import pytest
-from rich.console import Console
 
-from dinmo_pipeline.demo import DEMO_DECLARATIONS
 from dinmo_pipeline.demo.folder import DemoFolder, NotTheDemoError
-from dinmo_pipeline.demo.project import DESTINATION, FOLDER, demo_project
-from dinmo_pipeline.demo.story import Story
+from dinmo_pipeline.demo.project import DESTINATION, new_demo_project
 
 
 @pytest.fixture
@@ -36,46 +30,44 @@ def contents(folder):
     return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_a_users_warehouse_and_the_files_beside_it_survive(tmp_path, folder):
-    """The user edited the declarations in place: the demo's destination, their own warehouse."""
+def test_declarations_that_the_user_edited_survive(tmp_path, folder):
+    """They name a warehouse of the user's, which the demo does not touch either."""
     shop = tmp_path / "shop"
     shop.mkdir()
     with duckdb.connect(str(shop / "warehouse.duckdb")) as connection:
         connection.execute("create table customers as select 1 as customer_id, 'a@b.example' email")
-    (shop / "contract.txt").write_text("signed")
-    declarations = tmp_path / "declarations"
-    shutil.copytree(DEMO_DECLARATIONS, declarations)
-    edited = declarations / "warehouse.yaml"
-    text = edited.read_text().replace("../../../.demo/", "../shop/")
-    assert text != edited.read_text()
-    edited.write_text(text)
-    before = contents(shop)
+    new_demo_project(folder)
+    edited = folder.declarations / "warehouse.yaml"
+    edited.write_text(edited.read_text().replace("../warehouse.duckdb", "../../shop/warehouse.duckdb"))
+    before = contents(tmp_path)
 
-    with pytest.raises(NotTheDemoError, match=r"no longer the demo's.*Nothing was deleted"):
-        demo_project(declarations, folder)
+    with pytest.raises(NotTheDemoError, match=r"warehouse\.yaml has changed.*Nothing was deleted"):
+        new_demo_project(folder)
 
-    assert contents(shop) == before
+    assert contents(tmp_path) == before
 
 
-def test_the_story_keeps_to_its_own_folder_whatever_is_declared(tmp_path, folder, intercom):
-    """A file there that is not the demo's stops it."""
-    project = demo_project(DEMO_DECLARATIONS, FOLDER)
-    (tmp_path / ".demo").mkdir()
-    (tmp_path / ".demo" / "notes.txt").write_text("mine")
-    foreign = tmp_path / ".demo" / "warehouse.duckdb"
-    foreign.write_text("mine too")
+def test_a_file_of_the_users_in_the_demos_folder_stops_it(folder):
+    """Files that are in nobody's way do not."""
+    folder.path.mkdir()
+    (folder.path / "notes.txt").write_text("mine")
+    folder.warehouse.write_text("mine too")
 
     with pytest.raises(NotTheDemoError, match=r"warehouse\.duckdb was not made by the demo"):
-        Story(project, folder, {}, intercom, Console(file=StringIO())).play()
+        new_demo_project(folder)
 
-    assert foreign.read_text() == "mine too"
-    assert (tmp_path / ".demo" / "notes.txt").read_text() == "mine"
+    assert folder.warehouse.read_text() == "mine too"
+    assert (folder.path / "notes.txt").read_text() == "mine"
 
 
-def test_the_declarations_name_the_demos_own_folder():
-    """`dinmo status` and the Dagster UI show what the demo wrote."""
-    project = demo_project(DEMO_DECLARATIONS, FOLDER)
-    assert project.source.path == FOLDER.warehouse
+def test_the_declarations_name_the_demos_own_folder_and_its_emulator(folder):
+    """`dinmo status` and the Dagster UI show what the demo wrote. A second demo replaces the first."""
+    new_demo_project(folder)
+    project = new_demo_project(folder, "http://127.0.0.1:8099")
+    assert (project.source.path, project.state.database) == (folder.warehouse, str(folder.state))
+    assert {key: each.base_url for key, each in project.destinations.items()} == {
+        DESTINATION: "http://127.0.0.1:8099"
+    }
 
 
 def test_a_second_demo_replaces_the_first_and_keeps_the_users_files(folder):

@@ -2,21 +2,22 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from dinmo_pipeline.cli.messages import echo
-from dinmo_pipeline.cli.project import declared_project, declared_states, json_option, print_json
+from dinmo_pipeline.cli.messages import echo, report
+from dinmo_pipeline.cli.project import declared_states, json_option, located_project, print_json
 from dinmo_pipeline.cli.tables import print_table
+from dinmo_pipeline.config import fingerprint, load_project
 from dinmo_pipeline.config.schedules.phrases import in_words
 from dinmo_pipeline.text.wording import counted
 
 if TYPE_CHECKING:
     import duckdb
 
-    from dinmo_pipeline.config.declarations import Activation, Project
+    from dinmo_pipeline.config.declarations import Activation, Project, State
     from dinmo_pipeline.state.coordination.pauses import Pause
     from dinmo_pipeline.state.overview import ActivationOverview
 
@@ -67,7 +68,10 @@ class ActivationStatus:
 @json_option
 def status(*, as_json: bool) -> None:
     """Show every activation: its tag, members, tagged contacts, pending changes and last sync."""
-    project = declared_project()
+    located = located_project()
+    project = load_project(located.declarations)
+    if warning := outdated_daemon(project.state, fingerprint(located.declarations)):
+        report(warning)
     rows = _read_all(project)
     if as_json:
         print_json({row.key: as_object(row) for row in rows})
@@ -92,6 +96,20 @@ def _read_all(project: "Project") -> list[ActivationStatus]:
                 rows[row.key] = row
     keys = dict.fromkeys((*project.activations, *rows))
     return [replace(rows[key], left_behind=left_behind[key]) for key in keys]
+
+
+def outdated_daemon(state: "State", declared: str) -> str | None:
+    """A warning if the running daemon has other declarations than the files, by their fingerprint."""
+    from dinmo_pipeline.state.file.loaded_declarations import read_loaded  # noqa: PLC0415  # 0.1 s
+    from dinmo_pipeline.state.file.paths import lock_folder  # noqa: PLC0415
+
+    loaded = read_loaded(lock_folder(state))
+    if loaded is None or not loaded.is_current(datetime.now(UTC)) or loaded.fingerprint == declared:
+        return None
+    return (
+        "The running daemon does not have these declarations: they have changed since it loaded them. Reload"
+        " the code location in the Dagster UI, or restart the daemon. `dinmo dev` reloads by itself."
+    )
 
 
 def read_status(
