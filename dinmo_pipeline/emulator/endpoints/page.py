@@ -1,19 +1,20 @@
 """The web page at `/`: the workspace, for people."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cache
 from html import escape
 from importlib.resources import files
 from itertools import islice
 from string import Template
 from typing import Final
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode
 
 from dinmo_pipeline.emulator.call import HTML, Call, Response
 from dinmo_pipeline.emulator.emulator import Emulator
-from dinmo_pipeline.emulator.workspace.records import Contact, Tag
+from dinmo_pipeline.emulator.workspace.records import NOTHING, Contact, NewContact, Role, Tag
 
 _PER_PAGE: Final = 50
+_NO_FORM: Final[Mapping[str, str]] = NOTHING
 
 
 def show(emulator: Emulator, call: Call) -> Response:
@@ -21,6 +22,26 @@ def show(emulator: Emulator, call: Call) -> Response:
 
     `q` is part of an email, a name, an external id or an id; `tag` is a tag id.
     """
+    return _page(emulator, call)
+
+
+def add(emulator: Emulator, call: Call) -> Response:
+    """`POST /`: add the contact of the page's form, and show it."""
+    form = {name: value.strip() for name, value in parse_qsl(call.body.decode("utf-8", "replace"))}
+    email, external_id = form.get("email") or None, form.get("external_id") or None
+    if not email and not external_id:
+        return _page(emulator, call, form, "A contact needs an email or an external id.")
+    role: Role = "lead" if form.get("role") == "lead" else "user"
+    new = NewContact(email=email, external_id=external_id, role=role, name=form.get("name") or None)
+    try:
+        contact = emulator.store.create(new)
+    except ValueError:
+        return _page(emulator, call, form, "Another contact has this external id.")
+    address = f"/?{urlencode({'q': contact.id})}"
+    return Response(b"", 303, HTML, {"Location": address})
+
+
+def _page(emulator: Emulator, call: Call, form: Mapping[str, str] = _NO_FORM, problem: str = "") -> Response:
     text, tag_id = call.query.get("q", "").strip(), call.query.get("tag", "")
     page = call.query.get("page", "1")
     number = max(int(page), 1) if page.isdecimal() else 1
@@ -38,8 +59,10 @@ def show(emulator: Emulator, call: Call) -> Response:
         or '<tr><td colspan="6">No contacts.</td></tr>',
         range=f"{first + 1}–{first + min(len(found), _PER_PAGE)}" if found else "",  # noqa: RUF001
         links=_links(text, tag_id, number, has_next=len(found) > _PER_PAGE),
+        problem=escape(problem),
+        **{field: escape(form.get(field, "")) for field in ("email", "external_id", "name")},
     )
-    return Response(html.encode(errors="replace"), content_type=HTML)
+    return Response(html.encode(errors="replace"), 400 if problem else 200, HTML)
 
 
 @cache

@@ -61,6 +61,7 @@ _ROUTES: Final = (
     Route("POST", "/contacts/{id}/tags", tags.add, "write_tags", writes=True),
     Route("DELETE", "/contacts/{id}/tags/{tag_id}", tags.remove, "write_tags", writes=True),
     Route("GET", "/", page.show),
+    Route("POST", "/", page.add),
     Route("GET", "/_emulator/stats", control.stats),
     Route("POST", "/_emulator/contacts", control.create_contacts),
     Route("GET", "/_emulator/contacts/{id}", control.show_contact),

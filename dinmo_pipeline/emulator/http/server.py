@@ -4,7 +4,7 @@ import asyncio
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Final
@@ -16,6 +16,7 @@ from dinmo_pipeline.emulator.emulator import Emulator
 from dinmo_pipeline.emulator.http.app import App
 from dinmo_pipeline.emulator.http.wire import TRANSPORT
 from dinmo_pipeline.emulator.settings import EmulatorSettings
+from dinmo_pipeline.emulator.workspace.records import NewContact
 from dinmo_pipeline.emulator.workspace.store import Store
 
 _LOOPBACK: Final = "127.0.0.1"
@@ -41,21 +42,37 @@ class EmulatorServer:
         return self.emulator.store
 
 
-def serve(settings: EmulatorSettings = _DEFAULTS, host: str = _LOOPBACK, port: int = 8055) -> None:
+def serve(
+    settings: EmulatorSettings = _DEFAULTS,
+    host: str = _LOOPBACK,
+    port: int = 8055,
+    *,
+    contacts: Iterable[NewContact] = (),
+) -> None:
     """Run an emulator until the process is stopped; print a line when it is ready.
+
+    Args:
+        settings: Settings of the workspace.
+        host: The address to listen on.
+        port: The port to listen on.
+        contacts: The contacts of the workspace at the start.
 
     Raises:
         OSError: The address is in use.
     """
     with _listening(host, port) as listener:
-        serve_on(listener, settings)
+        serve_on(listener, settings, contacts)
 
 
-def serve_on(listener: socket.socket, settings: EmulatorSettings) -> None:
+def serve_on(
+    listener: socket.socket, settings: EmulatorSettings, contacts: Iterable[NewContact] = ()
+) -> None:
     """Like `serve`, on a socket that already listens."""
+    emulator = Emulator(settings, time.time)
+    emulator.store.create_many(contacts)
     print(f"Emulated Intercom at {_url(listener)}", flush=True)  # noqa: T201
     with suppress(KeyboardInterrupt):
-        uvicorn.Server(_config(Emulator(settings, time.time))).run(sockets=[listener])
+        uvicorn.Server(_config(emulator)).run(sockets=[listener])
 
 
 @contextmanager
