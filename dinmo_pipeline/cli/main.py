@@ -8,6 +8,7 @@ import click
 
 from dinmo_pipeline.cli.commands.declaring.check import check
 from dinmo_pipeline.cli.commands.declaring.dbt import dbt
+from dinmo_pipeline.cli.commands.declaring.init import init
 from dinmo_pipeline.cli.commands.declaring.schema import schema
 from dinmo_pipeline.cli.commands.declaring.segments import segments
 from dinmo_pipeline.cli.commands.declaring.test import test
@@ -42,7 +43,7 @@ def dinmo() -> None:
 
 
 for command in (
-    *(check, segments, test, plan, sync, status, reconcile, retire, forget, pause, resume),
+    *(init, check, segments, test, plan, sync, status, reconcile, retire, forget, pause, resume),
     *(backup, clean, move_state, schema, dbt, dev, emulator, demo),
 ):
     dinmo.add_command(command)

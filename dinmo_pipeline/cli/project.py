@@ -109,7 +109,12 @@ def declared_states(project: Project) -> "list[StateDatabase]":
 
 def print_json(value: Mapping[str, Any]) -> None:
     """Print one JSON object on standard output, marks of direction escaped as JSON allows."""
-    echo(json.dumps(value, ensure_ascii=False, indent=2, default=str))
+    echo(json_text(value).rstrip("\n"))
+
+
+def json_text(value: Mapping[str, Any]) -> str:
+    """A JSON object on several lines."""
+    return json.dumps(value, ensure_ascii=False, indent=2, default=str) + "\n"
 
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")

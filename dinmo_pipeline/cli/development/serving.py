@@ -32,9 +32,7 @@ def start_emulator(processes: Processes, port: int, *options: str) -> str:
     """Start a local Intercom by `dinmo emulator`, and wait until it answers; its address."""
     processes.start("emulator", (_DINMO, "emulator", "--port", str(port), *options))
     processes.wait_until(lambda: is_open(port))
-    address = f"http://{LOOPBACK}:{port}"
-    echo(f"Emulated Intercom: {address}")
-    return address
+    return f"http://{LOOPBACK}:{port}"
 
 
 def serve(processes: Processes, located: Located, port: int, *, first: Sequence[str] = ()) -> None:

@@ -1,0 +1,1 @@
+"""What `dinmo init` makes: the text of each file of a project, written without overwriting anything."""

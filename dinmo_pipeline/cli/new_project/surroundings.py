@@ -1,0 +1,63 @@
+"""The files around new declarations: for Dagster, for git, and for secrets."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from dinmo_pipeline.cli.new_project.answers import TOKEN_VARIABLE, URI_VARIABLE
+
+IGNORED: Final = (".env", ".dagster/", "state.duckdb*", ".tmp_dagster_home_*/")
+_LOCAL_TOKEN: Final = "the-local-intercom-takes-any-token"  # noqa: S105
+_MODULE: Final = "reverse_etl"
+
+WORKSPACE: Final = """\
+# Where dagster-webserver and dagster-daemon find the declarations. `dinmo dev` and `dg dev` do not need it.
+load_from:
+  - python_module:
+      module_name: dinmo_pipeline.definitions
+      location_name: dinmo_pipeline
+"""
+PYPROJECT: Final = f"""\
+# What `dg` reads.
+[tool.dg]
+directory_type = "project"
+
+[tool.dg.project]
+root_module = "{_MODULE}"
+code_location_target_module = "{_MODULE}.definitions"
+code_location_name = "dinmo_pipeline" # as in workspace.yaml, so that all of them are one code location
+"""
+MODULE_FILES: Final[Mapping[str, str]] = {
+    f"{_MODULE}/__init__.py": '"""What `dg` loads."""\n',
+    f"{_MODULE}/definitions.py": (
+        '"""The assets, jobs, schedules and sensors of the declarations."""\n\n'
+        "from dinmo_pipeline.definitions import defs\n\n"
+        '__all__ = ["defs"]\n'
+    ),
+    f"{_MODULE}/defs/__init__.py": '"""Further definitions that `dg scaffold` adds."""\n',
+}
+
+
+def env_example(*, needs_uri: bool, declarations: str | None = None) -> str:
+    """The variables to set, without values."""
+    return (
+        "# Copy this file to .env, which git ignores. Variables of the environment win over it.\n"
+        "# Intercom's Developer Hub has the token; it needs to read and write tags, and to read users.\n"
+        f"{TOKEN_VARIABLE}=\n"
+        f"{f'{URI_VARIABLE}={chr(10)}' if needs_uri else ''}"
+        f"{f'DINMO_CONFIG={declarations}{chr(10)}' if declarations else ''}"
+        "# Where Dagster keeps its runs; an absolute path. Without it, `dg dev` forgets them.\n"
+        "# DAGSTER_HOME=\n"
+    )
+
+
+def env_text(home: Path | None, *, is_local: bool, needs_uri: bool, declarations: str | None = None) -> str:
+    """The variables of this machine, ready for a local Intercom."""
+    lines = [
+        "# For this machine alone: git ignores it. Variables of the environment win over it.",
+        f"{TOKEN_VARIABLE}={_LOCAL_TOKEN if is_local else ''}",
+        *([f"{URI_VARIABLE}="] if needs_uri else []),
+        *([f"DINMO_CONFIG={declarations}"] if declarations else []),
+        *([f"# `dinmo` and `dg dev` share the runs in it.\nDAGSTER_HOME='{home}'"] if home else []),
+    ]
+    return "\n".join(lines) + "\n"
