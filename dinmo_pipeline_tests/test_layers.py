@@ -56,10 +56,11 @@ ALLOWED_WITHIN_LAYER = {
     "orchestration.sensors": {"metadata", "naming", "resources", "runs"},
     "emulator.workspace": set(),
     "cli.development": {"messages"},
+    "cli.diagnosis": {"dagster_home", "destinations", "messages"},
     "cli.new_project": set(),
     "cli.commands": {
-        *("dagster_home", "destinations", "development", "exit_codes", "exposures", "leases", "messages"),
-        *("new_project", "own_files", "plan_file", "progress", "project", "segment_facts", "tables"),
+        *("dagster_home", "destinations", "development", "diagnosis", "exit_codes", "exposures", "leases"),
+        *("messages", "new_project", "own_files", "plan_file", "progress", "project", "segment_facts", "tables"),
     },
 }
 MODULES = [path for path in sorted(PACKAGE.rglob("*.py")) if path != PACKAGE / "__init__.py"]

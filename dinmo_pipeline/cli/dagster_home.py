@@ -30,9 +30,9 @@ def ensure_dagster_home() -> Path:
         click.ClickException: the folder in the project cannot be created.
     """
     if home := os.environ.get("DAGSTER_HOME"):
-        _require_folder(home)
+        require_usable(home)
         return Path(home)
-    home_folder = make_dagster_home(_project_folder())
+    home_folder = make_dagster_home(undeclared_home().parent)
     os.environ["DAGSTER_HOME"] = str(home_folder)
     return home_folder
 
@@ -69,14 +69,18 @@ def default_settings() -> str:
     return files("dinmo_pipeline").joinpath(SETTINGS_NAME).read_text("utf-8")
 
 
-def _project_folder() -> Path:
-    """The nearest folder with a dagster.yaml, from the project's folder upwards in its repository."""
+def undeclared_home() -> Path:
+    """The folder that is used while `DAGSTER_HOME` is not set.
+
+    It is in the nearest folder with a dagster.yaml, from the project's folder upwards in its repository.
+    """
     here = Path.cwd()
     try:
         folder = locate(os.environ, here).folder
     except DeclarationsNotFoundError:
         folder = here
-    return next((each for each in search_folders(folder) if (each / SETTINGS_NAME).exists()), folder)
+    settled = (each for each in search_folders(folder) if (each / SETTINGS_NAME).exists())
+    return next(settled, folder) / DEFAULT_NAME
 
 
 def _create(file: Path, text: str) -> None:
@@ -160,7 +164,12 @@ def _missing_module(home: Path, module: str) -> str:
     return f"{settings} names the module {module}, which is not installed. {fix}"
 
 
-def _require_folder(home: str) -> None:
+def require_usable(home: str) -> None:
+    """Check that `DAGSTER_HOME` is a folder that can be written to.
+
+    Raises:
+        click.UsageError: it is not.
+    """
     path, use_project = Path(home), "or unset it to use the folder .dagster in the project"
     if not path.is_absolute():
         problem = f"a relative path. Set it to an absolute one ({path.resolve()}), {use_project}."

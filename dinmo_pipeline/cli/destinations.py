@@ -10,9 +10,13 @@ if TYPE_CHECKING:
     from dinmo_pipeline.intercom.client import IntercomClient
 
 
-def open_client(project: Project, key: str) -> "IntercomClient":
-    """A client of a destination; close it, or use it in a `with`. A missing token fails at the first call."""
+def open_client(project: Project, key: str, *, attempts: int | None = None) -> "IntercomClient":
+    """A client of a destination; close it, or use it in a `with`. A missing token fails at the first call.
+
+    `attempts` is how often it makes a call that gets no answer.
+    """
     from dinmo_pipeline.intercom.client import REGION_HOSTS, IntercomClient  # noqa: PLC0415  # 0.1 s to import
+    from dinmo_pipeline.intercom.retry import RetryPolicy  # noqa: PLC0415
 
     destination = project.destinations[key]
     variable = destination.access_token.name
@@ -23,4 +27,5 @@ def open_client(project: Project, key: str) -> "IntercomClient":
         version=destination.api_version,
         rate_limit_share=destination.rate_limit_share,
         budget_folder=budget_folder(project.state),
+        retry=RetryPolicy(attempts=attempts) if attempts else None,
     )

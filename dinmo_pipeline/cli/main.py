@@ -17,6 +17,7 @@ from dinmo_pipeline.cli.commands.running.backup import backup
 from dinmo_pipeline.cli.commands.running.clean import clean
 from dinmo_pipeline.cli.commands.running.demo import demo
 from dinmo_pipeline.cli.commands.running.dev import dev
+from dinmo_pipeline.cli.commands.running.doctor import doctor
 from dinmo_pipeline.cli.commands.running.emulator import emulator
 from dinmo_pipeline.cli.commands.running.move_state import move_state
 from dinmo_pipeline.cli.commands.syncing.forget import forget
@@ -44,7 +45,7 @@ def dinmo() -> None:
 
 for command in (
     *(init, check, segments, test, plan, sync, status, reconcile, retire, forget, pause, resume),
-    *(backup, clean, move_state, schema, dbt, dev, emulator, demo),
+    *(backup, clean, move_state, schema, dbt, dev, doctor, emulator, demo),
 ):
     dinmo.add_command(command)
 

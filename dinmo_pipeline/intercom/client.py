@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
 
@@ -93,6 +94,11 @@ class IntercomClient:
     def calls(self) -> int:
         """The number of requests so far, including retries."""
         return self._transport.calls
+
+    @property
+    def last_date(self) -> datetime | None:
+        """Intercom's time when it last answered; None before that."""
+        return self._transport.last_date
 
     def workspace(self) -> Workspace:
         """The workspace that the token opens, by one call. Later uses need none: it never changes.
