@@ -22,6 +22,7 @@ exclude_patterns = [".*", "docs/_site", "dinmo_pipeline", "dinmo_pipeline_tests"
 
 PAGES = {
     "Guides": [
+        "guides/start",
         "guides/segments",
         "guides/review",
         "guides/dbt",
