@@ -67,14 +67,19 @@ def descendants(leader):
     return found - {leader}
 
 
-def alive(ids):
-    """Those of some processes that still run; one that nobody has reaped yet does not."""
-    listed = subprocess.run(["ps", "-eo", "pid=,stat="], capture_output=True, text=True, check=True).stdout
-    states = {int(pid): state for pid, state in map(str.split, listed.splitlines())}
-    return {pid for pid in ids if not states.get(pid, "Z").startswith("Z")}
+def left_running(ids):
+    """Those of some processes that do not end; one that is about to is asked about again."""
+    for _ in range(200):
+        listed = subprocess.run(["ps", "-eo", "pid=,stat="], capture_output=True, text=True, check=True)
+        states = dict(map(str.split, listed.stdout.splitlines()))
+        found = {pid for pid in ids if not states.get(str(pid), "Z").startswith("Z")}
+        if not found:
+            break
+    return found
 
 
 def graphql(url, query):
+    """What the webserver answers to a query."""
     answer = requests.post(f"{url}/graphql", json={"query": query}, timeout=60)
     answer.raise_for_status()
     return answer.json()["data"]
@@ -133,7 +138,34 @@ def test_dev_shares_the_instance_reloads_and_leaves_nothing_running(project, com
         process.send_signal(signal.SIGTERM)
         rest = process.stdout.read()
         assert process.wait() == 0, rest
-        assert alive(started) == set()
+        assert left_running(started) == set()
+
+
+# Starts an emulator, says its id, and waits to be killed.
+_STARTS_ONE = """
+import os, sys
+from pathlib import Path
+from dinmo_pipeline.cli.development.processes import running_processes
+with running_processes(os.environ, Path.cwd()) as processes:
+    print(processes.start("emulator", ["dinmo_pipeline.cli", "emulator", "--port", "0"]).pid, flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_processes_end_even_if_dinmo_is_killed(tmp_path):
+    """By SIGKILL, which no program can handle. The emulator writes to the pipe until it ends."""
+    with subprocess.Popen(
+        [sys.executable, "-c", _STARTS_ONE],
+        cwd=tmp_path,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert int(process.stdout.readline())
+        assert "Emulated Intercom at" in process.stderr.readline()
+        process.kill()
+        assert process.stderr.read() == ""  # it ends with the last process that holds the pipe
 
 
 def test_a_port_in_use_and_a_destination_elsewhere_are_clear_errors(company, dinmo, intercom):

@@ -71,8 +71,9 @@ def dagster_servers(processes: Processes, port: int) -> Iterator[DagsterServers]
         processes.start("code server", _code_server(code_port))
         processes.wait_until(lambda: is_open(code_port))
         processes.start("webserver", _webserver(workspace, port))
-        processes.start("daemon", _daemon(workspace))
+        # One after the other: Dagster's own storage breaks if several processes create it at once.
         processes.wait_until(lambda: is_open(port))
+        processes.start("daemon", _daemon(workspace))
         yield DagsterServers(f"http://{LOOPBACK}:{port}")
 
 
