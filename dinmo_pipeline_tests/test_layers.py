@@ -60,7 +60,16 @@ ALLOWED_WITHIN_LAYER = {
     "cli.new_project": set(),
     "cli.commands": {
         *("dagster_home", "destinations", "development", "diagnosis", "exit_codes", "exposures", "leases"),
-        *("messages", "new_project", "own_files", "plan_file", "progress", "project", "segment_facts", "tables"),
+        *(
+            "messages",
+            "new_project",
+            "own_files",
+            "plan_file",
+            "progress",
+            "project",
+            "segment_facts",
+            "tables",
+        ),
     },
 }
 MODULES = [path for path in sorted(PACKAGE.rglob("*.py")) if path != PACKAGE / "__init__.py"]
