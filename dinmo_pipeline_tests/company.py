@@ -16,6 +16,7 @@ import yaml
 from dinmo_pipeline.config import load_project
 from dinmo_pipeline.emulator import EmulatorSettings, running
 from dinmo_pipeline.orchestration.build import build_definitions
+from dinmo_pipeline.orchestration.naming import names_of
 from dinmo_pipeline.orchestration.runs.in_process import sync_activations
 from dinmo_pipeline.state.file.database import StateDatabase
 from dinmo_pipeline.state.syncs import SyncResult
@@ -105,11 +106,12 @@ class Company:
 
     def sync(self, activation: str = "vip", *, allow_large_removal: bool = False) -> SyncResult:
         """Sync through both jobs, as `dinmo sync` does."""
-        definitions = self.definitions(for_a_run=True)
+        project = load_project(self.declarations)
         results = sync_activations(
-            definitions,
+            build_definitions(project, os.environ, for_a_run=True),
             self.instance,
-            [load_project(self.declarations).activations[activation]],
+            [project.activations[activation]],
+            names=names_of(project),
             allow_large_removal=allow_large_removal,
             log_level="CRITICAL",
         )

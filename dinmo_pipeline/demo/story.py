@@ -16,6 +16,7 @@ from dinmo_pipeline.demo.proof import contacts_created, prove
 from dinmo_pipeline.demo.warehouse import Day, build_warehouse
 from dinmo_pipeline.demo.workspace import Contact, intercom_contacts, new_contacts_day2
 from dinmo_pipeline.orchestration.build import build_definitions
+from dinmo_pipeline.orchestration.naming import names_of
 from dinmo_pipeline.orchestration.runs.in_process import sync_activations
 from dinmo_pipeline.state.file.database import StateDatabase
 from dinmo_pipeline.state.syncs import SyncResult, newest_outcomes
@@ -105,7 +106,13 @@ class Story:
             dg.DagsterInstance.get() as instance,
             self.console.status("Syncing …"),
         ):
-            return sync_activations(definitions, instance, self._activations, log_level="ERROR")
+            return sync_activations(
+                definitions,
+                instance,
+                self._activations,
+                names=names_of(self._project),
+                log_level="ERROR",
+            )
 
     def _print_outcomes(self, outcomes: Mapping[str, SyncResult]) -> None:
         table = _table("Activation", "Members", "Entered", "Left", "Tagged", "Untagged", "Not in Intercom")

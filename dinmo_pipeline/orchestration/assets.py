@@ -29,12 +29,14 @@ from dinmo_pipeline.orchestration.naming import (
     SEGMENT_MEMBERSHIP,
     SOURCE,
     STATE,
+    Names,
+    names_of,
 )
 from dinmo_pipeline.orchestration.resources import (
     IntercomResource,
-    SourceResource,
-    StateResource,
     clients_of,
+    source_of,
+    state_of,
 )
 from dinmo_pipeline.orchestration.runs.batch import BatchConfig, Events, Work
 from dinmo_pipeline.orchestration.runs.errors import Failed
@@ -64,8 +66,6 @@ if TYPE_CHECKING:
     from dinmo_pipeline.intercom.client import IntercomClient
     from dinmo_pipeline.segments import ActivatedSelect, OpenSource
 
-GROUP = "intercom_segments"
-OWNERS = ["team:analytics_engineering"]
 # A sync trusts what it read about its tag for as long as it takes, so a batch may trust a list for a minute.
 _LISTING_SECONDS = 60.0
 # A day's rows take less than a second. The first time there may be years of them.
@@ -100,13 +100,15 @@ def build_assets(
     ]
 
 
-def _spec(name: str, description: str, *, table: str, deps: Iterable[Any], kinds: set[str]) -> dg.AssetSpec:
+def _spec(
+    project: Project, name: str, description: str, *, table: str, deps: Iterable[Any], kinds: set[str]
+) -> dg.AssetSpec:
     """An asset that each activation has a partition of, and whose rows are in `table`."""
     return dg.AssetSpec(
-        name,
+        names_of(project).key(name),
         deps=deps,
-        group_name=GROUP,
-        owners=OWNERS,
+        group_name=project.dagster.group_name,
+        owners=project.dagster.owners,
         kinds=kinds,
         description=description,
         metadata=table_metadata(table),
@@ -116,7 +118,8 @@ def _spec(name: str, description: str, *, table: str, deps: Iterable[Any], kinds
 
 
 def _ops_of_assets(
-    name: str,
+    names: Names,
+    op: str,
     partitions: dg.PartitionsDefinition[str],
     specs: Iterable[dg.AssetSpec],
     resources: Iterable[str],
@@ -124,14 +127,14 @@ def _ops_of_assets(
     """The decorator of an op that materializes some assets for the activations of a batch."""
     specs = list(specs)
     return dg.multi_asset(
-        name=name,
+        name=names.of(op),
         specs=specs,
         check_specs=[
-            check for spec in specs for check in checks.check_specs(spec.key.to_user_string(), partitions)
+            check for spec in specs for check in checks.check_specs(names, names.keys[spec.key], partitions)
         ],
         partitions_def=partitions,
         can_subset=True,
-        required_resource_keys=set(resources),
+        required_resource_keys=set(map(names.of, resources)),
     )
 
 
@@ -140,9 +143,11 @@ def _read_segments(
     destinations: Mapping[str, IntercomResource],
     partitions: dg.PartitionsDefinition[str],
 ) -> dg.AssetsDefinition:
+    names = names_of(project)
     upstream = upstream_keys(project)
     specs = [
         _spec(
+            project,
             SEGMENT_MEMBERSHIP,
             "Who is in each activated segment now: one row per member, in DuckDB.",
             table="segment_membership",
@@ -150,23 +155,24 @@ def _read_segments(
             kinds={"duckdb", "sql"},
         ),
         _spec(
+            project,
             MEMBERSHIP_CHANGES,
             "Who entered and left: membership minus the ledger of tagged contacts, so anything that failed"
             " is retried by the next sync.",
             table="membership_changes",
-            deps=[SEGMENT_MEMBERSHIP],
+            deps=[names.key(SEGMENT_MEMBERSHIP)],
             kinds={"duckdb"},
         ),
     ]
 
-    @_ops_of_assets(READ_SEGMENTS, partitions, specs, {SOURCE, STATE})
+    @_ops_of_assets(names, READ_SEGMENTS, partitions, specs, {SOURCE, STATE})
     def read_segments(context: dg.AssetExecutionContext, config: ReadConfig) -> Iterator[Any]:
-        selected = {key.to_user_string() for key in context.selected_asset_keys}
-        state: StateResource = context.resources.state
+        selected = {names.keys[key] for key in context.selected_asset_keys}
+        state = state_of(names, context)
         seconds: dict[str, float] = {}
         with (
-            taken_turn(context, project, config) as turn,
-            _Source(context) as source,
+            taken_turn(names, context, project, config) as turn,
+            _Source(names, context) as source,
             clients_of(destinations, state) as client_of,
         ):
             work = Work(context, turn.activations, state.locks)
@@ -181,11 +187,13 @@ def _read_segments(
             def compute(activation: Activation) -> Events:
                 session = _session(context, project, turn.state, activation, client_of(activation))
                 spent = seconds.get(activation.key, 0.0)
-                yield from _compute_changes(context, session, recheck=config.recheck, seconds_to_read=spent)
+                yield from _compute_changes(
+                    names, context, session, recheck=config.recheck, seconds_to_read=spent
+                )
                 return None
 
             if SEGMENT_MEMBERSHIP in selected:
-                yield from work.each(read, on_failure=lambda each, why: [checks.unread(each.key, why)])
+                yield from work.each(read, on_failure=lambda each, why: [checks.unread(names, each.key, why)])
                 source.close()
             if MEMBERSHIP_CHANGES in selected:
                 yield from work.each(compute)
@@ -232,7 +240,7 @@ def _read_membership(
     # The compiler takes 0.16 s to import, which runs of the other op do without.
     from dinmo_pipeline.orchestration.segment_rows import staging  # noqa: PLC0415
 
-    started = time.monotonic()
+    started, names = time.monotonic(), names_of(project)
     selects: list[ActivatedSelect] = []
     stage = staging(project, activation, source.opened, selects.append)
     found = refresh_membership(state, activation.key, activation.match_by, stage)
@@ -249,17 +257,23 @@ def _read_membership(
         *(activation.key, found.members, found.added, found.removed),
     )
     yield from _materialized(
+        names,
         SEGMENT_MEMBERSHIP,
         activation,
         {**membership_metadata(found, selects[0].sql, seconds), **upstream_metadata(upstream)},
-        checks.usable_identifiers(activation.key, found.rows, applied),
-        checks.usual_size(activation.key, found.members, [members for _, members in sizes[1:]]),
+        checks.usable_identifiers(names, activation.key, found.rows, applied),
+        checks.usual_size(names, activation.key, found.members, [members for _, members in sizes[1:]]),
     )
     return seconds
 
 
 def _compute_changes(
-    context: dg.AssetExecutionContext, session: Session, *, recheck: bool, seconds_to_read: float
+    names: Names,
+    context: dg.AssetExecutionContext,
+    session: Session,
+    *,
+    recheck: bool,
+    seconds_to_read: float,
 ) -> Iterator[Any]:
     started, activation = time.monotonic(), session.activation
     computed = refresh_changes(session, recheck=recheck)
@@ -271,10 +285,11 @@ def _compute_changes(
         "%s: %s entered, %s left.", *(activation.key, computed.changes.entered, computed.changes.left)
     )
     yield from _materialized(
+        names,
         MEMBERSHIP_CHANGES,
         activation,
         changes_metadata(computed, seconds),
-        checks.removal_guard(activation.key, computed),
+        checks.removal_guard(names, activation.key, computed),
     )
 
 
@@ -283,19 +298,21 @@ def _intercom_tags(
     destinations: Mapping[str, IntercomResource],
     partitions: dg.PartitionsDefinition[str],
 ) -> dg.AssetsDefinition:
+    names = names_of(project)
     spec = _spec(
+        project,
         INTERCOM_TAGS,
         "The activation's tag on each member who exists as a user in Intercom. Nothing but the tag is"
         " ever created there.",
         table="tagged_contacts",
-        deps=[MEMBERSHIP_CHANGES],
+        deps=[names.key(MEMBERSHIP_CHANGES)],
         kinds={"intercom"},
     )
 
-    @_ops_of_assets(INTERCOM_TAGS, partitions, [spec], {STATE})
+    @_ops_of_assets(names, INTERCOM_TAGS, partitions, [spec], {STATE})
     def intercom_tags(context: dg.AssetExecutionContext, config: ApplyConfig) -> Iterator[Any]:
-        state: StateResource = context.resources.state
-        with taken_turn(context, project, config) as turn, ExitStack() as opened:
+        state = state_of(names, context)
+        with taken_turn(names, context, project, config) as turn, ExitStack() as opened:
             with turn.state.reading() as connection:
                 changes = count_changes(connection, [activation.key for activation in turn.activations])
             work = Work(context, turn.activations, state.locks)
@@ -304,7 +321,7 @@ def _intercom_tags(
 
             def apply(activation: Activation) -> Events:
                 session = _session(context, project, turn.state, activation, client_of(activation))
-                return (yield from _apply(context, session, config))
+                return (yield from _apply(names, context, session, config))
 
             # Small change sets first, so that nobody waits for hours for one of a hundred thousand.
             yield from work.each(apply, first=lambda activation: changes.get(activation.key, 0))
@@ -313,9 +330,9 @@ def _intercom_tags(
     return intercom_tags
 
 
-def _apply(context: dg.AssetExecutionContext, session: Session, config: ApplyConfig) -> Events:
+def _apply(names: Names, context: dg.AssetExecutionContext, session: Session, config: ApplyConfig) -> Events:
     activation = session.activation
-    state: StateResource = context.resources.state
+    state = state_of(names, context)
     result = apply_changes(
         session,
         state.locks,
@@ -327,31 +344,33 @@ def _apply(context: dg.AssetExecutionContext, session: Session, config: ApplyCon
         is_done = result.status == "ok" and not result.numbers.failed
         stuck = 0 if is_done else count_stuck(connection).get(activation.key, 0)
     metadata = sync_metadata(result, tagged_contacts)
-    carried_out = checks.changes_carried_out(activation.key, result, stuck)
+    carried_out = checks.changes_carried_out(names, activation.key, result, stuck)
     if result.status != "ok":
         yield carried_out
         return Failed(summary(activation.key, result), result.is_transient, is_held=result.status == "held")
     yield from _materialized(
+        names,
         INTERCOM_TAGS,
         activation,
         metadata,
         carried_out,
-        checks.only_our_carriers(activation, result.numbers.other_carriers),
-        checks.match_rate(activation.key, result),
+        checks.only_our_carriers(names, activation, result.numbers.other_carriers),
+        checks.match_rate(names, activation.key, result),
         # Whether it is behind its upstream depends on when its members were read, which a sensor looks up.
-        *(() if activation.follows_upstream else (checks.up_to_date(activation.key),)),
+        *(() if activation.follows_upstream else (checks.up_to_date(names, activation.key),)),
     )
     return None
 
 
 def _materialized(
+    names: Names,
     asset: str,
     activation: Activation,
     metadata: Mapping[str, Any],
     *evaluations: dg.AssetCheckEvaluation,
 ) -> Iterator[Any]:
     yield dg.AssetMaterialization(
-        asset, partition=activation.key, metadata={**metadata, **description_metadata(activation)}
+        names.key(asset), partition=activation.key, metadata={**metadata, **description_metadata(activation)}
     )
     yield from evaluations
 
@@ -376,8 +395,8 @@ def _session(
 class _Source:
     """The source of a batch, opened for the first query, and again after an error."""
 
-    def __init__(self, context: dg.AssetExecutionContext) -> None:
-        self._resource: SourceResource = context.resources.source
+    def __init__(self, names: Names, context: dg.AssetExecutionContext) -> None:
+        self._resource = source_of(names, context)
         self._log = context.log
         self._stack = ExitStack()
         self._source: OpenSource | None = None

@@ -14,8 +14,10 @@ from dinmo_pipeline.orchestration.naming import (
     ALERTS,
     SOURCE,
     STATE,
+    Names,
     activation_resource,
     destination_resource,
+    names_of,
 )
 from dinmo_pipeline.orchestration.reconcile import build_drift_check, build_reconcile_job
 from dinmo_pipeline.orchestration.resources import (
@@ -57,6 +59,7 @@ def build_definitions(
         )
 
         project = with_upstream_found(project, other_assets)
+    names = names_of(project)
     partitions = dg.StaticPartitionsDefinition(list(project.activations))
     enabled = {key: activation for key, activation in project.activations.items() if activation.enabled}
     destinations = {
@@ -65,24 +68,27 @@ def build_definitions(
     keep_runs = project.history.keep_runs
     return dg.Definitions(
         assets=build_assets(project, destinations, partitions),
-        jobs=[*build_jobs(), build_reconcile_job(project, destinations, partitions)],
-        schedules=list(build_schedules(project.activations.values())),
+        jobs=[*build_jobs(names), build_reconcile_job(project, destinations, partitions)],
+        schedules=list(build_schedules(names, project.activations.values())),
         sensors=[
-            build_sensor(enabled, _state(project), fingerprint),
-            *build_retries_sensors(project.activations),
+            build_sensor(names, enabled, _state(project), fingerprint),
+            *build_retries_sensors(names, project.activations),
             build_staleness_sensor(project),
             *build_upstream_sensors(project),
             *([build_alerts_sensor(project)] if project.alerts else []),
-            *([build_history_sensor(keep_runs, all_check_keys())] if keep_runs else []),
+            *([build_history_sensor(names, keep_runs, all_check_keys(names))] if keep_runs else []),
         ],
         asset_checks=[
             build_staleness_check(project, partitions),
             build_drift_check(project, destinations, partitions),
         ],
-        resources={
-            **_resources(project, environment, destinations),
-            **({} if for_a_run else _activations(project)),
-        },
+        resources=_named(
+            names,
+            {
+                **_resources(project, environment, destinations),
+                **({} if for_a_run else _activations(project)),
+            },
+        ),
         loggers={"console": console},
     )
 
@@ -106,6 +112,10 @@ def _resources(
 
 def _state(project: Project) -> StateResource:
     return StateResource(database=project.state.database, folder=project.state.folder)
+
+
+def _named(names: Names, resources: Mapping[str, Any]) -> dict[str, Any]:
+    return {names.of(key): resource for key, resource in resources.items()}
 
 
 def _activations(project: Project) -> dict[str, dg.ResourceDefinition]:

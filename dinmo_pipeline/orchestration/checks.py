@@ -16,6 +16,7 @@ from dinmo_pipeline.orchestration.naming import (
     REMOVAL_GUARD,
     SEGMENT_MEMBERSHIP,
     UP_TO_DATE,
+    Names,
 )
 from dinmo_pipeline.orchestration.runs.errors import Failed
 from dinmo_pipeline.state.readings import Reading, StoredReading
@@ -34,27 +35,29 @@ SIZES_COMPARED = 10
 MIN_MATCH_SHARE = 0.5
 
 
-def check_specs(asset: str, partitions: dg.PartitionsDefinition[str]) -> list[dg.AssetCheckSpec]:
+def check_specs(
+    names: Names, asset: str, partitions: dg.PartitionsDefinition[str]
+) -> list[dg.AssetCheckSpec]:
     """The checks of an asset, each evaluated per partition."""
     with warnings.catch_warnings():
         # Partitioned checks are a preview feature; without them the UI would show one activation's
         # result for all of them.
         warnings.simplefilter("ignore", dg.PreviewWarning)
         return [
-            dg.AssetCheckSpec(name, asset=asset, description=text, partitions_def=partitions)
+            dg.AssetCheckSpec(name, asset=names.key(asset), description=text, partitions_def=partitions)
             for name, text in _CHECKS[asset].items()
         ]
 
 
-def check_keys(asset: str) -> list[dg.AssetCheckKey]:
+def check_keys(names: Names, asset: str) -> list[dg.AssetCheckKey]:
     """The keys of those checks."""
-    return [dg.AssetCheckKey(dg.AssetKey(asset), name) for name in _CHECKS[asset]]
+    return [dg.AssetCheckKey(names.key(asset), name) for name in _CHECKS[asset]]
 
 
-def all_check_keys() -> list[dg.AssetCheckKey]:
+def all_check_keys(names: Names) -> list[dg.AssetCheckKey]:
     """The keys of all checks, also those that sensors and jobs of their own evaluate."""
-    alone = [dg.AssetCheckKey(dg.AssetKey(INTERCOM_TAGS), name) for name in (UP_TO_DATE, DRIFT)]
-    return [key for asset in _CHECKS for key in check_keys(asset)] + alone
+    alone = [dg.AssetCheckKey(names.key(INTERCOM_TAGS), name) for name in (UP_TO_DATE, DRIFT)]
+    return [key for asset in _CHECKS for key in check_keys(names, asset)] + alone
 
 
 _CHECKS = {
@@ -84,17 +87,19 @@ _CHECKS = {
 }
 
 
-def evaluation(asset: str, check: str, activation: str, **values: Any) -> dg.AssetCheckEvaluation:
+def evaluation(
+    names: Names, asset: str, check: str, activation: str, **values: Any
+) -> dg.AssetCheckEvaluation:
     """The evaluation of a check for the partition of an activation."""
     return dg.AssetCheckEvaluation(
-        asset_key=dg.AssetKey(asset), check_name=check, partition=activation, **values
+        asset_key=names.key(asset), check_name=check, partition=activation, **values
     )
 
 
-def unread(activation: str, failed: Failed) -> dg.AssetCheckEvaluation:
+def unread(names: Names, activation: str, failed: Failed) -> dg.AssetCheckEvaluation:
     """Fail because the segment could not be read, so that its partition does not look right."""
     return evaluation(
-        *(SEGMENT_MEMBERSHIP, "usable_identifiers", activation),
+        *(names, SEGMENT_MEMBERSHIP, "usable_identifiers", activation),
         passed=False,
         severity=dg.AssetCheckSeverity.ERROR,
         description=f"The segment was not read. {failed.reason}",
@@ -102,13 +107,13 @@ def unread(activation: str, failed: Failed) -> dg.AssetCheckEvaluation:
 
 
 def usable_identifiers(
-    activation: str, rows: Reading, applied: StoredReading | None
+    names: Names, activation: str, rows: Reading, applied: StoredReading | None
 ) -> dg.AssetCheckEvaluation:
     """Warn about rows without a usable identifier of their own, and about a new type of the identifier."""
     counts = identifier_metadata(rows)
     news = " ".join(what_changed(rows, applied))
     return evaluation(
-        *(SEGMENT_MEMBERSHIP, "usable_identifiers", activation),
+        *(names, SEGMENT_MEMBERSHIP, "usable_identifiers", activation),
         passed=not news and not any(value for value in counts.values() if isinstance(value, int)),
         severity=dg.AssetCheckSeverity.WARN,
         description=news or None,
@@ -116,24 +121,26 @@ def usable_identifiers(
     )
 
 
-def usual_size(activation: str, members: int, earlier: Sequence[int]) -> dg.AssetCheckEvaluation:
+def usual_size(
+    names: Names, activation: str, members: int, earlier: Sequence[int]
+) -> dg.AssetCheckEvaluation:
     """Warn when the size is out of line with the earlier sizes (newest first, without this one)."""
     usual = median(earlier) if earlier else members
     small = max(members, usual) < SMALL_SEGMENT_SIZE
     in_line = usual / MAX_USUAL_FACTOR <= members <= usual * MAX_USUAL_FACTOR
     return evaluation(
-        *(SEGMENT_MEMBERSHIP, "usual_size", activation),
+        *(names, SEGMENT_MEMBERSHIP, "usual_size", activation),
         passed=small or in_line,
         severity=dg.AssetCheckSeverity.WARN,
         metadata={"members": members, "usual": float(usual)},
     )
 
 
-def removal_guard(activation: str, computed: ComputedChanges) -> dg.AssetCheckEvaluation:
+def removal_guard(names: Names, activation: str, computed: ComputedChanges) -> dg.AssetCheckEvaluation:
     """Fail when a guard holds the change set, with the reason and the remedy."""
     hold = computed.hold
     return evaluation(
-        *(MEMBERSHIP_CHANGES, REMOVAL_GUARD, activation),
+        *(names, MEMBERSHIP_CHANGES, REMOVAL_GUARD, activation),
         passed=hold is None,
         severity=dg.AssetCheckSeverity.ERROR,
         description=f"{hold.sentence} {remedy(hold.reason, activation)}" if hold else None,
@@ -144,7 +151,9 @@ def removal_guard(activation: str, computed: ComputedChanges) -> dg.AssetCheckEv
     )
 
 
-def changes_carried_out(activation: str, result: SyncResult, stuck: int = 0) -> dg.AssetCheckEvaluation:
+def changes_carried_out(
+    names: Names, activation: str, result: SyncResult, stuck: int = 0
+) -> dg.AssetCheckEvaluation:
     """Warn when Intercom refused changes or gave no definite answer; fail when the sync did not succeed.
 
     `stuck` members were refused in several syncs in a row.
@@ -152,7 +161,7 @@ def changes_carried_out(activation: str, result: SyncResult, stuck: int = 0) -> 
     succeeded = result.status == "ok"
     sentences = (result.reason, stuck_members(stuck) if stuck else None)
     return evaluation(
-        *(INTERCOM_TAGS, "changes_carried_out", activation),
+        *(names, INTERCOM_TAGS, "changes_carried_out", activation),
         passed=succeeded and not (result.numbers.failed or result.numbers.pending),
         severity=dg.AssetCheckSeverity.WARN if succeeded else dg.AssetCheckSeverity.ERROR,
         description=" ".join(filter(None, sentences)) or None,
@@ -164,20 +173,20 @@ def changes_carried_out(activation: str, result: SyncResult, stuck: int = 0) -> 
     )
 
 
-def up_to_date(activation: str) -> dg.AssetCheckEvaluation:
+def up_to_date(names: Names, activation: str) -> dg.AssetCheckEvaluation:
     """Pass as soon as a sync has succeeded; a sensor evaluates it when none does."""
     return evaluation(
-        *(INTERCOM_TAGS, UP_TO_DATE, activation),
+        *(names, INTERCOM_TAGS, UP_TO_DATE, activation),
         passed=True,
         severity=dg.AssetCheckSeverity.WARN,
         description="Up to date: just synced.",
     )
 
 
-def only_our_carriers(activation: Activation, others: int | None) -> dg.AssetCheckEvaluation:
+def only_our_carriers(names: Names, activation: Activation, others: int | None) -> dg.AssetCheckEvaluation:
     """Warn when contacts carry the tag that we did not tag, until a person decides about them."""
     return evaluation(
-        *(INTERCOM_TAGS, "only_our_carriers", activation.key),
+        *(names, INTERCOM_TAGS, "only_our_carriers", activation.key),
         passed=not others or activation.on_existing_carriers == "keep",
         severity=dg.AssetCheckSeverity.WARN,
         description=other_carriers_note(activation, others) if others else None,
@@ -185,12 +194,12 @@ def only_our_carriers(activation: Activation, others: int | None) -> dg.AssetChe
     )
 
 
-def match_rate(activation: str, result: SyncResult) -> dg.AssetCheckEvaluation:
+def match_rate(names: Names, activation: str, result: SyncResult) -> dg.AssetCheckEvaluation:
     """Warn when few members were found: often a wrong column or the wrong workspace."""
     members = result.numbers.members
     share = 1 - result.numbers.not_in_intercom / members if members else 1.0
     return evaluation(
-        *(INTERCOM_TAGS, "match_rate", activation),
+        *(names, INTERCOM_TAGS, "match_rate", activation),
         passed=share >= MIN_MATCH_SHARE,
         severity=dg.AssetCheckSeverity.WARN,
         metadata={"match_rate": round(share, 4)},

@@ -11,24 +11,25 @@ from dinmo_pipeline.orchestration.naming import (
     MEMBERSHIP_CHANGES,
     SEGMENT_MEMBERSHIP,
     SYNC_MEMBERSHIP,
+    Names,
 )
 
 
-def build_jobs() -> list[Any]:
+def build_jobs(names: Names) -> list[Any]:
     """Both jobs; each run is one process, since most of its cost is starting Python."""
     return [
         dg.define_asset_job(
-            SYNC_MEMBERSHIP,
-            selection=dg.AssetSelection.assets(SEGMENT_MEMBERSHIP, MEMBERSHIP_CHANGES),
+            names.of(SYNC_MEMBERSHIP),
+            selection=dg.AssetSelection.assets(names.key(SEGMENT_MEMBERSHIP), names.key(MEMBERSHIP_CHANGES)),
             description="Compute the members of segments, and who entered and left.",
             executor_def=dg.in_process_executor,
         ),
         dg.define_asset_job(
-            APPLY_TAG_CHANGES,
+            names.of(APPLY_TAG_CHANGES),
             # Without `drift`, which makes a call per 150 contacts and has a job of its own, and `up_to_date`,
             # which a sensor evaluates: both are ops of their own for one partition.
-            selection=dg.AssetSelection.assets(INTERCOM_TAGS).without_checks()
-            | dg.AssetSelection.checks(*check_keys(INTERCOM_TAGS)),
+            selection=dg.AssetSelection.assets(names.key(INTERCOM_TAGS)).without_checks()
+            | dg.AssetSelection.checks(*check_keys(names, INTERCOM_TAGS)),
             description="Tag users who entered and untag users who left, in Intercom.",
             executor_def=dg.in_process_executor,
         ),

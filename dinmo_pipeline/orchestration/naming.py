@@ -1,5 +1,13 @@
-"""Names that users see in Dagster and rely on; and the one way to derive them."""
+"""Names that users see in Dagster and rely on; and the one way to derive them.
 
+The constants are names without a prefix. `Names` makes those of one instance of the pipeline from them.
+"""
+
+from dataclasses import dataclass
+
+import dagster as dg
+
+from dinmo_pipeline.config.declarations import Project
 from dinmo_pipeline.config.models import OWN_ASSETS
 
 SEGMENT_MEMBERSHIP, MEMBERSHIP_CHANGES, INTERCOM_TAGS = OWN_ASSETS
@@ -43,3 +51,37 @@ def activation_resource(activation: str) -> str:
 def retries_name(job: str) -> str:
     """`sync_membership_retries`."""
     return f"{job}_retries"
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """The names of one instance of the pipeline; without a prefix they are the constants above."""
+
+    name: str | None = None
+    key_prefix: tuple[str, ...] = ()
+
+    def of(self, base: str) -> str:
+        """The name of a job, op, sensor, schedule or resource: `crm_sync_membership`."""
+        return f"{self.name}_{base}" if self.name else base
+
+    def op(self, job: str) -> str:
+        """The op of a job."""
+        return self.of(JOB_OPS[job])
+
+    def job_of(self, run: dg.DagsterRun) -> str | None:
+        """The job of a run, without the prefix; None for a run of anything else."""
+        return next((job for job in JOB_OPS if self.of(job) == run.job_name), None)
+
+    def key(self, asset: str) -> dg.AssetKey:
+        """The key of an asset: `crm/intercom_tags`."""
+        return dg.AssetKey([*self.key_prefix, asset])
+
+    @property
+    def keys(self) -> dict[dg.AssetKey, str]:
+        """The keys of the pipeline's assets, each with its name."""
+        return {self.key(asset): asset for asset in OWN_ASSETS}
+
+
+def names_of(project: Project) -> Names:
+    """The names that a project declares."""
+    return Names(project.dagster.name, project.dagster.key_prefix)

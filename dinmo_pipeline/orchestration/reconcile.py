@@ -22,12 +22,14 @@ from dinmo_pipeline.orchestration.naming import (
     RECONCILE_TAGS,
     SOURCE,
     STATE,
+    Names,
+    names_of,
 )
 from dinmo_pipeline.orchestration.resources import (
     IntercomResource,
-    SourceResource,
-    StateResource,
     clients_of,
+    source_of,
+    state_of,
 )
 from dinmo_pipeline.orchestration.runs.batch import BatchConfig, Events, Work
 from dinmo_pipeline.orchestration.runs.errors import Failed
@@ -58,23 +60,24 @@ def build_drift_check(
     partitions: dg.PartitionsDefinition[str],
 ) -> dg.AssetChecksDefinition:
     """The check `drift` of `intercom_tags`, by activation; a person can run it too."""
+    names = names_of(project)
     with warnings.catch_warnings():
         # Partitioned checks are a preview feature; see checks.py for why they are needed.
         warnings.simplefilter("ignore", dg.PreviewWarning)
 
         @dg.asset_check(
             name=DRIFT,
-            asset=INTERCOM_TAGS,
+            asset=names.key(INTERCOM_TAGS),
             partitions_def=partitions,
-            required_resource_keys={SOURCE, STATE},
+            required_resource_keys={names.of(SOURCE), names.of(STATE)},
             description="Whether the contacts that carry the tag in Intercom are those that we tagged.",
         )
         def drift(context: dg.AssetCheckExecutionContext, config: ReconcileConfig) -> dg.AssetCheckResult:
             op_context = context.op_execution_context
 
-            state: StateResource = op_context.resources.state
+            state = state_of(names, op_context)
             with (
-                taken_turn(op_context, project, config) as turn,
+                taken_turn(names, op_context, project, config) as turn,
                 clients_of(destinations, state) as client_of,
             ):
                 (activation,) = turn.activations
@@ -85,7 +88,7 @@ def build_drift_check(
             return dg.AssetCheckResult(
                 passed=found.status in ("ok", "repaired"),
                 severity=dg.AssetCheckSeverity.WARN,
-                description=_description(found),
+                description=_description(names, found),
                 metadata=_metadata(found),
             )
 
@@ -98,15 +101,19 @@ def build_reconcile_job(
     partitions: dg.PartitionsDefinition[str],
 ) -> dg.JobDefinition:
     """The job `reconcile_tags`, partitioned by activation; launched by a schedule or a person."""
+    names = names_of(project)
 
     @dg.op(
-        name=RECONCILE,
-        required_resource_keys={SOURCE, STATE},
+        name=names.of(RECONCILE),
+        required_resource_keys={names.of(SOURCE), names.of(STATE)},
         description="Read which contacts carry the tag in Intercom, and report or repair differences.",
     )
     def compare(context: dg.OpExecutionContext, config: ReconcileConfig) -> Iterator[Any]:
-        state: StateResource = context.resources.state
-        with taken_turn(context, project, config) as turn, clients_of(destinations, state) as client_of:
+        state = state_of(names, context)
+        with (
+            taken_turn(names, context, project, config) as turn,
+            clients_of(destinations, state) as client_of,
+        ):
             work = Work(context, turn.activations, state.locks)
 
             def each(activation: Activation) -> Events:
@@ -115,7 +122,7 @@ def build_reconcile_job(
                 hand_over(activation.key, found)
                 if found.status == "failed":
                     return _failed(found)
-                yield _evaluation(found)
+                yield _evaluation(names, found)
                 return None
 
             yield from work.each(each)
@@ -123,7 +130,7 @@ def build_reconcile_job(
         yield dg.Output(None)
 
     @dg.job(
-        name=RECONCILE_TAGS,
+        name=names.of(RECONCILE_TAGS),
         partitions_def=partitions,
         executor_def=dg.in_process_executor,
         description="Compare the contacts that carry the tag in Intercom with the ledger; evaluates `drift`.",
@@ -134,13 +141,13 @@ def build_reconcile_job(
     return job
 
 
-def _evaluation(found: Reconciled) -> dg.AssetCheckEvaluation:
+def _evaluation(names: Names, found: Reconciled) -> dg.AssetCheckEvaluation:
     """The check `drift` of an activation, as an event."""
     return evaluation(
-        *(INTERCOM_TAGS, DRIFT, found.activation),
+        *(names, INTERCOM_TAGS, DRIFT, found.activation),
         passed=found.status in ("ok", "repaired"),
         severity=dg.AssetCheckSeverity.WARN,
-        description=_description(found),
+        description=_description(names, found),
         metadata=_metadata(found),
     )
 
@@ -157,8 +164,8 @@ def _reconciled(
     # The compiler takes 0.16 s to import, which runs of other jobs do without.
     from dinmo_pipeline.orchestration.segment_rows import staging  # noqa: PLC0415
 
-    source: SourceResource = context.resources.source
-    state: StateResource = context.resources.state
+    names = names_of(project)
+    source, state = source_of(names, context), state_of(names, context)
     return reconcile(
         Session(
             activation,
@@ -190,7 +197,7 @@ def _metadata(found: Reconciled) -> dict[str, Any]:
     }
 
 
-def _description(found: Reconciled) -> str | None:
+def _description(names: Names, found: Reconciled) -> str | None:
     if found.status == "held":
         return found.reason
     if found.status != "drift":
@@ -199,5 +206,6 @@ def _description(found: Reconciled) -> str | None:
         f"{found.missing:,} of {counted(found.expected, 'expected contact')}"
         f" {'lacks' if found.missing == 1 else 'lack'} the tag; {found.unexpected:,}"
         f" {'carries' if found.unexpected == 1 else 'carry'} it unexpectedly; {found.repaired:,} repaired."
-        f" Run `dinmo reconcile {found.activation} --repair`, or launch {RECONCILE_TAGS} with repair: true."
+        f" Run `dinmo reconcile {found.activation} --repair`, or launch {names.of(RECONCILE_TAGS)} with"
+        " repair: true."
     )

@@ -28,6 +28,7 @@ from dinmo_pipeline.config.strict_yaml.declared_fields import (
 )
 from dinmo_pipeline.config.strict_yaml.problems import Place
 from dinmo_pipeline.intercom.client import REGION_HOSTS, IntercomClient
+from dinmo_pipeline.orchestration.naming import SOURCE, STATE, Names
 from dinmo_pipeline.orchestration.webhook import post_text
 from dinmo_pipeline.state.errors import StateError
 from dinmo_pipeline.state.file.database import StateDatabase
@@ -153,6 +154,18 @@ class IntercomResource(dg.ConfigurableResource):  # type: ignore[type-arg]
             rate_limit_share=self.rate_limit_share,
             budget_folder=budgets,
         )
+
+
+def source_of(names: Names, context: Any) -> SourceResource:
+    """The source of a run that requires it."""
+    source: SourceResource = getattr(context.resources, names.of(SOURCE))
+    return source
+
+
+def state_of(names: Names, context: Any) -> StateResource:
+    """The state of a run that requires it."""
+    state: StateResource = getattr(context.resources, names.of(STATE))
+    return state
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import dagster as dg
 
 from dinmo_pipeline.config.declarations import Activation
-from dinmo_pipeline.orchestration.naming import RECONCILE_TAGS, SYNC_MEMBERSHIP
+from dinmo_pipeline.orchestration.naming import RECONCILE_TAGS, SYNC_MEMBERSHIP, Names
 from dinmo_pipeline.orchestration.runs.batch import Batch, listed
 from dinmo_pipeline.orchestration.runs.pauses import paused_activations
 
@@ -26,7 +26,7 @@ class _Due(NamedTuple):
     repair: bool = False
 
 
-def build_schedules(activations: Iterable[Activation]) -> Iterator[dg.ScheduleDefinition]:
+def build_schedules(names: Names, activations: Iterable[Activation]) -> Iterator[dg.ScheduleDefinition]:
     """The schedules of the enabled activations; they run unless stopped in the UI."""
     due: dict[_Due, list[str]] = {}
     for activation in activations:
@@ -38,12 +38,12 @@ def build_schedules(activations: Iterable[Activation]) -> Iterator[dg.ScheduleDe
             reconciliation = activation.reconciliation
             when = _Due(RECONCILE_TAGS, destination, reconciliation.schedule, timezone, reconciliation.repair)
             due.setdefault(when, []).append(activation.key)
-    names: dict[str, int] = {}
+    used: dict[str, int] = {}
     for when, keys in due.items():
-        name = schedule_name(when)
-        names[name] = names.get(name, 0) + 1
+        name = names.of(schedule_name(when))
+        used[name] = used.get(name, 0) + 1
         # Such as `@daily` and `daily`, which mean the same.
-        yield _schedule(name if names[name] == 1 else f"{name}_{names[name]}", when, keys)
+        yield _schedule(names, name if used[name] == 1 else f"{name}_{used[name]}", when, keys)
 
 
 def schedule_name(when: "_Due") -> str:
@@ -54,26 +54,26 @@ def schedule_name(when: "_Due") -> str:
     return re.sub(r"[^A-Za-z0-9]+", "_", words).strip("_")
 
 
-def _schedule(name: str, when: _Due, keys: Sequence[str]) -> dg.ScheduleDefinition:
+def _schedule(names: Names, name: str, when: _Due, keys: Sequence[str]) -> dg.ScheduleDefinition:
     verb = "Syncs" if when.job == SYNC_MEMBERSHIP else "Repairs" if when.repair else "Compares with Intercom"
     config: dict[str, Any] = {"repair": when.repair} if when.job == RECONCILE_TAGS else {}
 
     @dg.schedule(
         name=name,
-        job_name=when.job,
+        job_name=names.of(when.job),
         cron_schedule=when.cron,
         execution_timezone=when.timezone,
         default_status=dg.DefaultScheduleStatus.RUNNING,
         description=f"{verb} {listed(keys)} in {when.destination!r}.",
     )
     def launch(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
-        paused = paused_activations(context.instance).intersection(keys)
+        paused = paused_activations(names, context.instance).intersection(keys)
         due = [key for key in keys if key not in paused]
         if not due:
             return dg.SkipReason(f"Paused: {listed(keys)}.")
         if paused:
             context.log.info("Paused: %s.", ", ".join(sorted(paused)))
-        batch = Batch(when.job, when.destination, due, config)
+        batch = Batch(names, when.job, when.destination, due, config)
         return batch.request(f"{name}:{context.scheduled_execution_time.isoformat()}")
 
     return launch

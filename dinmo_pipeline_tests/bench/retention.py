@@ -13,6 +13,7 @@ from rich.table import Table
 from dinmo_pipeline.config import load_project
 from dinmo_pipeline.dagster_storage.leftovers import shrink, shrinkable
 from dinmo_pipeline.orchestration.checks import all_check_keys
+from dinmo_pipeline.orchestration.naming import Names
 from dinmo_pipeline.orchestration.runs.history import remove_all_old_runs
 from dinmo_pipeline.orchestration.runs.in_process import sync_activations
 from dinmo_pipeline_tests.company import TOKEN, TOKEN_VARIABLE, Company, intercom_of_tests
@@ -57,7 +58,7 @@ def _row(folder: Path, base_url: str, number: int) -> tuple[str, ...]:
         runs = 2 * SYNCS
         stored = _bytes(home) - empty
         started = time.monotonic()
-        done = remove_all_old_runs(instance, all_check_keys(), datetime.now(UTC) + _DAY)
+        done = remove_all_old_runs(Names(), instance, all_check_keys(Names()), datetime.now(UTC) + _DAY)
         milliseconds = (time.monotonic() - started) * 1000 / done.removed
         kept = _bytes(home)
         for path in shrinkable(instance):

@@ -59,6 +59,20 @@ class Dbt:
 
 
 @dataclass(frozen=True, slots=True)
+class DagsterSettings:
+    """What the pipeline is called in Dagster, where several may live in one project.
+
+    `name` comes before the names of jobs, ops, sensors, schedules and resources, and `key_prefix` before
+    asset keys.
+    """
+
+    name: str | None = None
+    key_prefix: tuple[str, ...] = ()
+    group_name: str | None = None
+    owners: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Project:
     """All declarations of one folder or file, checked against each other, in declared order."""
 
@@ -72,6 +86,7 @@ class Project:
     alerts: Alerts | None = None
     history: History = History()
     dbt: Dbt | None = None
+    dagster: DagsterSettings = DagsterSettings()
 
     @property
     def finds_upstream(self) -> bool:

@@ -26,6 +26,7 @@ from dinmo_pipeline.orchestration.alerts.verdict import (
     verdict,
 )
 from dinmo_pipeline.orchestration.metadata import CHANGES_TO_APPLY, number_in
+from dinmo_pipeline.orchestration.naming import Names, names_of
 from dinmo_pipeline.orchestration.resources import AlertsResource
 from dinmo_pipeline.orchestration.runs.batch import activations_of
 from dinmo_pipeline.orchestration.runs.errors import was_interrupted
@@ -61,22 +62,22 @@ class Standing:
 
 def build_alerts_sensor(project: Project) -> dg.SensorDefinition:
     """The sensor; it needs the `alerts` resource."""
-    activations = project.activations
+    activations, names = project.activations, names_of(project)
 
     @dg.sensor(
-        name=naming.ALERTS_SENSOR,
-        asset_selection=dg.AssetSelection.assets(naming.INTERCOM_TAGS),
+        name=names.of(naming.ALERTS_SENSOR),
+        asset_selection=dg.AssetSelection.assets(names.key(naming.INTERCOM_TAGS)),
         minimum_interval_seconds=INTERVAL_SECONDS,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        required_resource_keys={naming.ALERTS},
+        required_resource_keys={names.of(naming.ALERTS)},
         description="Posts a message when an activation gets into trouble, and when it is out of it.",
     )
     def alerts_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         now = datetime.now(UTC)
         since, before = _read_cursor(context.cursor, now)
-        runs = finished_runs(context.instance, (*naming.JOB_OPS, ASSET_PAGE_JOB), since, _FINISHED)
+        runs = finished_runs(names, context.instance, (*naming.JOB_OPS, ASSET_PAGE_JOB), since, _FINISHED)
         new = Standing(0.0, (), now.timestamp())
-        verdicts = _verdicts(context.instance, runs, {key: s.as_of for key, s in before.items()})
+        verdicts = _verdicts(names, context.instance, runs, {key: s.as_of for key, s in before.items()})
         observer = Observer(project, context.instance)
         lines, after = [], {}
         for activation in activations.values():
@@ -93,7 +94,7 @@ def build_alerts_sensor(project: Project) -> dg.SensorDefinition:
             after[activation.key] = Standing(max(ended, default=standing.as_of), tuple(troubles), known_since)
         if lines:
             # An error ends the tick before its cursor is kept, so the next tick posts the same.
-            alerts: AlertsResource = getattr(context.resources, naming.ALERTS)
+            alerts: AlertsResource = getattr(context.resources, names.of(naming.ALERTS))
             alerts.post(as_message(lines))
         return dg.SensorResult(
             skip_reason="\n".join(lines) or "Nothing new to report.",
@@ -104,7 +105,10 @@ def build_alerts_sensor(project: Project) -> dg.SensorDefinition:
 
 
 def _verdicts(
-    instance: dg.DagsterInstance, runs: Sequence[dg.RunRecord], judged: Mapping[str, float]
+    names: Names,
+    instance: dg.DagsterInstance,
+    runs: Sequence[dg.RunRecord],
+    judged: Mapping[str, float],
 ) -> dict[str, list[tuple[float, Verdict]]]:
     """What new runs say about their activations, oldest first: the end of each run, and the verdict."""
     verdicts: dict[str, list[tuple[float, Verdict]]] = {}
@@ -112,11 +116,11 @@ def _verdicts(
         ended = record.end_time or 0.0
         new = [
             activation
-            for activation in activations_of(record.dagster_run)
+            for activation in activations_of(names, record.dagster_run)
             if ended > judged.get(activation, 0.0) and len(verdicts.get(activation, ())) < MAX_RUNS_PER_TICK
         ]
         if new:
-            findings = _findings(instance, record, new)
+            findings = _findings(names, instance, record, new)
             for activation in new:
                 found = verdict(findings[activation])
                 verdicts.setdefault(activation, []).insert(0, (ended, found))
@@ -124,21 +128,23 @@ def _verdicts(
 
 
 def _findings(
-    instance: dg.DagsterInstance, record: dg.RunRecord, activations: Sequence[str]
+    names: Names, instance: dg.DagsterInstance, record: dg.RunRecord, activations: Sequence[str]
 ) -> dict[str, list[Finding]]:
     run = record.dagster_run
     entries = instance.all_logs(run.run_id, of_type=_JUDGED_EVENTS)
     events = [entry.dagster_event for entry in entries if entry.dagster_event]
     findings: dict[str, list[Finding]] = {activation: [] for activation in activations}
     for event in events:
-        found = _finding(event)
+        found = _finding(names, event)
         if found and (partition := _partition_of(event)) in findings:
             findings[partition].append(found)
     if not any(event.event_type == Event.RUN_FAILURE for event in events) or was_interrupted(events):
         return findings
-    for activation, failed in failures_of(run, events).items():
+    for activation, failed in failures_of(names, run, events).items():
         if activation in findings:
-            findings[activation].append(RunFailed(run.job_name, failed.summary, failed.is_held))
+            findings[activation].append(
+                RunFailed(names.job_of(run) or run.job_name, failed.summary, failed.is_held)
+            )
     return findings
 
 
@@ -148,13 +154,13 @@ def _partition_of(event: dg.DagsterEvent) -> str:
     return event.partition or ""
 
 
-def _finding(event: dg.DagsterEvent) -> Finding | None:
+def _finding(names: Names, event: dg.DagsterEvent) -> Finding | None:
     if event.event_type == Event.ASSET_CHECK_EVALUATION:
         check = event.asset_check_evaluation_data
         return CheckEvaluated(check.check_name, check.passed, check.description or "")
     if event.event_type != Event.ASSET_MATERIALIZATION or event.asset_key is None:
         return None
-    asset = event.asset_key.to_user_string()
+    asset = names.keys.get(event.asset_key)
     if asset == naming.MEMBERSHIP_CHANGES:
         metadata = event.step_materialization_data.materialization.metadata
         return ChangesComputed(number_in(metadata, CHANGES_TO_APPLY))

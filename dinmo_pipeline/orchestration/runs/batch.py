@@ -14,7 +14,7 @@ import dagster as dg
 from pydantic import Field
 
 from dinmo_pipeline.config.declarations import Activation, Project
-from dinmo_pipeline.orchestration.naming import JOB_OPS
+from dinmo_pipeline.orchestration.naming import Names
 from dinmo_pipeline.orchestration.runs.errors import FAILED, Failed, failed_by
 from dinmo_pipeline.state.errors import ActivationHeldError
 from dinmo_pipeline.state.file.locks import activation_lock
@@ -44,6 +44,7 @@ class Batch:
     `config` is that of the job's op, without its activations.
     """
 
+    names: Names
     job: str
     destination: str
     activations: Sequence[str]
@@ -62,7 +63,7 @@ class Batch:
         """The configuration of the job's op."""
         named = {"activations": list(self.activations)} if len(self.activations) > 1 else {}
         config = {**self.config, **named}
-        return {JOB_OPS[self.job]: {"config": config}} if config else {}
+        return {self.names.op(self.job): {"config": config}} if config else {}
 
     @property
     def tags(self) -> dict[str, str]:
@@ -81,13 +82,13 @@ class Batch:
 
 
 def batches(
-    job: str, activations: Iterable[Activation], config: Mapping[str, Any] | None = None
+    names: Names, job: str, activations: Iterable[Activation], config: Mapping[str, Any] | None = None
 ) -> list[Batch]:
     """The runs for some activations: one for each destination."""
     keys: dict[str, list[str]] = {}
     for activation in activations:
         keys.setdefault(activation.destination, []).append(activation.key)
-    return [Batch(job, destination, each, config or {}) for destination, each in keys.items()]
+    return [Batch(names, job, destination, each, config or {}) for destination, each in keys.items()]
 
 
 def listed(activations: Sequence[str]) -> str:
@@ -97,21 +98,22 @@ def listed(activations: Sequence[str]) -> str:
     return f"{named} and {counted(more, 'other')}" if more > 0 else named
 
 
-def activations_of(run: dg.DagsterRun) -> list[str]:
+def activations_of(names: Names, run: dg.DagsterRun) -> list[str]:
     """The activations that a run works on, as far as it says."""
-    named = _config_of(run).get("activations", ())
+    named = _config_of(names, run).get("activations", ())
     partition = run.tags.get(_PARTITION_TAG)
     return list(named) or ([partition] if partition else [])
 
 
-def config_of(run: dg.DagsterRun) -> dict[str, Any]:
+def config_of(names: Names, run: dg.DagsterRun) -> dict[str, Any]:
     """The configuration of a run's op, without its activations."""
-    return {key: value for key, value in _config_of(run).items() if key != "activations"}
+    return {key: value for key, value in _config_of(names, run).items() if key != "activations"}
 
 
-def _config_of(run: dg.DagsterRun) -> Mapping[str, Any]:
-    ops: Any = run.run_config.get("ops", {})
-    config: Mapping[str, Any] = ops.get(JOB_OPS.get(run.job_name, ""), {}).get("config", {})
+def _config_of(names: Names, run: dg.DagsterRun) -> Mapping[str, Any]:
+    job = names.job_of(run)
+    ops: Any = run.run_config.get("ops", {}) if job else {}
+    config: Mapping[str, Any] = ops.get(names.op(job), {}).get("config", {}) if job else {}
     return config
 
 

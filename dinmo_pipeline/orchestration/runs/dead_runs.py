@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
+from dinmo_pipeline.orchestration.naming import Names
 from dinmo_pipeline.orchestration.runs.batch import activations_of, listed
 from dinmo_pipeline.state.errors import StateError
 from dinmo_pipeline.state.file.run_marks import dead_runs
@@ -24,6 +25,7 @@ _WHY = "Its process ended before the run did, so it is closed. The next sync wil
 
 
 def close_dead_runs(
+    names: Names,
     instance: dg.DagsterInstance,
     locks: Path,
     report: Callable[[str], None],
@@ -40,7 +42,7 @@ def close_dead_runs(
         run = instance.get_run_by_id(run_id)
         if run is None:
             continue
-        name = listed(activations_of(run)) or run.job_name
+        name = listed(activations_of(names, run)) or run.job_name
         if not run.is_finished:
             instance.report_run_failed(run, _WHY)
         if state:

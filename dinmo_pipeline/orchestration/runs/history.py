@@ -20,14 +20,12 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 from dagster import DagsterRunStatus as RunStatus
 
-from dinmo_pipeline.config.models import OWN_ASSETS
 from dinmo_pipeline.dagster_storage.leftovers import bytes_of, delete_run_and_leftovers
-from dinmo_pipeline.orchestration.naming import JOB_OPS
+from dinmo_pipeline.orchestration.naming import JOB_OPS, Names
 from dinmo_pipeline.orchestration.runs.lifecycle import ASSET_PAGE_JOB
 
 _FINISHED = [RunStatus.SUCCESS, RunStatus.FAILURE, RunStatus.CANCELED]
 _JOBS = (*JOB_OPS, ASSET_PAGE_JOB)
-_OWN_KEYS = frozenset(map(dg.AssetKey, OWN_ASSETS))
 _RUNS_PER_STEP = 50
 # An event has the time of the machine that logged it, a run that of the storage.
 _CLOCKS_DIFFER = timedelta(days=1)
@@ -62,6 +60,7 @@ class Step:
 
 
 def remove_old_runs(
+    names: Names,
     instance: dg.DagsterInstance,
     checks: Collection[dg.AssetCheckKey],
     before: datetime,
@@ -76,9 +75,9 @@ def remove_old_runs(
     `checks` are all checks of the pipeline's assets. The step ends early when `is_over`. The number of
     queries depends on `limit` alone, not on the activations nor on the runs in the storage.
     """
-    records, following = _old_runs(instance, before, position, limit)
-    ours = list(_ours(instance, records))
-    shown = _shown(instance, checks, before) if ours else frozenset()
+    records, following = _old_runs(names, instance, before, position, limit)
+    ours = list(_ours(names, instance, records))
+    shown = _shown(names, instance, checks, before) if ours else frozenset()
     removable = [record for record in ours if record.dagster_run.run_id not in shown]
     if dry_run:
         freed = sum(bytes_of(instance, record.dagster_run.run_id) for record in removable)
@@ -98,6 +97,7 @@ def remove_old_runs(
 
 
 def remove_all_old_runs(
+    names: Names,
     instance: dg.DagsterInstance,
     checks: Collection[dg.AssetCheckKey],
     before: datetime,
@@ -109,12 +109,14 @@ def remove_all_old_runs(
 
     `on_progress` gets the number of runs looked at, and the number to look at.
     """
-    total = sum(instance.get_runs_count(_filter(job, before)) for job in _JOBS)
+    total = sum(instance.get_runs_count(_filter(names, job, before)) for job in _JOBS)
     position: Position | None = Position()
     removed = freed = kept = done = 0
     failures: list[str] = []
     while position:
-        step = remove_old_runs(instance, checks, before, position, limit=_RUNS_PER_STEP, dry_run=dry_run)
+        step = remove_old_runs(
+            names, instance, checks, before, position, limit=_RUNS_PER_STEP, dry_run=dry_run
+        )
         position = step.next
         removed, freed, kept = removed + step.removed, freed + step.freed, kept + step.kept
         failures += step.failures
@@ -123,9 +125,9 @@ def remove_all_old_runs(
     return Step(removed, freed, kept, tuple(failures), None)
 
 
-def _filter(job: str, before: datetime, *, after: float = 0.0) -> dg.RunsFilter:
+def _filter(names: Names, job: str, before: datetime, *, after: float = 0.0) -> dg.RunsFilter:
     return dg.RunsFilter(
-        job_name=job,
+        job_name=job if job == ASSET_PAGE_JOB else names.of(job),
         statuses=_FINISHED,
         updated_before=before,
         created_after=datetime.fromtimestamp(after, UTC),
@@ -133,14 +135,14 @@ def _filter(job: str, before: datetime, *, after: float = 0.0) -> dg.RunsFilter:
 
 
 def _old_runs(
-    instance: dg.DagsterInstance, before: datetime, position: Position, limit: int
+    names: Names, instance: dg.DagsterInstance, before: datetime, position: Position, limit: int
 ) -> tuple[list[dg.RunRecord], Position | None]:
     """The finished runs after a position, oldest first and job by job, and the position after them."""
     records: list[dg.RunRecord] = []
     created = position.created
     for job in _JOBS[_JOBS.index(position.job) :]:
         found = instance.get_run_records(
-            _filter(job, before, after=created),
+            _filter(names, job, before, after=created),
             limit=limit - len(records),
             order_by="create_timestamp",
             ascending=True,
@@ -152,7 +154,9 @@ def _old_runs(
     return records, None
 
 
-def _ours(instance: dg.DagsterInstance, records: Sequence[dg.RunRecord]) -> Iterator[dg.RunRecord]:
+def _ours(
+    names: Names, instance: dg.DagsterInstance, records: Sequence[dg.RunRecord]
+) -> Iterator[dg.RunRecord]:
     """The runs of this pipeline: another project may have a job of the same name."""
     own_jobs: dict[str | None, bool] = {}
     for record in records:
@@ -160,29 +164,33 @@ def _ours(instance: dg.DagsterInstance, records: Sequence[dg.RunRecord]) -> Iter
         if run.job_name == ASSET_PAGE_JOB:
             checked = {check.asset_key for check in run.asset_check_selection or ()}
             assets = checked | (run.asset_selection or frozenset())
-            if assets and assets <= _OWN_KEYS:
+            if assets and assets <= names.keys.keys():
                 yield record
             continue
         if run.job_snapshot_id not in own_jobs:
-            own_jobs[run.job_snapshot_id] = _is_own_job(instance, run)
+            own_jobs[run.job_snapshot_id] = _is_own_job(names, instance, run)
         if own_jobs[run.job_snapshot_id]:
             yield record
 
 
-def _is_own_job(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
+def _is_own_job(names: Names, instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
     """Whether a run's job has our op."""
-    if run.job_snapshot_id is None:
+    job = names.job_of(run)
+    if job is None or run.job_snapshot_id is None:
         return False
-    return JOB_OPS[run.job_name] in instance.get_job_snapshot(run.job_snapshot_id).node_names
+    return names.op(job) in instance.get_job_snapshot(run.job_snapshot_id).node_names
 
 
 def _shown(
-    instance: dg.DagsterInstance, checks: Collection[dg.AssetCheckKey], before: datetime
+    names: Names,
+    instance: dg.DagsterInstance,
+    checks: Collection[dg.AssetCheckKey],
+    before: datetime,
 ) -> frozenset[str]:
     """The runs before a time that the newest events of partitions belong to, and perhaps later ones."""
     found: set[str] = set()
     storage = instance.event_log_storage
-    for key in _OWN_KEYS:
+    for key in names.keys:
         for event_type in _ATTEMPTS:
             newest = instance.get_latest_storage_id_by_partition(key, event_type)
             if not newest:

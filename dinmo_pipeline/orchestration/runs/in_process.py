@@ -16,6 +16,7 @@ from dinmo_pipeline.orchestration.naming import (
     RECONCILE_TAGS,
     STATE,
     SYNC_MEMBERSHIP,
+    Names,
 )
 from dinmo_pipeline.orchestration.resources import StateResource
 from dinmo_pipeline.orchestration.runs.batch import Batch, batches
@@ -36,6 +37,7 @@ def sync_activations(
     instance: dg.DagsterInstance,
     activations: Iterable[Activation],
     *,
+    names: Names,
     allow_large_removal: bool = False,
     allow_large_growth: bool = False,
     recheck: bool = False,
@@ -58,9 +60,9 @@ def sync_activations(
     }
     console = {"log_level": log_level, "plain": plain_log}
     results: dict[str, SyncResult] = {}
-    for batch in batches(SYNC_MEMBERSHIP, activations, {"recheck": recheck}):
+    for batch in batches(names, SYNC_MEMBERSHIP, activations, {"recheck": recheck}):
         try:
-            runs = _runs_of(definitions, instance, batch.destination, console, on_wait)
+            runs = _runs_of(definitions, instance, batch, console, on_wait)
             results |= _run_both_jobs(runs, batch, apply)
         except StateError as error:
             results |= {key: SyncResult("failed", str(error)) for key in batch.activations}
@@ -72,6 +74,7 @@ def reconcile_activations(
     instance: dg.DagsterInstance,
     activations: Iterable[Activation],
     *,
+    names: Names,
     repair: bool,
     take_over: bool = False,
     allow_large_removal: bool = False,
@@ -92,9 +95,10 @@ def reconcile_activations(
     }
     console = {"log_level": log_level, "plain": plain_log}
     found: dict[str, Reconciled] = {}
-    for batch in batches(RECONCILE_TAGS, activations, config):
+    for batch in batches(names, RECONCILE_TAGS, activations, config):
         try:
-            run = _runs_of(definitions, instance, batch.destination, console, on_wait).execute(batch)
+            runs = _runs_of(definitions, instance, batch, console, on_wait)
+            run = runs.execute(batch)
         except StateError as error:
             found |= {key: Reconciled(key, "failed", str(error)) for key in batch.activations}
             continue
@@ -145,7 +149,7 @@ class _Runs:
         """
         run_id = str(uuid.uuid4())
         with run_mark(self.locks, run_id), receiving() as values:
-            executed = self.definitions.resolve_job_def(batch.job).execute_in_process(
+            executed = self.definitions.resolve_job_def(batch.names.of(batch.job)).execute_in_process(
                 instance=self.instance,
                 partition_key=batch.partition_key,
                 tags=batch.tags,
@@ -163,14 +167,14 @@ class _Runs:
 def _runs_of(
     definitions: dg.Definitions,
     instance: dg.DagsterInstance,
-    destination: str,
+    batch: Batch,
     console: Mapping[str, Any],
     on_wait: Callable[[str], None],
 ) -> _Runs:
     """Close runs that were killed before others start."""
-    resource: StateResource = (definitions.resources or {})[STATE]
-    state = StateDatabase(resource.declared().database_of(destination), on_wait=on_wait)
-    close_dead_runs(instance, resource.locks, on_wait, state=state)
+    resource: StateResource = (definitions.resources or {})[batch.names.of(STATE)]
+    state = StateDatabase(resource.declared().database_of(batch.destination), on_wait=on_wait)
+    close_dead_runs(batch.names, instance, resource.locks, on_wait, state=state)
     return _Runs(definitions, instance, state, resource.locks, console)
 
 

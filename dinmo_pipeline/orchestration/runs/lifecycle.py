@@ -7,13 +7,12 @@ import dagster as dg
 from dagster import DagsterEventType as Event
 from dagster import DagsterRunStatus as RunStatus
 
-from dinmo_pipeline.config.models import OWN_ASSETS
 from dinmo_pipeline.orchestration.naming import (
     APPLY_TAG_CHANGES,
     INTERCOM_TAGS,
-    JOB_OPS,
     MEMBERSHIP_CHANGES,
     SYNC_MEMBERSHIP,
+    Names,
 )
 from dinmo_pipeline.orchestration.runs.batch import activations_of
 from dinmo_pipeline.orchestration.runs.errors import (
@@ -32,7 +31,6 @@ FAILURE_EVENTS = {
 }
 """What `failures_of` needs to know of a run."""
 
-_OWN_KEYS = frozenset(map(dg.AssetKey, OWN_ASSETS))
 _LAST_ASSETS = {SYNC_MEMBERSHIP: MEMBERSHIP_CHANGES, APPLY_TAG_CHANGES: INTERCOM_TAGS}
 UNDER_WAY = [
     RunStatus.QUEUED,
@@ -43,38 +41,45 @@ UNDER_WAY = [
 ]
 
 
-def activations_under_way(instance: dg.DagsterInstance, job: str) -> set[str]:
+def activations_under_way(names: Names, instance: dg.DagsterInstance, job: str) -> set[str]:
     """The activations with an unfinished run of a job."""
-    runs = instance.get_runs(dg.RunsFilter(job_name=job, statuses=UNDER_WAY))
-    return {activation for run in runs for activation in activations_of(run)}
+    runs = instance.get_runs(dg.RunsFilter(job_name=names.of(job), statuses=UNDER_WAY))
+    return {activation for run in runs for activation in activations_of(names, run)}
 
 
 def finished_runs(
-    instance: dg.DagsterInstance, jobs: Iterable[str], since: datetime, statuses: Collection[RunStatus]
+    names: Names,
+    instance: dg.DagsterInstance,
+    jobs: Iterable[str],
+    since: datetime,
+    statuses: Collection[RunStatus],
 ) -> list[dg.RunRecord]:
     """The runs of some jobs that finished since then, oldest first; a query for each job.
 
     Of `ASSET_PAGE_JOB`, only the runs of our assets.
     """
+    job_names = [job if job == ASSET_PAGE_JOB else names.of(job) for job in jobs]
     records = [
         record
-        for job in jobs
+        for job_name in job_names
         for record in instance.get_run_records(
-            dg.RunsFilter(job_name=job, statuses=list(statuses), updated_after=since)
+            dg.RunsFilter(job_name=job_name, statuses=list(statuses), updated_after=since)
         )
-        if job in JOB_OPS or not _OWN_KEYS.isdisjoint(record.dagster_run.asset_selection or ())
+        if job_name != ASSET_PAGE_JOB
+        or not names.keys.keys().isdisjoint(record.dagster_run.asset_selection or ())
     ]
     return sorted(records, key=lambda record: record.end_time or 0.0)
 
 
-def failures_of(run: dg.DagsterRun, events: Sequence[dg.DagsterEvent]) -> dict[str, Failed]:
+def failures_of(names: Names, run: dg.DagsterRun, events: Sequence[dg.DagsterEvent]) -> dict[str, Failed]:
     """Why each activation of a failed run failed, from its failures and materializations.
 
     A run that names none, since it was killed for example, failed for those that it had not done.
     """
     if failures := failures_in(events):
         return failures
-    last = dg.AssetKey(_LAST_ASSETS[run.job_name]) if run.job_name in _LAST_ASSETS else None
+    job = names.job_of(run)
+    last = names.key(_LAST_ASSETS[job]) if job in _LAST_ASSETS else None
     done = {event.partition for event in events if event.is_step_materialization and event.asset_key == last}
     failed = Failed(summary_of(events), is_transient=was_interrupted(events) or is_transient(events))
-    return {activation: failed for activation in activations_of(run) if activation not in done}
+    return {activation: failed for activation in activations_of(names, run) if activation not in done}

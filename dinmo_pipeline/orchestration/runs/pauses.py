@@ -13,6 +13,7 @@ from typing import Any
 import dagster as dg
 
 from dinmo_pipeline.config.declarations import Activation
+from dinmo_pipeline.orchestration.naming import Names
 from dinmo_pipeline.state.coordination.pauses import Pause, pause, pauses, resume
 from dinmo_pipeline.state.file.database import StateDatabase
 
@@ -22,6 +23,7 @@ LAUNCHED_BY = ("dagster/schedule_name", "dagster/sensor_name")
 
 
 def pause_activations(
+    names: Names,
     instance: dg.DagsterInstance,
     state: StateDatabase,
     activations: Collection[str],
@@ -33,30 +35,32 @@ def pause_activations(
     with state.transaction() as connection:
         pause(connection, activations, reason, now=now)
         found = pauses(connection)
-    instance.add_dynamic_partitions(PAUSED_ACTIVATIONS, list(activations))
+    instance.add_dynamic_partitions(names.of(PAUSED_ACTIVATIONS), list(activations))
     return {key: found[key] for key in activations}
 
 
 def resume_activations(
-    instance: dg.DagsterInstance, state: StateDatabase, activations: Collection[str]
+    names: Names, instance: dg.DagsterInstance, state: StateDatabase, activations: Collection[str]
 ) -> dict[str, Pause]:
     """End the pauses of activations; returns the pauses, of those that were paused."""
     # First here: if this is interrupted, the state still has the pause, and no activation is left paused
     # in a way that `dinmo status` does not show.
     for key in activations:
-        instance.delete_dynamic_partition(PAUSED_ACTIVATIONS, key)
+        instance.delete_dynamic_partition(names.of(PAUSED_ACTIVATIONS), key)
     with state.transaction() as connection:
         found = pauses(connection)
         resume(connection, activations)
     return {key: found[key] for key in activations if key in found}
 
 
-def paused_activations(instance: dg.DagsterInstance) -> set[str]:
+def paused_activations(names: Names, instance: dg.DagsterInstance) -> set[str]:
     """The keys of the paused activations, in one query, for schedules and sensors."""
-    return set(instance.get_dynamic_partitions(PAUSED_ACTIVATIONS))
+    return set(instance.get_dynamic_partitions(names.of(PAUSED_ACTIVATIONS)))
 
 
-def without_paused(context: Any, state: StateDatabase, activations: Sequence[Activation]) -> list[Activation]:
+def without_paused(
+    names: Names, context: Any, state: StateDatabase, activations: Sequence[Activation]
+) -> list[Activation]:
     """The activations that this run may work on: all of them, if a person launched it."""
     if not any(tag in context.run.tags for tag in LAUNCHED_BY):
         return list(activations)
@@ -66,5 +70,5 @@ def without_paused(context: Any, state: StateDatabase, activations: Sequence[Act
     for key in paused:
         context.log.info("%s: nothing done. %s To go on: dinmo resume %s.", *(key, found[key].sentence, key))
     if paused:
-        context.instance.add_dynamic_partitions(PAUSED_ACTIVATIONS, paused)
+        context.instance.add_dynamic_partitions(names.of(PAUSED_ACTIVATIONS), paused)
     return [activation for activation in activations if activation.key not in found]

@@ -8,7 +8,8 @@ from typing import Any
 import dagster as dg
 
 from dinmo_pipeline.config.declarations import Activation, Project
-from dinmo_pipeline.orchestration.resources import StateResource
+from dinmo_pipeline.orchestration.naming import Names
+from dinmo_pipeline.orchestration.resources import state_of
 from dinmo_pipeline.orchestration.runs.batch import BatchConfig, activations_in
 from dinmo_pipeline.orchestration.runs.leases import destination_lease
 from dinmo_pipeline.orchestration.runs.pauses import without_paused
@@ -24,7 +25,7 @@ class Turn:
 
 
 @contextmanager
-def taken_turn(context: Any, project: Project, config: BatchConfig) -> Iterator[Turn]:
+def taken_turn(names: Names, context: Any, project: Project, config: BatchConfig) -> Iterator[Turn]:
     """The turn of a run, held within the block.
 
     Raises:
@@ -32,7 +33,7 @@ def taken_turn(context: Any, project: Project, config: BatchConfig) -> Iterator[
         DestinationHeldError: another run does not end.
     """
     activations = activations_in(context, project, config)
-    resource: StateResource = context.resources.state
+    resource = state_of(names, context)
     destinations = sorted({activation.destination for activation in activations})
     if resource.folder and len(destinations) > 1:
         raise dg.Failure(
@@ -43,9 +44,9 @@ def taken_turn(context: Any, project: Project, config: BatchConfig) -> Iterator[
     destination = activations[0].destination
     state = resource.of(destination, context.log)
     if not resource.folder:
-        yield Turn(without_paused(context, state, activations), state)
+        yield Turn(without_paused(names, context, state, activations), state)
         return
     with destination_lease(
         context.instance, state, destination, context.run.run_id, on_wait=context.log.warning
     ):
-        yield Turn(without_paused(context, state, activations), state)
+        yield Turn(without_paused(names, context, state, activations), state)

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
-from dinmo_pipeline.orchestration.naming import HISTORY_SENSOR, INTERCOM_TAGS
+from dinmo_pipeline.orchestration.naming import HISTORY_SENSOR, INTERCOM_TAGS, Names
 from dinmo_pipeline.text.wording import counted, in_bytes
 
 INTERVAL_SECONDS = 300
@@ -20,30 +20,36 @@ RUNS_PER_TICK = 200
 SECONDS_PER_TICK = 20.0
 
 
-def build_history_sensor(keep_runs: timedelta, checks: Collection[dg.AssetCheckKey]) -> dg.SensorDefinition:
+def build_history_sensor(
+    names: Names, keep_runs: timedelta, checks: Collection[dg.AssetCheckKey]
+) -> dg.SensorDefinition:
     """The sensor; `checks` are all checks of the pipeline's assets."""
 
     @dg.sensor(
-        name=HISTORY_SENSOR,
-        asset_selection=dg.AssetSelection.assets(INTERCOM_TAGS),
+        name=names.of(HISTORY_SENSOR),
+        asset_selection=dg.AssetSelection.assets(names.key(INTERCOM_TAGS)),
         minimum_interval_seconds=INTERVAL_SECONDS,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description=f"Removes runs that ended more than {keep_runs.days:,} days ago, except the last ones.",
     )
     def history_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
-        return _tick(context, keep_runs, checks)
+        return _tick(names, context, keep_runs, checks)
 
     return history_sensor
 
 
 def _tick(
-    context: dg.SensorEvaluationContext, keep_runs: timedelta, checks: Collection[dg.AssetCheckKey]
+    names: Names,
+    context: dg.SensorEvaluationContext,
+    keep_runs: timedelta,
+    checks: Collection[dg.AssetCheckKey],
 ) -> dg.SensorResult:
     # It knows Dagster's storages from inside, which no run needs to import.
     from dinmo_pipeline.orchestration.runs.history import Position, remove_old_runs  # noqa: PLC0415
 
     ends = time.monotonic() + SECONDS_PER_TICK
     step = remove_old_runs(
+        names,
         context.instance,
         checks,
         datetime.now(UTC) - keep_runs,

@@ -22,6 +22,7 @@ from dinmo_pipeline.orchestration.naming import (
     APPLY_TAG_CHANGES,
     RECONCILE_TAGS,
     SYNC_MEMBERSHIP,
+    Names,
     retries_name,
 )
 from dinmo_pipeline.orchestration.runs.batch import activations_of, batches, config_of
@@ -153,68 +154,70 @@ def _given_up(run: FailedRun, until: datetime) -> str:
     return f"its schedule runs at {until:%Y-%m-%d %H:%M} UTC"
 
 
-def build_retries_sensors(activations: Mapping[str, Activation]) -> list[dg.SensorDefinition]:
+def build_retries_sensors(names: Names, activations: Mapping[str, Activation]) -> list[dg.SensorDefinition]:
     """A sensor for each job, which repeats the runs of all enabled activations."""
-    return [_sensor(job, activations) for job in (SYNC_MEMBERSHIP, APPLY_TAG_CHANGES, RECONCILE_TAGS)]
+    return [_sensor(names, job, activations) for job in (SYNC_MEMBERSHIP, APPLY_TAG_CHANGES, RECONCILE_TAGS)]
 
 
-def _sensor(job: str, activations: Mapping[str, Activation]) -> dg.SensorDefinition:
+def _sensor(names: Names, job: str, activations: Mapping[str, Activation]) -> dg.SensorDefinition:
     @dg.sensor(
-        name=retries_name(job),
-        job_name=job,
+        name=names.of(retries_name(job)),
+        job_name=names.of(job),
         minimum_interval_seconds=INTERVAL_SECONDS,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description=(
-            f"Repeats runs of {job} that failed for a transient reason, after 1, 5, 25 and more minutes."
+            f"Repeats runs of {names.of(job)} that failed for a transient reason, after 1, 5, 25 and more"
+            " minutes."
         ),
     )
     def retries_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
-        return _tick(context, job, activations)
+        return _tick(names, context, job, activations)
 
     return retries_sensor
 
 
 def _tick(
-    context: dg.SensorEvaluationContext, job: str, activations: Mapping[str, Activation]
+    names: Names, context: dg.SensorEvaluationContext, job: str, activations: Mapping[str, Activation]
 ) -> dg.SensorResult:
     now = datetime.now(UTC)
     cursor = _Cursor.read(context.cursor, now)
     failed, judged = list(cursor.failed), dict(cursor.judged)
     # New changes are applied by a run of their own, so a failed run for older ones is not repeated.
     jobs = (SYNC_MEMBERSHIP, APPLY_TAG_CHANGES) if job == APPLY_TAG_CHANGES else (job,)
-    for record in finished_runs(context.instance, jobs, cursor.since, _FINISHED):
+    for record in finished_runs(names, context.instance, jobs, cursor.since, _FINISHED):
         run = record.dagster_run
         if run.run_id in judged:
             continue
         judged[run.run_id] = record.end_time or 0.0
-        replaced = set(activations_of(run))
-        if run.job_name != job and failed and not run.is_success:
-            replaced -= failures_of(run, _events(context.instance, run)).keys()
+        replaced = set(activations_of(names, run))
+        is_of_job = names.job_of(run) == job
+        if not is_of_job and failed and not run.is_success:
+            replaced -= failures_of(names, run, _events(context.instance, run)).keys()
         failed = [left for each in failed if (left := each.only(each.failed.keys() - replaced)).failed]
-        if run.job_name == job and (new := _failure(context.instance, record)):
+        if is_of_job and (new := _failure(names, job, context.instance, record)):
             failed.append(new)
     decision = decide(
         failed,
         activations=activations,
-        under_way=_under_way(context.instance, job) if failed else (),
-        paused=paused_activations(context.instance) if failed else (),
+        under_way=_under_way(names, context.instance, job) if failed else (),
+        paused=paused_activations(names, context.instance) if failed else (),
         now=now,
     )
     requests: list[dg.RunRequest] = []
     for repeated in decision.launch:
         for key in repeated.failed:
             context.log.info("%s Attempt %d starts now.", _what_failed(repeated, key), repeated.attempt + 1)
-        requests += _requests(context.instance, repeated, activations)
+        requests += _requests(names, context.instance, repeated, activations)
     recent = (now - 2 * _OVERLAP).timestamp()
     kept = _Cursor(now, decision.kept, {run_id: at for run_id, at in judged.items() if at > recent})
     skip_reason = None if requests else "\n".join(decision.sentences) or "No failed run to repeat."
     return dg.SensorResult(run_requests=requests, skip_reason=skip_reason, cursor=kept.write())
 
 
-def _under_way(instance: dg.DagsterInstance, job: str) -> set[str]:
+def _under_way(names: Names, instance: dg.DagsterInstance, job: str) -> set[str]:
     """The activations for which a retry would not be alone."""
     jobs = (RECONCILE_TAGS,) if job == RECONCILE_TAGS else (SYNC_MEMBERSHIP, APPLY_TAG_CHANGES)
-    return {activation for each in jobs for activation in activations_under_way(instance, each)}
+    return {activation for each in jobs for activation in activations_under_way(names, instance, each)}
 
 
 def _events(instance: dg.DagsterInstance, run: dg.DagsterRun) -> list[dg.DagsterEvent]:
@@ -222,7 +225,7 @@ def _events(instance: dg.DagsterInstance, run: dg.DagsterRun) -> list[dg.Dagster
     return [entry.dagster_event for entry in entries if entry.dagster_event]
 
 
-def _failure(instance: dg.DagsterInstance, record: dg.RunRecord) -> FailedRun | None:
+def _failure(names: Names, job: str, instance: dg.DagsterInstance, record: dg.RunRecord) -> FailedRun | None:
     """How a run failed; None for a run that ended otherwise, or that something else will repeat."""
     run = record.dagster_run
     if run.status != RunStatus.FAILURE or run.tags.get(_RETRIED_BY_DAGSTER) == "true":
@@ -232,29 +235,29 @@ def _failure(instance: dg.DagsterInstance, record: dg.RunRecord) -> FailedRun | 
         return None  # a person ended their own command
     ended = record.end_time or record.create_timestamp.timestamp()
     return FailedRun(
-        job=run.job_name,
+        job=job,
         run_id=run.run_id,
         ended=ended,
         attempt=int(run.tags.get(ATTEMPT_TAG, 1)),
         first_failed=float(run.tags.get(FIRST_FAILED_TAG, ended)),
         failed={
-            key: Reason(failed.summary, _why_not(run, is_transient=failed.is_transient))
-            for key, failed in sorted(failures_of(run, events).items())
+            key: Reason(failed.summary, _why_not(names, run, is_transient=failed.is_transient))
+            for key, failed in sorted(failures_of(names, run, events).items())
         },
     )
 
 
-def _why_not(run: dg.DagsterRun, *, is_transient: bool) -> str:
+def _why_not(names: Names, run: dg.DagsterRun, *, is_transient: bool) -> str:
     if not is_transient:
         return "the reason will last"
-    config = config_of(run)
+    config = config_of(names, run)
     if config.get("allow_large_removal") or config.get("allow_large_growth"):
         return "whoever allowed the large removal had looked at the changes of that moment"
     return ""
 
 
 def _requests(
-    instance: dg.DagsterInstance, run: FailedRun, activations: Mapping[str, Activation]
+    names: Names, instance: dg.DagsterInstance, run: FailedRun, activations: Mapping[str, Activation]
 ) -> Iterator[dg.RunRequest]:
     """Runs with the same configuration; none if the failed run was deleted meanwhile."""
     failed = instance.get_run_by_id(run.run_id)
@@ -265,9 +268,9 @@ def _requests(
         FIRST_FAILED_TAG: str(run.first_failed),
         RETRY_OF_TAG: run.run_id,
     }
-    for batch in batches(run.job, map(activations.__getitem__, run.failed), config_of(failed)):
+    for batch in batches(names, run.job, map(activations.__getitem__, run.failed), config_of(names, failed)):
         # Those of its activations that had another run under way are repeated by a run of their own.
-        is_whole = len(batch.activations) == len(activations_of(failed))
+        is_whole = len(batch.activations) == len(activations_of(names, failed))
         yield batch.request(f"retry:{run.run_id}{'' if is_whole else f':{batch.partition_key}'}", tags)
 
 

@@ -20,6 +20,8 @@ from dinmo_pipeline.orchestration.naming import (
     MEMBERSHIP_CHANGES,
     STALENESS_SENSOR,
     UP_TO_DATE,
+    Names,
+    names_of,
 )
 from dinmo_pipeline.orchestration.runs.pauses import paused_activations
 from dinmo_pipeline.orchestration.sensors.upstream import upstream_keys
@@ -118,13 +120,14 @@ def build_staleness_check(
     project: Project, partitions: dg.PartitionsDefinition[str]
 ) -> dg.AssetChecksDefinition:
     """The check `up_to_date` of `intercom_tags`, by activation; a person may run it, too."""
+    names = names_of(project)
     with warnings.catch_warnings():
         # Partitioned checks are a preview feature; see checks.py for why they are needed.
         warnings.simplefilter("ignore", dg.PreviewWarning)
 
         @dg.asset_check(
             name=UP_TO_DATE,
-            asset=INTERCOM_TAGS,
+            asset=names.key(INTERCOM_TAGS),
             partitions_def=partitions,
             description="Whether the activation is in sync as often as its schedule says.",
         )
@@ -145,11 +148,12 @@ def build_staleness_check(
 
 def build_staleness_sensor(project: Project) -> dg.SensorDefinition:
     """The sensor that evaluates `up_to_date` of each scheduled activation, and reports changes."""
+    names = names_of(project)
     scheduled = [activation for activation in project.activations.values() if activation.is_automatic]
 
     @dg.sensor(
-        name=STALENESS_SENSOR,
-        asset_selection=dg.AssetSelection.assets(INTERCOM_TAGS),
+        name=names.of(STALENESS_SENSOR),
+        asset_selection=dg.AssetSelection.assets(names.key(INTERCOM_TAGS)),
         minimum_interval_seconds=INTERVAL_SECONDS,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Reports which activations are behind their schedule.",
@@ -172,7 +176,7 @@ def build_staleness_sensor(project: Project) -> dg.SensorDefinition:
             changed += [found] if (*was, False)[:2] != (found.stale, found.is_paused) else []
             stale += [activation.key] if found.stale else []
         return dg.SensorResult(
-            asset_events=[_evaluation(found) for found in changed],
+            asset_events=[_evaluation(names, found) for found in changed],
             skip_reason=f"Behind their schedule: {', '.join(stale) or 'none'}.",
             cursor=json.dumps(after),
         )
@@ -180,9 +184,9 @@ def build_staleness_sensor(project: Project) -> dg.SensorDefinition:
     return staleness_sensor
 
 
-def _evaluation(found: Staleness) -> dg.AssetCheckEvaluation:
+def _evaluation(names: Names, found: Staleness) -> dg.AssetCheckEvaluation:
     return dg.AssetCheckEvaluation(
-        asset_key=dg.AssetKey(INTERCOM_TAGS),
+        asset_key=names.key(INTERCOM_TAGS),
         check_name=UP_TO_DATE,
         partition=found.activation,
         passed=not found.stale,
@@ -205,13 +209,14 @@ class Observer:
     """What the materializations of an instance say; the number of queries does not depend on activations."""
 
     def __init__(self, project: Project, instance: dg.DagsterInstance) -> None:
-        self.paused = paused_activations(instance)
+        names = names_of(project)
+        self.paused = paused_activations(names, instance)
         self._upstream = upstream_keys(project)
         self._instance = instance
         self._newest: dict[dg.AssetKey, float] = {}
         self._unread: dict[tuple[dg.AssetKey, float], list[float]] = {}
-        self._changes = _newest_by_activation(instance, MEMBERSHIP_CHANGES, project.activations)
-        self._tags = _newest_by_activation(instance, INTERCOM_TAGS, project.activations)
+        self._changes = _newest_by_activation(instance, names.key(MEMBERSHIP_CHANGES), project.activations)
+        self._tags = _newest_by_activation(instance, names.key(INTERCOM_TAGS), project.activations)
         self._began = self._starts_of(
             self._changes[key].run_id
             for key, activation in project.activations.items()
@@ -280,10 +285,9 @@ class Observer:
 
 
 def _newest_by_activation(
-    instance: dg.DagsterInstance, asset: str, activations: Iterable[str]
+    instance: dg.DagsterInstance, key: dg.AssetKey, activations: Iterable[str]
 ) -> dict[str, _Newest]:
     """The newest materialization of an asset for each of some activations, in two queries."""
-    key = dg.AssetKey(asset)
     newest = instance.get_latest_storage_id_by_partition(
         key, dg.DagsterEventType.ASSET_MATERIALIZATION, set(activations)
     )

@@ -19,6 +19,7 @@ from dinmo_pipeline.orchestration.naming import (
     INTERCOM_TAGS,
     MEMBERSHIP_CHANGES,
     TAG_CHANGES_SENSOR,
+    Names,
 )
 from dinmo_pipeline.orchestration.resources import StateResource
 from dinmo_pipeline.orchestration.runs.batch import batches
@@ -87,7 +88,7 @@ def decide(
 
 
 def build_sensor(
-    enabled: Mapping[str, Activation], state: StateResource, fingerprint: str
+    names: Names, enabled: Mapping[str, Activation], state: StateResource, fingerprint: str
 ) -> dg.SensorDefinition:
     """The sensor for the enabled activations; it runs unless it is stopped in the UI.
 
@@ -96,31 +97,33 @@ def build_sensor(
     """
 
     @dg.sensor(
-        name=TAG_CHANGES_SENSOR,
-        job_name=APPLY_TAG_CHANGES,
+        name=names.of(TAG_CHANGES_SENSOR),
+        job_name=names.of(APPLY_TAG_CHANGES),
         minimum_interval_seconds=INTERVAL_SECONDS,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Applies the changes of each activation that has any.",
     )
     def tag_changes_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         record_loaded(state.locks, fingerprint)
-        close_dead_runs(context.instance, state.locks, context.log.warning)
-        return _tick(context, enabled)
+        close_dead_runs(names, context.instance, state.locks, context.log.warning)
+        return _tick(names, context, enabled)
 
     return tag_changes_sensor
 
 
-def _tick(context: dg.SensorEvaluationContext, enabled: Mapping[str, Activation]) -> dg.SensorResult:
+def _tick(
+    names: Names, context: dg.SensorEvaluationContext, enabled: Mapping[str, Activation]
+) -> dg.SensorResult:
     after, newest = _read_cursor(context.cursor)
-    for change_set in _change_sets(context.instance, after):
+    for change_set in _change_sets(names, context.instance, after):
         newest[change_set.activation] = change_set
         after = max(after, change_set.event)
-    paused = paused_activations(context.instance) if newest else set()
+    paused = paused_activations(names, context.instance) if newest else set()
     decision = decide(
         newest.values(),
         enabled=enabled,
-        under_way=activations_under_way(context.instance, APPLY_TAG_CHANGES) if newest else (),
-        applied=_newest_applied(context.instance, newest),
+        under_way=activations_under_way(names, context.instance, APPLY_TAG_CHANGES) if newest else (),
+        applied=_newest_applied(names, context.instance, newest),
         paused=paused,
     )
     launch = {change_set.activation: change_set for change_set in decision.launch}
@@ -130,7 +133,7 @@ def _tick(context: dg.SensorEvaluationContext, enabled: Mapping[str, Activation]
     return dg.SensorResult(
         run_requests=[
             batch.request(_run_key([launch[key] for key in batch.activations]))
-            for batch in batches(APPLY_TAG_CHANGES, map(enabled.__getitem__, launch))
+            for batch in batches(names, APPLY_TAG_CHANGES, map(enabled.__getitem__, launch))
         ],
         skip_reason=None
         if decision.launch
@@ -139,11 +142,11 @@ def _tick(context: dg.SensorEvaluationContext, enabled: Mapping[str, Activation]
     )
 
 
-def _change_sets(instance: dg.DagsterInstance, after: int) -> Iterator[ChangeSetEvent]:
+def _change_sets(names: Names, instance: dg.DagsterInstance, after: int) -> Iterator[ChangeSetEvent]:
     """Every materialization of the changes after a storage id, the oldest first."""
     while True:
         fetched = instance.fetch_materializations(
-            dg.AssetRecordsFilter(asset_key=dg.AssetKey(MEMBERSHIP_CHANGES), after_storage_id=after),
+            dg.AssetRecordsFilter(asset_key=names.key(MEMBERSHIP_CHANGES), after_storage_id=after),
             limit=EVENTS_PER_FETCH,
             ascending=True,
         )
@@ -163,12 +166,14 @@ def _change_sets(instance: dg.DagsterInstance, after: int) -> Iterator[ChangeSet
             return
 
 
-def _newest_applied(instance: dg.DagsterInstance, activations: Collection[str]) -> Mapping[str, int]:
+def _newest_applied(
+    names: Names, instance: dg.DagsterInstance, activations: Collection[str]
+) -> Mapping[str, int]:
     """The storage id of the newest materialization of the tags, by activation, in one query."""
     if not activations:
         return {}
     return instance.get_latest_storage_id_by_partition(
-        dg.AssetKey(INTERCOM_TAGS), dg.DagsterEventType.ASSET_MATERIALIZATION, set(activations)
+        names.key(INTERCOM_TAGS), dg.DagsterEventType.ASSET_MATERIALIZATION, set(activations)
     )
 
 

@@ -17,7 +17,7 @@ import dagster as dg
 
 from dinmo_pipeline.config.declarations import Project
 from dinmo_pipeline.config.lineage import upstream_of
-from dinmo_pipeline.orchestration.naming import SYNC_MEMBERSHIP, UPSTREAM_SENSOR
+from dinmo_pipeline.orchestration.naming import SYNC_MEMBERSHIP, UPSTREAM_SENSOR, names_of
 from dinmo_pipeline.orchestration.runs.batch import batches
 from dinmo_pipeline.orchestration.runs.lifecycle import UNDER_WAY, activations_under_way
 from dinmo_pipeline.orchestration.runs.pauses import paused_activations
@@ -124,10 +124,11 @@ def build_upstream_sensors(project: Project) -> list[dg.SensorDefinition]:
     }
     if not following:
         return []
+    names = names_of(project)
 
     @dg.sensor(
-        name=UPSTREAM_SENSOR,
-        job_name=SYNC_MEMBERSHIP,
+        name=names.of(UPSTREAM_SENSOR),
+        job_name=names.of(SYNC_MEMBERSHIP),
         minimum_interval_seconds=INTERVAL_SECONDS,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Syncs activations scheduled `{after: upstream}` when an upstream asset materializes.",
@@ -139,18 +140,21 @@ def build_upstream_sensors(project: Project) -> list[dg.SensorDefinition]:
 
 
 def _tick(context: dg.SensorEvaluationContext, project: Project, following: UpstreamKeys) -> dg.SensorResult:
+    names = names_of(project)
     assets = dict.fromkeys(asset for keys in following.values() for asset in keys)
     decision = decide(
         {activation: [key.to_user_string() for key in keys] for activation, keys in following.items()},
         _newest(context.instance, assets),
         json.loads(context.cursor) if context.cursor else {},
-        under_way=activations_under_way(context.instance, SYNC_MEMBERSHIP),
-        paused=paused_activations(context.instance),
+        under_way=activations_under_way(names, context.instance, SYNC_MEMBERSHIP),
+        paused=paused_activations(names, context.instance),
     )
     return dg.SensorResult(
         run_requests=[
             batch.request(_run_key({key: decision.seen[key] for key in batch.activations}))
-            for batch in batches(SYNC_MEMBERSHIP, map(project.activations.__getitem__, decision.launch))
+            for batch in batches(
+                names, SYNC_MEMBERSHIP, map(project.activations.__getitem__, decision.launch)
+            )
         ],
         skip_reason=None if decision.launch else f"Nothing to sync: {'; '.join(decision.skipped)}.",
         cursor=json.dumps(decision.seen),

@@ -14,6 +14,7 @@ import pytest
 from dagster import DagsterRunStatus as RunStatus
 
 from dinmo_pipeline.config import load_project
+from dinmo_pipeline.orchestration.naming import Names
 from dinmo_pipeline.orchestration.runs.in_process import sync_activations
 from dinmo_pipeline.state.file.locks import activation_lock
 from dinmo_pipeline_tests.company import TOKEN, TOKEN_VARIABLE
@@ -81,6 +82,7 @@ def sync_and_tell(company, told):
         company.definitions(),
         company.instance,
         [load_project(company.declarations).activations["vip"]],
+        names=Names(),
         allow_large_removal=True,
         log_level="CRITICAL",
         on_wait=told.append,

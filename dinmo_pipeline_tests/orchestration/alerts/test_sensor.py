@@ -7,6 +7,7 @@ import dagster as dg
 import pytest
 
 from dinmo_pipeline.config import load_project
+from dinmo_pipeline.orchestration.naming import Names
 from dinmo_pipeline.orchestration.runs.in_process import reconcile_activations
 from dinmo_pipeline.orchestration.webhook import AlertError
 from dinmo_pipeline_tests.chat import chat_of_a_test
@@ -162,6 +163,7 @@ def reconcile(company, *, repair):
         company.definitions(),
         company.instance,
         [load_project(company.declarations).activations["vip"]],
+        names=Names(),
         repair=repair,
         recent_minutes=0,
         log_level="CRITICAL",

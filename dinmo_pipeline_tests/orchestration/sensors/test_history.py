@@ -8,7 +8,7 @@ from dagster._core.storage.event_log.schema import AssetCheckExecutionsTable
 
 from dinmo_pipeline.config import load_project
 from dinmo_pipeline.orchestration.checks import all_check_keys
-from dinmo_pipeline.orchestration.naming import HISTORY_SENSOR
+from dinmo_pipeline.orchestration.naming import HISTORY_SENSOR, Names
 from dinmo_pipeline.orchestration.runs.in_process import reconcile_activations, sync_activations
 from dinmo_pipeline.orchestration.sensors import history
 from dinmo_pipeline_tests.aging import age_runs
@@ -58,7 +58,7 @@ def newest(shop):
                 dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED,
             )
         },
-        shop.instance.event_log_storage.get_asset_check_partition_info(all_check_keys()),
+        shop.instance.event_log_storage.get_asset_check_partition_info(all_check_keys(Names())),
     )
 
 
@@ -98,6 +98,7 @@ def test_old_runs_go_with_everything_but_the_last_ones_of_each_activation(shop):
         shop.definitions(),
         shop.instance,
         [load_project(shop.declarations).activations["vip"]],
+        names=Names(),
         repair=False,
         recent_minutes=0,
         log_level="CRITICAL",
@@ -180,6 +181,7 @@ def test_the_queries_of_a_tick_depend_on_neither_activations_nor_stored_runs(com
                     company.definitions(for_a_run=True),
                     instance,
                     [declared[key] for key in activations],
+                    names=Names(),
                     log_level="CRITICAL",
                 )
             age_runs(instance, 30 if removing else 1)

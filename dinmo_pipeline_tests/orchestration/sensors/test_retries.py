@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dinmo_pipeline.config import load_project
-from dinmo_pipeline.orchestration.naming import retries_name
+from dinmo_pipeline.orchestration.naming import Names, retries_name
 from dinmo_pipeline.orchestration.runs.dead_runs import close_dead_runs
 from dinmo_pipeline.orchestration.sensors.retries import FailedRun, Reason, decide
 from dinmo_pipeline.segments.errors import SourceUnavailableError
@@ -157,7 +157,7 @@ def test_a_killed_run_is_repeated(company, runs):
         (mark,) = locks.glob("**/*" + killed.run_id + "*")
         content = mark.read_bytes()
     mark.write_bytes(content)
-    close_dead_runs(company.instance, locks, print, state=company.state)
+    close_dead_runs(Names(), company.instance, locks, print, state=company.state)
     assert runs.tick()[1].startswith("vip: sync_membership failed. Its process ended before the run did")
     runs.wait(1)
     assert [request.tags["dinmo/attempt"] for request in runs.tick()[0]] == ["2"]

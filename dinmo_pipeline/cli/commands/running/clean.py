@@ -80,6 +80,7 @@ def _clean_instance(
     # Dagster takes seconds to import.
     from dinmo_pipeline.dagster_storage import leftovers  # noqa: PLC0415
     from dinmo_pipeline.orchestration.checks import all_check_keys  # noqa: PLC0415
+    from dinmo_pipeline.orchestration.naming import names_of  # noqa: PLC0415
     from dinmo_pipeline.orchestration.runs.history import remove_all_old_runs  # noqa: PLC0415
     from dinmo_pipeline.sync.session import progress_listener  # noqa: PLC0415
 
@@ -87,8 +88,9 @@ def _clean_instance(
     show = progress_listener.get()
     if keep := project.history.keep_runs:
         found = remove_all_old_runs(
+            names_of(project),
             instance,
-            all_check_keys(),
+            all_check_keys(names_of(project)),
             now - keep,
             on_progress=lambda looked_at, total: show("old runs", looked_at, total),
             dry_run=dry_run,

@@ -35,13 +35,16 @@ def pause(activations: tuple[str, ...], *, reason: str | None, as_json: bool) ->
     project = declared_project()
     chosen = declared_by_name("activation", activations, project.activations)
     with dagster_instance() as instance:
+        from dinmo_pipeline.orchestration.naming import names_of  # noqa: PLC0415
         from dinmo_pipeline.orchestration.runs.pauses import pause_activations  # noqa: PLC0415  # slow
 
         now = datetime.now(UTC)
         paused: dict[str, Pause] = {}
         for destination in dict.fromkeys(each.destination for each in chosen):
             keys = [each.key for each in chosen if each.destination == destination]
-            paused |= pause_activations(instance, state_of(project, destination), keys, reason, now=now)
+            paused |= pause_activations(
+                names_of(project), instance, state_of(project, destination), keys, reason, now=now
+            )
     if as_json:
         print_json({key: as_object(each) for key, each in paused.items()})
         return
@@ -61,11 +64,12 @@ def resume(activations: tuple[str, ...], *, as_json: bool) -> None:
     declared_by_name("activation", activations, {**project.activations, **declared_pauses(project)})
     keys = list(dict.fromkeys(activations))
     with dagster_instance() as instance:
+        from dinmo_pipeline.orchestration.naming import names_of  # noqa: PLC0415
         from dinmo_pipeline.orchestration.runs.pauses import resume_activations  # noqa: PLC0415  # slow
 
         resumed: dict[str, Pause] = {}
         for state in declared_states(project):
-            resumed |= resume_activations(instance, state, keys)
+            resumed |= resume_activations(names_of(project), instance, state, keys)
     if as_json:
         print_json({key: {"resumed": key in resumed} for key in keys})
         return

@@ -51,6 +51,7 @@ def reconcile(
     ensure_dagster_home()
     from dinmo_pipeline.cli.progress import progress_bar  # noqa: PLC0415  # with Dagster, seconds to import
     from dinmo_pipeline.orchestration.build import build_definitions  # noqa: PLC0415
+    from dinmo_pipeline.orchestration.naming import names_of  # noqa: PLC0415
     from dinmo_pipeline.orchestration.runs.in_process import reconcile_activations  # noqa: PLC0415
 
     definitions = build_definitions(project, os.environ, for_a_run=True)
@@ -59,6 +60,7 @@ def reconcile(
             definitions,
             instance,
             selected,
+            names=names_of(project),
             repair=repair,
             take_over=take_over,
             allow_large_removal=allow_large_removal,

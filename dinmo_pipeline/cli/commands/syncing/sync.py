@@ -70,6 +70,7 @@ def sync(
     # Dagster takes seconds to import: only once the declarations are right.
     from dinmo_pipeline.cli.progress import progress_bar  # noqa: PLC0415
     from dinmo_pipeline.orchestration.build import build_definitions  # noqa: PLC0415
+    from dinmo_pipeline.orchestration.naming import names_of  # noqa: PLC0415
     from dinmo_pipeline.orchestration.runs.in_process import sync_activations  # noqa: PLC0415
     from dinmo_pipeline.sync.carriers import other_carriers_note  # noqa: PLC0415
 
@@ -82,6 +83,7 @@ def sync(
                 definitions,
                 instance,
                 rest,
+                names=names_of(project),
                 allow_large_removal=allow_large_removal,
                 allow_large_growth=allow_large_growth,
                 recheck=recheck,
