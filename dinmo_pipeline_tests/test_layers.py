@@ -25,6 +25,7 @@ ALLOWED = {
     "orchestration": {
         *("text", "config", "segments", "state", "intercom", "sync", "dagster_storage"),
     },
+    "component": {"config", "orchestration"},
     "emulator": set(),
     "demo": {"text", "config", "state", "orchestration"},
     "cli": {
@@ -173,13 +174,13 @@ def test_the_compiler_opens_no_source():
 
 
 def test_only_the_composition_roots_read_the_environment():
-    """definitions.py, the command line, and what dagster.yaml names."""
+    """definitions.py, the component, the command line, and what dagster.yaml names."""
     readers = {
         layer_of(path)
         for path in MODULES
         if "os.environ" in path.read_text() or "os.getenv" in path.read_text()
     }
-    assert readers <= {"definitions", "cli", "dagster_storage"}
+    assert readers <= {"definitions", "component", "cli", "dagster_storage"}
 
 
 def test_dagster_stays_in_its_layer():
@@ -189,7 +190,7 @@ def test_dagster_stays_in_its_layer():
         for path in MODULES
         if any(module.split(".")[0] == "dagster" for module in imported_modules(path))
     }
-    assert users <= {"orchestration", "definitions", "dagster_storage", "cli", "demo"}
+    assert users <= {"orchestration", "component", "definitions", "dagster_storage", "cli", "demo"}
 
 
 def test_every_layer_is_listed():

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from dinmo_pipeline.cli.messages import echo, report
-from dinmo_pipeline.config import Located, load_project, locate, variables
+from dinmo_pipeline.config import Located, load_project, locate, named_by_component, variables
 from dinmo_pipeline.config.declarations import Activation, Project
 from dinmo_pipeline.text.wording import suggestion
 
@@ -37,7 +37,8 @@ def located_project() -> Located:
 
 def declared_project() -> Project:
     """The project that is declared here; raises DeclarationsNotFoundError and ConfigError."""
-    return load_project(located_project().declarations)
+    declarations = located_project().declarations
+    return named_by_component(load_project(declarations), declarations)
 
 
 def _from_here(path: Path) -> str:

@@ -4,6 +4,7 @@
 every problem at once.
 """
 
+from dinmo_pipeline.config.dagster_settings import named_by_component
 from dinmo_pipeline.config.locating import (
     DeclarationsNotFoundError,
     Located,
@@ -30,6 +31,7 @@ __all__ = [
     "load_project",
     "locate",
     "modified_at",
+    "named_by_component",
     "render",
     "schema_text",
     "search_folders",

@@ -11,10 +11,12 @@ from dinmo_pipeline.config.activations import (
     refuse_without_upstream,
 )
 from dinmo_pipeline.config.alerts import read_alerts
+from dinmo_pipeline.config.dagster_settings import read_dagster
 from dinmo_pipeline.config.dbt.section import DbtReferences, read_dbt
 from dinmo_pipeline.config.declarations import (
     Activation,
     Alerts,
+    DagsterSettings,
     Dbt,
     History,
     Model,
@@ -38,7 +40,7 @@ from dinmo_pipeline.config.strict_yaml.report import Report, Subject
 from dinmo_pipeline.config.unit_tests import read_test
 from dinmo_pipeline.text.wording import shown, suggestion
 
-SINGLE_OBJECTS = ("source", "state", "alerts", "history", "dbt")
+SINGLE_OBJECTS = ("source", "state", "alerts", "history", "dbt", "dagster")
 SECTIONS = {
     "destinations": "destination",
     "models": "model",
@@ -124,6 +126,8 @@ def _read_project(merged: _Merged, path: Path, report: Report) -> Project | None
     alerts = read_alerts(alerts_node, report) if alerts_node else None
     history_node = merged.singles.get("history")
     history = read_history(history_node, report) if history_node else None
+    dagster_node = merged.singles.get("dagster")
+    dagster = read_dagster(dagster_node, report) if dagster_node else DagsterSettings()
     destinations = {
         key: read_destination(key, node, named("destination", key, report))
         for key, node in merged.sections["destinations"].items()
@@ -156,6 +160,7 @@ def _read_project(merged: _Merged, path: Path, report: Report) -> Project | None
         alerts=alerts,
         history=history or History(),
         dbt=dbt,
+        dagster=dagster,
     )
 
 
@@ -169,6 +174,7 @@ def _project(
     alerts: Alerts | None,
     history: History,
     dbt: Dbt | None,
+    dagster: DagsterSettings,
 ) -> Project:
     """The project, once no object was refused."""
     drafts = declared.destinations.items()
@@ -183,6 +189,7 @@ def _project(
         alerts=alerts,
         history=history,
         dbt=dbt,
+        dagster=dagster,
     )
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from dinmo_pipeline.config.alerts import ALERTS_SETTINGS
 from dinmo_pipeline.config.conditions.schema import condition_schemas
+from dinmo_pipeline.config.dagster_settings import DAGSTER_SETTINGS
 from dinmo_pipeline.config.dbt.section import dbt_schema
 from dinmo_pipeline.config.declarations import Activation
 from dinmo_pipeline.config.destinations import DESTINATION_SETTINGS
@@ -61,6 +62,7 @@ def _sections() -> dict[str, JsonSchema]:
             "Where a message goes when an activation fails or recovers.",
         ),
         "history": (settings_schema(HISTORY_SETTINGS), "How long to keep what is over."),
+        "dagster": (settings_schema(DAGSTER_SETTINGS), "What the pipeline is called in Dagster."),
         "dbt": (dbt_schema(), "The dbt project that builds the tables of the source."),
         "destinations": (
             section_schema(settings_schema(DESTINATION_SETTINGS)),

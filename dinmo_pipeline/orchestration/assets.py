@@ -20,7 +20,6 @@ from dinmo_pipeline.orchestration.metadata import (
     description_metadata,
     membership_metadata,
     sync_metadata,
-    table_metadata,
 )
 from dinmo_pipeline.orchestration.naming import (
     INTERCOM_TAGS,
@@ -43,10 +42,10 @@ from dinmo_pipeline.orchestration.runs.errors import Failed
 from dinmo_pipeline.orchestration.runs.handover import Computed, hand_over
 from dinmo_pipeline.orchestration.runs.turns import taken_turn
 from dinmo_pipeline.orchestration.sensors.upstream import (
-    upstream_deps,
     upstream_keys,
     upstream_metadata,
 )
+from dinmo_pipeline.orchestration.specs import Specs
 from dinmo_pipeline.state.changes import count_changes
 from dinmo_pipeline.state.errors import StateError
 from dinmo_pipeline.state.file.database import StateDatabase
@@ -90,31 +89,15 @@ class ApplyConfig(BatchConfig):
 
 def build_assets(
     project: Project,
+    specs: Specs,
     destinations: Mapping[str, IntercomResource],
     partitions: dg.PartitionsDefinition[str],
 ) -> list[dg.AssetsDefinition]:
-    """The assets of a project."""
+    """The assets of a project, with some specs."""
     return [
-        _read_segments(project, destinations, partitions),
-        _intercom_tags(project, destinations, partitions),
+        _read_segments(project, specs, destinations, partitions),
+        _intercom_tags(project, specs, destinations, partitions),
     ]
-
-
-def _spec(
-    project: Project, name: str, description: str, *, table: str, deps: Iterable[Any], kinds: set[str]
-) -> dg.AssetSpec:
-    """An asset that each activation has a partition of, and whose rows are in `table`."""
-    return dg.AssetSpec(
-        names_of(project).key(name),
-        deps=deps,
-        group_name=project.dagster.group_name,
-        owners=project.dagster.owners,
-        kinds=kinds,
-        description=description,
-        metadata=table_metadata(table),
-        # The events are logged by partition, so Dagster must not expect one of its own.
-        skippable=True,
-    )
 
 
 def _ops_of_assets(
@@ -134,38 +117,21 @@ def _ops_of_assets(
         ],
         partitions_def=partitions,
         can_subset=True,
-        required_resource_keys=set(map(names.of, resources)),
+        required_resource_keys=set(map(names.resource, resources)),
     )
 
 
 def _read_segments(
     project: Project,
+    specs: Specs,
     destinations: Mapping[str, IntercomResource],
     partitions: dg.PartitionsDefinition[str],
 ) -> dg.AssetsDefinition:
     names = names_of(project)
     upstream = upstream_keys(project)
-    specs = [
-        _spec(
-            project,
-            SEGMENT_MEMBERSHIP,
-            "Who is in each activated segment now: one row per member, in DuckDB.",
-            table="segment_membership",
-            deps=upstream_deps(upstream),
-            kinds={"duckdb", "sql"},
-        ),
-        _spec(
-            project,
-            MEMBERSHIP_CHANGES,
-            "Who entered and left: membership minus the ledger of tagged contacts, so anything that failed"
-            " is retried by the next sync.",
-            table="membership_changes",
-            deps=[names.key(SEGMENT_MEMBERSHIP)],
-            kinds={"duckdb"},
-        ),
-    ]
+    own = [specs[SEGMENT_MEMBERSHIP], specs[MEMBERSHIP_CHANGES]]
 
-    @_ops_of_assets(names, READ_SEGMENTS, partitions, specs, {SOURCE, STATE})
+    @_ops_of_assets(names, READ_SEGMENTS, partitions, own, {SOURCE, STATE})
     def read_segments(context: dg.AssetExecutionContext, config: ReadConfig) -> Iterator[Any]:
         selected = {names.keys[key] for key in context.selected_asset_keys}
         state = state_of(names, context)
@@ -295,21 +261,13 @@ def _compute_changes(
 
 def _intercom_tags(
     project: Project,
+    specs: Specs,
     destinations: Mapping[str, IntercomResource],
     partitions: dg.PartitionsDefinition[str],
 ) -> dg.AssetsDefinition:
     names = names_of(project)
-    spec = _spec(
-        project,
-        INTERCOM_TAGS,
-        "The activation's tag on each member who exists as a user in Intercom. Nothing but the tag is"
-        " ever created there.",
-        table="tagged_contacts",
-        deps=[names.key(MEMBERSHIP_CHANGES)],
-        kinds={"intercom"},
-    )
 
-    @_ops_of_assets(names, INTERCOM_TAGS, partitions, [spec], {STATE})
+    @_ops_of_assets(names, INTERCOM_TAGS, partitions, [specs[INTERCOM_TAGS]], {STATE})
     def intercom_tags(context: dg.AssetExecutionContext, config: ApplyConfig) -> Iterator[Any]:
         state = state_of(names, context)
         with taken_turn(names, context, project, config) as turn, ExitStack() as opened:

@@ -27,13 +27,19 @@ from dinmo_pipeline.orchestration.resources import (
     StateResource,
     make_activation_resource,
 )
-from dinmo_pipeline.orchestration.runs.console import console
 from dinmo_pipeline.orchestration.schedules import build_schedules
 from dinmo_pipeline.orchestration.sensors.history import build_history_sensor
 from dinmo_pipeline.orchestration.sensors.retries import build_retries_sensors
 from dinmo_pipeline.orchestration.sensors.staleness import build_staleness_check, build_staleness_sensor
 from dinmo_pipeline.orchestration.sensors.tag_changes import build_sensor
 from dinmo_pipeline.orchestration.sensors.upstream import build_upstream_sensors
+from dinmo_pipeline.orchestration.specs import (
+    SegmentActivationsTranslator,
+    Specs,
+    segment_assets,
+    translated,
+    with_upstream,
+)
 
 
 def build_definitions(
@@ -43,8 +49,9 @@ def build_definitions(
     for_a_run: bool = False,
     fingerprint: str = "",
     other_assets: Iterable[dg.AssetSpec] | None = None,
+    specs: Specs | None = None,
 ) -> dg.Definitions:
-    """The definitions of a project; `environment` shows which secrets are set.
+    """The definitions of a project; `environment` shows which secrets are set, `specs` how its assets show.
 
     `fingerprint` is the one of the declarations' files: the daemon records it, so that `dinmo status` can
     warn when the files have changed since.
@@ -53,13 +60,10 @@ def build_definitions(
     in the configuration of the run, at 1 ms of processor time. Among `other_assets`, those of the Dagster
     project, `upstream: auto` looks for the ones that fill the tables of segments.
     """
-    if project.finds_upstream:
-        from dinmo_pipeline.orchestration.upstream_assets import (  # noqa: PLC0415  # 0.3 s to import
-            with_upstream_found,
-        )
-
-        project = with_upstream_found(project, other_assets)
+    project = with_upstream(project, other_assets)
     names = names_of(project)
+    if specs is None:
+        specs = translated(segment_assets(project), SegmentActivationsTranslator().get_asset_spec, names)
     partitions = dg.StaticPartitionsDefinition(list(project.activations))
     enabled = {key: activation for key, activation in project.activations.items() if activation.enabled}
     destinations = {
@@ -67,7 +71,7 @@ def build_definitions(
     }
     keep_runs = project.history.keep_runs
     return dg.Definitions(
-        assets=build_assets(project, destinations, partitions),
+        assets=build_assets(project, specs, destinations, partitions),
         jobs=[*build_jobs(names), build_reconcile_job(project, destinations, partitions)],
         schedules=list(build_schedules(names, project.activations.values())),
         sensors=[
@@ -89,7 +93,6 @@ def build_definitions(
                 **({} if for_a_run else _activations(project)),
             },
         ),
-        loggers={"console": console},
     )
 
 
@@ -115,7 +118,7 @@ def _state(project: Project) -> StateResource:
 
 
 def _named(names: Names, resources: Mapping[str, Any]) -> dict[str, Any]:
-    return {names.of(key): resource for key, resource in resources.items()}
+    return {names.resource(key): resource for key, resource in resources.items()}
 
 
 def _activations(project: Project) -> dict[str, dg.ResourceDefinition]:

@@ -59,10 +59,16 @@ class Names:
 
     name: str | None = None
     key_prefix: tuple[str, ...] = ()
+    resource_prefix: str | None = None
 
     def of(self, base: str) -> str:
-        """The name of a job, op, sensor, schedule or resource: `crm_sync_membership`."""
+        """The name of a job, op, sensor or schedule: `crm_sync_membership`."""
         return f"{self.name}_{base}" if self.name else base
+
+    def resource(self, base: str) -> str:
+        """The key of a resource: `crm_source`."""
+        prefix = self.name or self.resource_prefix
+        return f"{prefix}_{base}" if prefix else base
 
     def op(self, job: str) -> str:
         """The op of a job."""
@@ -84,4 +90,5 @@ class Names:
 
 def names_of(project: Project) -> Names:
     """The names that a project declares."""
-    return Names(project.dagster.name, project.dagster.key_prefix)
+    settings = project.dagster
+    return Names(settings.name, settings.key_prefix, settings.resource_prefix)

@@ -69,7 +69,7 @@ def build_drift_check(
             name=DRIFT,
             asset=names.key(INTERCOM_TAGS),
             partitions_def=partitions,
-            required_resource_keys={names.of(SOURCE), names.of(STATE)},
+            required_resource_keys={names.resource(SOURCE), names.resource(STATE)},
             description="Whether the contacts that carry the tag in Intercom are those that we tagged.",
         )
         def drift(context: dg.AssetCheckExecutionContext, config: ReconcileConfig) -> dg.AssetCheckResult:
@@ -105,7 +105,7 @@ def build_reconcile_job(
 
     @dg.op(
         name=names.of(RECONCILE),
-        required_resource_keys={names.of(SOURCE), names.of(STATE)},
+        required_resource_keys={names.resource(SOURCE), names.resource(STATE)},
         description="Read which contacts carry the tag in Intercom, and report or repair differences.",
     )
     def compare(context: dg.OpExecutionContext, config: ReconcileConfig) -> Iterator[Any]:

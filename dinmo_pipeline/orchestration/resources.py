@@ -158,13 +158,13 @@ class IntercomResource(dg.ConfigurableResource):  # type: ignore[type-arg]
 
 def source_of(names: Names, context: Any) -> SourceResource:
     """The source of a run that requires it."""
-    source: SourceResource = getattr(context.resources, names.of(SOURCE))
+    source: SourceResource = getattr(context.resources, names.resource(SOURCE))
     return source
 
 
 def state_of(names: Names, context: Any) -> StateResource:
     """The state of a run that requires it."""
-    state: StateResource = getattr(context.resources, names.of(STATE))
+    state: StateResource = getattr(context.resources, names.resource(STATE))
     return state
 
 

@@ -12,6 +12,7 @@ from dinmo_pipeline.config.declarations.activations import (
 )
 from dinmo_pipeline.config.declarations.project import (
     Alerts,
+    DagsterSettings,
     Dbt,
     History,
     Project,
@@ -41,6 +42,7 @@ __all__ = [
     "MANUAL",
     "Activation",
     "Alerts",
+    "DagsterSettings",
     "Dbt",
     "Destination",
     "EnvironmentVariable",

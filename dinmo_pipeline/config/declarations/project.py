@@ -63,13 +63,14 @@ class DagsterSettings:
     """What the pipeline is called in Dagster, where several may live in one project.
 
     `name` comes before the names of jobs, ops, sensors, schedules and resources, and `key_prefix` before
-    asset keys.
+    asset keys. `resource_prefix` is that of resources without a `name`, which cannot be declared.
     """
 
     name: str | None = None
     key_prefix: tuple[str, ...] = ()
     group_name: str | None = None
     owners: tuple[str, ...] = ()
+    resource_prefix: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,7 +69,7 @@ def build_alerts_sensor(project: Project) -> dg.SensorDefinition:
         asset_selection=dg.AssetSelection.assets(names.key(naming.INTERCOM_TAGS)),
         minimum_interval_seconds=INTERVAL_SECONDS,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        required_resource_keys={names.of(naming.ALERTS)},
+        required_resource_keys={names.resource(naming.ALERTS)},
         description="Posts a message when an activation gets into trouble, and when it is out of it.",
     )
     def alerts_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
@@ -94,7 +94,7 @@ def build_alerts_sensor(project: Project) -> dg.SensorDefinition:
             after[activation.key] = Standing(max(ended, default=standing.as_of), tuple(troubles), known_since)
         if lines:
             # An error ends the tick before its cursor is kept, so the next tick posts the same.
-            alerts: AlertsResource = getattr(context.resources, names.of(naming.ALERTS))
+            alerts: AlertsResource = getattr(context.resources, names.resource(naming.ALERTS))
             alerts.post(as_message(lines))
         return dg.SensorResult(
             skip_reason="\n".join(lines) or "Nothing new to report.",

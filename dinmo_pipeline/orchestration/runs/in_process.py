@@ -20,6 +20,7 @@ from dinmo_pipeline.orchestration.naming import (
 )
 from dinmo_pipeline.orchestration.resources import StateResource
 from dinmo_pipeline.orchestration.runs.batch import Batch, batches
+from dinmo_pipeline.orchestration.runs.console import console
 from dinmo_pipeline.orchestration.runs.dead_runs import close_dead_runs
 from dinmo_pipeline.orchestration.runs.errors import Failed, error_of, failures_in, was_interrupted
 from dinmo_pipeline.orchestration.runs.handover import Computed, receiving
@@ -60,6 +61,7 @@ def sync_activations(
     }
     console = {"log_level": log_level, "plain": plain_log}
     results: dict[str, SyncResult] = {}
+    definitions = _with_console(definitions)
     for batch in batches(names, SYNC_MEMBERSHIP, activations, {"recheck": recheck}):
         try:
             runs = _runs_of(definitions, instance, batch, console, on_wait)
@@ -95,6 +97,7 @@ def reconcile_activations(
     }
     console = {"log_level": log_level, "plain": plain_log}
     found: dict[str, Reconciled] = {}
+    definitions = _with_console(definitions)
     for batch in batches(names, RECONCILE_TAGS, activations, config):
         try:
             runs = _runs_of(definitions, instance, batch, console, on_wait)
@@ -172,10 +175,15 @@ def _runs_of(
     on_wait: Callable[[str], None],
 ) -> _Runs:
     """Close runs that were killed before others start."""
-    resource: StateResource = (definitions.resources or {})[batch.names.of(STATE)]
+    resource: StateResource = (definitions.resources or {})[batch.names.resource(STATE)]
     state = StateDatabase(resource.declared().database_of(batch.destination), on_wait=on_wait)
     close_dead_runs(batch.names, instance, resource.locks, on_wait, state=state)
     return _Runs(definitions, instance, state, resource.locks, console)
+
+
+def _with_console(definitions: dg.Definitions) -> dg.Definitions:
+    """The definitions with the console of a command; a project has its own for runs that Dagster launches."""
+    return dg.Definitions.merge(definitions, dg.Definitions(loggers={"console": console}))
 
 
 def _run_both_jobs(runs: _Runs, batch: Batch, config: Mapping[str, Any]) -> dict[str, SyncResult]:

@@ -1,0 +1,1 @@
+"""What other Dagster projects use: a component, and functions that build its definitions."""
