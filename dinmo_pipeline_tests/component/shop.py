@@ -30,6 +30,14 @@ def own():
     resources = {"source": Warehouse(path="a"), "state": Warehouse(path="b")}
     return dg.Definitions(resources=resources, loggers={"console": console})
 """
+_DEFINITIONS = """\
+from pathlib import Path
+import dagster as dg
+
+@dg.definitions
+def defs():
+    return dg.load_from_defs_folder(path_within_project=Path(__file__).parent)
+"""
 
 
 class Shop:
@@ -44,6 +52,7 @@ class Shop:
             f'directory_type = "project"\n[project]\nroot_module = "{self.module}"\n'
         )
         (self.defs / "own.py").write_text(_OWN)
+        (self.defs.parent / "definitions.py").write_text(_DEFINITIONS)
 
     def add(self, name: str, attributes: Mapping[str, Any], type_: str = "") -> Path:
         """Add a component; its declarations are `dinmo.yaml` beside it."""
