@@ -52,7 +52,7 @@ def test_dg_finds_scaffolds_and_checks_the_component(tmp_path, dg_in):
     (shop.defs / "crm" / "defs.yaml").write_text(f"type: {NAME}\nattributes: {{declaration: dinmo.yaml}}\n")
     wrong = dg_in(shop, "check", "yaml")
     assert wrong.returncode == 1
-    assert "'declarations' is required but not provided" in wrong.stdout + wrong.stderr
+    assert "'declarations' is a required property" in wrong.stdout + wrong.stderr
 
 
 def test_listing_components_imports_nothing_heavy():
