@@ -20,7 +20,7 @@ def defs() -> dg.Definitions:
         return definitions_without_declarations(str(error))
     os.environ.update(variables(located, os.environ))
     return build_definitions(
-        load_project(located.declarations),
+        load_project(located.declarations, partly=True),
         os.environ,
         for_a_run=is_for_a_run(),
         other_assets=(),

@@ -9,10 +9,19 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from dinmo_pipeline.cli.exit_codes import FAILED, WRONG_USAGE
 from dinmo_pipeline.cli.messages import echo, report
-from dinmo_pipeline.config import Located, load_project, locate, named_by_component, variables
+from dinmo_pipeline.config import (
+    ConfigError,
+    Located,
+    load_project,
+    locate,
+    named_by_component,
+    render,
+    variables,
+)
 from dinmo_pipeline.config.declarations import Activation, Project
-from dinmo_pipeline.text.wording import suggestion
+from dinmo_pipeline.text.wording import counted, suggestion
 
 if TYPE_CHECKING:
     from dinmo_pipeline.segments import OpenSource
@@ -35,10 +44,49 @@ def located_project() -> Located:
     return located
 
 
-def declared_project() -> Project:
+def declared_project(*, warn: bool = True) -> Project:
     """The project that is declared here; raises DeclarationsNotFoundError and ConfigError."""
-    declarations = located_project().declarations
-    return named_by_component(load_project(declarations), declarations)
+    return project_of(located_project(), warn=warn)
+
+
+def project_of(located: Located, *, warn: bool = True) -> Project:
+    """The project of declarations that were found; raises ConfigError."""
+    project = named_by_component(load_project(located.declarations, partly=True), located.declarations)
+    if project.problems and warn:
+        report(_warning(project))
+    return project
+
+
+def _warning(project: Project) -> str:
+    problems = counted(len(project.problems), "problem")
+    return f"The declarations have {problems}. {left_out(project)}`dinmo check` shows all."
+
+
+def left_out(project: Project) -> str:
+    """A sentence about the activations that cannot be used, and a space; empty if all can be."""
+    keys = list(project.broken_of("activation"))
+    return f"{counted(len(keys), 'activation')} cannot be used: {', '.join(keys)}. " if keys else ""
+
+
+def with_broken(code: int, project: Project, kind: str) -> int:
+    """The exit code of a command about all objects of a kind; prints the problems of the broken ones."""
+    broken = project.broken_of(kind)
+    if not broken:
+        return code
+    report(render(dict.fromkeys(problem for problems in broken.values() for problem in problems)))
+    return FAILED if code == FAILED else WRONG_USAGE
+
+
+def refuse_broken(project: Project, kind: str, names: Iterable[str]) -> None:
+    """Refuse names of objects, such as activations, whose declarations have problems.
+
+    Raises:
+        ConfigError: with the problems.
+    """
+    broken = project.broken_of(kind)
+    problems = [problem for name in names for problem in broken.get(name, ())]
+    if problems:
+        raise ConfigError(tuple(dict.fromkeys(problems)))
 
 
 def _from_here(path: Path) -> str:
@@ -52,7 +100,9 @@ def selected_activations(project: Project, keys: Iterable[str]) -> list[Activati
 
     Raises:
         click.UsageError: a key is not declared.
+        ConfigError: an activation cannot be used as it is declared.
     """
+    refuse_broken(project, "activation", keys)
     selected = declared_by_name("activation", keys, project.activations)
     return selected or [each for each in project.activations.values() if each.enabled]
 

@@ -33,10 +33,11 @@ def build_segment_definitions(
     the ones that fill the tables of segments.
 
     Raises:
-        ConfigError: with every problem of the declarations.
+        ConfigError: the declarations cannot be used at all. A problem of one segment, model or activation
+            breaks only the activations that depend on it.
         dg.DagsterInvalidDefinitionError: the translator changes the key of an asset.
     """
-    project = with_upstream(load_project(Path(declarations)), other_assets)
+    project = with_upstream(load_project(Path(declarations), partly=True), other_assets)
     specs = _specs(project, translator)
     return build_definitions(project, os.environ, for_a_run=is_for_a_run(), specs=specs)
 
@@ -47,10 +48,11 @@ def load_segment_asset_specs(
     """The specs of the three assets, in order, for a project that only refers to them.
 
     Raises:
-        ConfigError: with every problem of the declarations.
+        ConfigError: the declarations cannot be used at all. A problem of one segment, model or activation
+            breaks only the activations that depend on it.
         dg.DagsterInvalidDefinitionError: the translator changes the key of an asset.
     """
-    return list(_specs(with_upstream(load_project(Path(declarations))), translator).values())
+    return list(_specs(with_upstream(load_project(Path(declarations), partly=True)), translator).values())
 
 
 def _specs(project: Project, translator: SegmentActivationsTranslator | None) -> Specs:

@@ -66,7 +66,7 @@ class SegmentActivationsComponent(dg.Component, dg.Resolvable):
         from dinmo_pipeline.orchestration.specs import segment_assets, translated, with_upstream  # noqa: PLC0415
 
         folder = context.path if context.path.is_dir() else context.path.parent
-        declared = with_upstream(load_project(folder / self.declarations))
+        declared = with_upstream(load_project(folder / self.declarations, partly=True))
         assets = segment_assets(declared)
         settings = replace(
             declared.dagster,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from dinmo_pipeline.config.declarations import AFTER_UPSTREAM, Activation, Model, Segment
 from dinmo_pipeline.config.destinations import DestinationDraft
-from dinmo_pipeline.config.lineage import finds_upstream, upstream_of
+from dinmo_pipeline.config.lineage import finds_upstream, upstream_of, uses_of
 from dinmo_pipeline.config.strict_yaml.declared_fields import (
     Values,
     build,
@@ -147,13 +147,14 @@ def refuse_without_upstream(
     report: Report,
 ) -> None:
     """Refuse `{after: upstream}` without upstream assets: the activation would never be synced."""
-    if None in declared.segments.values() or None in declared.models.values():
-        return  # the upstream may be declared where it could not be read
     for key, activation in activations.items():
         segment = activation.segment
-        if activation.schedule == AFTER_UPSTREAM and not (
-            upstream_of(segment, declared.segments, declared.models)
-            or finds_upstream(segment, declared.segments, declared.models)
+        if (
+            activation.schedule == AFTER_UPSTREAM
+            and not upstream_of(segment, declared.segments, declared.models)
+            and not finds_upstream(segment, declared.segments, declared.models)
+            # The upstream may be declared where it could not be read.
+            and not uses_of(segment, declared.segments, declared.models).unread
         ):
             named("activation", key, report).problem(
                 _schedule_node(nodes[key]),

@@ -13,6 +13,7 @@ from dinmo_pipeline.config.declarations.conditions import (
     Not,
     RelatedCondition,
 )
+from dinmo_pipeline.config.strict_yaml.problems import Owner
 
 Segments = Mapping[str, Segment | None]
 """Segments by key; None for one that is declared but could not be read."""
@@ -20,20 +21,24 @@ Segments = Mapping[str, Segment | None]
 
 @dataclass(frozen=True, slots=True)
 class Uses:
-    """Keys of the segments and models that a segment is made from, itself first, each once."""
+    """Keys of the segments and models that a segment is made from, itself first, each once.
+
+    `unread` are those that are declared but could not be read.
+    """
 
     segments: tuple[str, ...]
     models: tuple[str, ...]
+    unread: tuple[Owner, ...] = ()
 
 
 def uses_of(segment: str, segments: Segments, models: Models) -> Uses:
     """What a segment is made from, through relations and `in_segment` to any depth.
 
-    Whatever is not declared, or could not be read, is left out.
+    Whatever is not declared is left out.
     """
     walk = _Walk(segments, models)
     walk.segment(segment)
-    return Uses(tuple(walk.used_segments), tuple(walk.used_models))
+    return Uses(tuple(walk.used_segments), tuple(walk.used_models), tuple(walk.unread))
 
 
 def upstream_of(segment: str, segments: Segments, models: Models) -> tuple[str, ...]:
@@ -61,10 +66,13 @@ class _Walk:
     models: Models
     used_segments: dict[str, None] = field(default_factory=dict)
     used_models: dict[str, None] = field(default_factory=dict)
+    unread: dict[Owner, None] = field(default_factory=dict)
 
     def segment(self, key: str) -> None:
         """Visit a segment once, so that circles end."""
         segment = self.segments.get(key)
+        if segment is None and key in self.segments:
+            self.unread["segment", key] = None
         if segment is None or key in self.used_segments:
             return
         self.used_segments[key] = None
@@ -74,9 +82,13 @@ class _Walk:
 
     def model(self, key: str | None) -> Model | None:
         """Visit a model."""
-        model = self.models.get(key or "")
+        if key is None:
+            return None
+        model = self.models.get(key)
         if model is not None:
             self.used_models[model.key] = None
+        elif key in self.models:
+            self.unread["model", key] = None
         return model
 
     def condition(self, condition: Condition, model: Model | None) -> None:

@@ -11,6 +11,7 @@ from dinmo_pipeline.config.activations import (
     refuse_without_upstream,
 )
 from dinmo_pipeline.config.alerts import read_alerts
+from dinmo_pipeline.config.broken import without_broken
 from dinmo_pipeline.config.dagster_settings import read_dagster
 from dinmo_pipeline.config.dbt.section import DbtReferences, read_dbt
 from dinmo_pipeline.config.declarations import (
@@ -35,7 +36,7 @@ from dinmo_pipeline.config.strict_yaml.errors import ConfigError
 from dinmo_pipeline.config.strict_yaml.files import read_documents
 from dinmo_pipeline.config.strict_yaml.keys import check_key, named, objects_in
 from dinmo_pipeline.config.strict_yaml.nodes import MapNode, Node, Scalar
-from dinmo_pipeline.config.strict_yaml.problems import Place
+from dinmo_pipeline.config.strict_yaml.problems import Owner, Place
 from dinmo_pipeline.config.strict_yaml.report import Report, Subject
 from dinmo_pipeline.config.unit_tests import read_test
 from dinmo_pipeline.text.wording import shown, suggestion
@@ -59,10 +60,11 @@ class _Merged:
     sections: Mapping[str, Mapping[str, Node]]
 
 
-def load_project(path: Path) -> Project:
+def load_project(path: Path, *, partly: bool = False) -> Project:
     """Load the project declared in a YAML file, or in all YAML files of a folder.
 
-    Reads no environment variable and opens no database.
+    Reads no environment variable and opens no database. With `partly`, a problem of a model, segment,
+    activation or test breaks only what depends on it: see `Project.broken`.
 
     Raises:
         ConfigError: with every problem of every file.
@@ -70,7 +72,7 @@ def load_project(path: Path) -> Project:
     report = Report()
     documents, report.is_complete = read_documents(Path(path), report)
     project = _read_project(_merge(documents, report), Path(path), report) if documents else None
-    if project is None or report.count:
+    if project is None or (report.count and not partly):
         raise ConfigError(report.problems())
     return project
 
@@ -149,9 +151,9 @@ def _read_project(merged: _Merged, path: Path, report: Report) -> Project | None
         key: read_test(key, node, named("test", key, report), declared.segments, models)
         for key, node in merged.sections["tests"].items()
     }
-    if source is None or state is None or report.count:
+    if source is None or state is None or not all(map(_breaks_a_part, report.owners)):
         return None
-    return _project(
+    project = _project(
         source,
         state,
         declared,
@@ -162,6 +164,14 @@ def _read_project(merged: _Merged, path: Path, report: Report) -> Project | None
         dbt=dbt,
         dagster=dagster,
     )
+    if not report.count:
+        return project
+    return without_broken(project, declared.segments, declared.models, merged.sections, report)
+
+
+def _breaks_a_part(owner: Owner | None) -> bool:
+    """Whether other objects than this one, and what depends on it, can be used."""
+    return owner is not None and owner[0] != "destination"
 
 
 def _project(
@@ -176,7 +186,7 @@ def _project(
     dbt: Dbt | None,
     dagster: DagsterSettings,
 ) -> Project:
-    """The project, once no object was refused."""
+    """The project, with the objects that could be read."""
     drafts = declared.destinations.items()
     return Project(
         source=source,

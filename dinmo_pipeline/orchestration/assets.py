@@ -37,7 +37,7 @@ from dinmo_pipeline.orchestration.resources import (
     source_of,
     state_of,
 )
-from dinmo_pipeline.orchestration.runs.batch import BatchConfig, Events, Work
+from dinmo_pipeline.orchestration.runs.batch import BatchConfig, Events, Work, broken_in
 from dinmo_pipeline.orchestration.runs.errors import Failed
 from dinmo_pipeline.orchestration.runs.handover import Computed, hand_over
 from dinmo_pipeline.orchestration.runs.turns import taken_turn
@@ -135,13 +135,16 @@ def _read_segments(
     def read_segments(context: dg.AssetExecutionContext, config: ReadConfig) -> Iterator[Any]:
         selected = {names.keys[key] for key in context.selected_asset_keys}
         state = state_of(names, context)
+        if SEGMENT_MEMBERSHIP in selected:
+            broken = broken_in(context, project, config)
+            yield from (checks.unread(names, key, failed) for key, failed in broken.items())
         seconds: dict[str, float] = {}
         with (
             taken_turn(names, context, project, config) as turn,
             _Source(names, context) as source,
             clients_of(destinations, state) as client_of,
         ):
-            work = Work(context, turn.activations, state.locks)
+            work = Work(context, turn.activations, state.locks, turn.broken)
             is_first_of_day = _is_first_of_day(project, turn.state)
 
             def read(activation: Activation) -> Events:
@@ -273,7 +276,7 @@ def _intercom_tags(
         with taken_turn(names, context, project, config) as turn, ExitStack() as opened:
             with turn.state.reading() as connection:
                 changes = count_changes(connection, [activation.key for activation in turn.activations])
-            work = Work(context, turn.activations, state.locks)
+            work = Work(context, turn.activations, state.locks, turn.broken)
             listing_seconds = _LISTING_SECONDS if len(turn.activations) > 1 else 0.0
             client_of = opened.enter_context(clients_of(destinations, state, listing_seconds=listing_seconds))
 

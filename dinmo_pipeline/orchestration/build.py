@@ -64,7 +64,7 @@ def build_definitions(
     names = names_of(project)
     if specs is None:
         specs = translated(segment_assets(project), SegmentActivationsTranslator().get_asset_spec, names)
-    partitions = dg.StaticPartitionsDefinition(list(project.activations))
+    partitions = dg.StaticPartitionsDefinition(project.declared_activations)
     enabled = {key: activation for key, activation in project.activations.items() if activation.enabled}
     destinations = {
         key: _destination(destination, environment) for key, destination in project.destinations.items()
@@ -75,7 +75,7 @@ def build_definitions(
         jobs=[*build_jobs(names), build_reconcile_job(project, destinations, partitions)],
         schedules=list(build_schedules(names, project.activations.values())),
         sensors=[
-            build_sensor(names, enabled, _state(project), fingerprint),
+            build_sensor(names, enabled, _state(project), project.broken_of("activation"), fingerprint),
             *build_retries_sensors(names, project.activations),
             build_staleness_sensor(project),
             *build_upstream_sensors(project),

@@ -114,7 +114,7 @@ def build_reconcile_job(
             taken_turn(names, context, project, config) as turn,
             clients_of(destinations, state) as client_of,
         ):
-            work = Work(context, turn.activations, state.locks)
+            work = Work(context, turn.activations, state.locks, turn.broken)
 
             def each(activation: Activation) -> Events:
                 client = client_of(activation)

@@ -2,10 +2,12 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from textwrap import indent
 from typing import Any
 
 import dagster as dg
 
+from dinmo_pipeline.config import render
 from dinmo_pipeline.config.declarations import Project
 from dinmo_pipeline.orchestration.metadata import table_metadata
 from dinmo_pipeline.orchestration.naming import (
@@ -15,7 +17,9 @@ from dinmo_pipeline.orchestration.naming import (
     Names,
     names_of,
 )
+from dinmo_pipeline.orchestration.runs.batch import listed
 from dinmo_pipeline.orchestration.sensors.upstream import upstream_deps, upstream_keys
+from dinmo_pipeline.text.wording import counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +52,7 @@ GetAssetSpec = Callable[[SegmentAsset], dg.AssetSpec]
 Specs = Mapping[str, dg.AssetSpec]
 """The specs of the assets, by their name without a prefix."""
 
+_MAX_PROBLEMS_SHOWN = 20
 _BEFORE = {MEMBERSHIP_CHANGES: SEGMENT_MEMBERSHIP, INTERCOM_TAGS: MEMBERSHIP_CHANGES}
 
 
@@ -68,7 +73,7 @@ def segment_assets(project: Project) -> list[SegmentAsset]:
         _asset(
             project,
             SEGMENT_MEMBERSHIP,
-            "Who is in each activated segment now: one row per member, in DuckDB.",
+            "Who is in each activated segment now: one row per member, in DuckDB." + _broken(project),
             table="segment_membership",
             deps=upstream_deps(upstream_keys(project)),
             kinds={"duckdb", "sql"},
@@ -90,6 +95,19 @@ def segment_assets(project: Project) -> list[SegmentAsset]:
             kinds={"intercom"},
         ),
     ]
+
+
+def _broken(project: Project) -> str:
+    """What cannot be used of the declarations, for people who look at the asset."""
+    if not project.problems:
+        return ""
+    keys = list(project.broken_of("activation"))
+    affected = f" So these are not synced: {listed(keys)}." if keys else ""
+    # Four spaces make a block of code, where the caret is under its place.
+    return (
+        f"\n\n**The declarations have {counted(len(project.problems), 'problem')}.**{affected}\n\n"
+        + indent(render(project.problems[:_MAX_PROBLEMS_SHOWN]), "    ")
+    )
 
 
 def _asset(

@@ -156,12 +156,17 @@ def test_wrong_usage_exits_with_two_and_says_what_is_right(dinmo, words, said):
 def test_wrong_declarations_exit_with_two_and_name_file_and_line(company, dinmo):
     """In every command that reads them."""
     company.declared["activations"]["vip"] = {"shedule": "0 * * * *"}
-    for words in (("check",), ("plan",), ("sync", "--all"), ("status",)):
+    for words in (("check",), ("plan",), ("sync", "--all"), ("sync", "vip")):
         printed = dinmo(*words)
         assert printed.code == 2
         assert "dinmo.yaml:" in printed.err
         assert "schedule" in printed.err
         assert "Traceback" not in printed.err
+    company.declared["source"]["typ"] = "duckdb"
+    for words in (("check",), ("plan",), ("sync", "--all"), ("status",)):
+        printed = dinmo(*words)
+        assert (printed.code, printed.out) == (2, "")
+        assert "There is no setting `typ` here" in printed.err
 
 
 def test_check_counts_and_check_online_asks_source_and_destination(company, dinmo):

@@ -12,7 +12,7 @@ SYNCED = ActivationOverview("VIP", 3, 2, 1, NOW, "held", "The segment became emp
 
 def row(declared=None, known=None, stuck=0, left_behind=(), paused=None):
     """A row of the activation `vip`."""
-    return ActivationStatus("vip", declared, known, stuck, left_behind, paused)
+    return ActivationStatus("vip", declared, known, stuck, left_behind, paused, ())
 
 
 def test_an_activation_that_the_state_does_not_know_shows_its_declaration_only():
@@ -25,6 +25,7 @@ def test_an_activation_that_the_state_does_not_know_shows_its_declaration_only()
         "stuck": 0,
         "left_behind": [],
         "paused": None,
+        "problems": [],
     }
 
 
@@ -44,6 +45,7 @@ def test_a_known_activation_adds_what_the_state_knows():
         ),
         *("last_sync_at", "last_status", "last_reason", "other_carriers", "stuck", "left_behind"),
         "paused",
+        "problems",
     }
     assert (shown["members"], shown["tagged_contacts"], shown["changes"]) == (3, 2, 1)
     assert shown["left_behind"] == [{"destination": "old", "tag": "VIP", "contacts": 2}]

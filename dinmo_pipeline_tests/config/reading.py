@@ -26,7 +26,12 @@ def load(text: str) -> Project:
     return load_files({"project.yaml": text}, "project.yaml")
 
 
-def load_files(files: dict[str, str | bytes], path: str = "") -> Project:
+def load_partly(text: str) -> Project:
+    """The project in a file with this text, without what cannot be used."""
+    return load_files({"project.yaml": text}, "project.yaml", partly=True)
+
+
+def load_files(files: dict[str, str | bytes], path: str = "", *, partly: bool = False) -> Project:
     """The project at `path` in a new folder with these files."""
     with tempfile.TemporaryDirectory() as folder:
         for name, content in files.items():
@@ -34,7 +39,7 @@ def load_files(files: dict[str, str | bytes], path: str = "") -> Project:
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_bytes(content if isinstance(content, bytes) else content.encode())
         try:
-            return load_project(Path(folder, path))
+            return load_project(Path(folder, path), partly=partly)
         except ConfigError as error:
             raise _without_folder(error, folder) from None
 

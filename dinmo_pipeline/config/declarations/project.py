@@ -9,7 +9,7 @@ from pathlib import Path
 from dinmo_pipeline.config.declarations.activations import Activation, Destination
 from dinmo_pipeline.config.declarations.segments import Segment, SegmentTest
 from dinmo_pipeline.config.declarations.warehouse import EnvironmentVariable, Model, Source
-from dinmo_pipeline.config.strict_yaml.problems import Place
+from dinmo_pipeline.config.strict_yaml.problems import Owner, Place, Problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,11 @@ class DagsterSettings:
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """All declarations of one folder or file, checked against each other, in declared order."""
+    """All declarations of one folder or file, checked against each other, in declared order.
+
+    Objects that cannot be used are in `broken` only, each with the problems of its own and of what it is made
+    from. `problems` are all of them, each once.
+    """
 
     source: Source
     state: State
@@ -88,6 +92,17 @@ class Project:
     history: History = History()
     dbt: Dbt | None = None
     dagster: DagsterSettings = DagsterSettings()
+    problems: tuple[Problem, ...] = ()
+    broken: Mapping[Owner, tuple[Problem, ...]] = dataclass_field(default_factory=dict)
+
+    def broken_of(self, kind: str) -> dict[str, tuple[Problem, ...]]:
+        """The objects of a kind (`activation`, `segment`, …) that cannot be used, each with its problems."""
+        return {key: problems for (its_kind, key), problems in self.broken.items() if its_kind == kind}
+
+    @property
+    def declared_activations(self) -> list[str]:
+        """The keys of all activations, also of those that cannot be used."""
+        return [*self.activations, *self.broken_of("activation")]
 
     @property
     def finds_upstream(self) -> bool:

@@ -50,7 +50,7 @@ def _suggestion(text: str) -> str:
 
 def named(kind: str, key: str, report: Report) -> Subject:
     """`segment 'churned'`."""
-    return Subject(f"{kind} '{shown(key)}'", report)
+    return Subject(f"{kind} '{shown(key)}'", report, (kind, key))
 
 
 def objects_in(section: Node, kind: str, report: Report) -> Iterator[tuple[Scalar, Node, Subject]]:

@@ -28,12 +28,17 @@ class Excerpt:
     caret: int
 
 
+Owner = tuple[str, str]
+"""The kind and key of a declared object: `("segment", "churned")`."""
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
     """One thing wrong with the declarations.
 
     `subject` names the object (`activation 'churned_eu'`), `message` is a sentence without a secret in it,
     `value` is what was found (None where it may be a secret), `allowed` lists what would be accepted.
+    `owner` is the declared object that it breaks; None if it breaks all of them.
     """
 
     place: Place
@@ -43,6 +48,7 @@ class Problem:
     allowed: tuple[str, ...] = ()
     hint: str | None = None
     excerpt: Excerpt | None = dataclass_field(default=None, compare=False, repr=False)
+    owner: Owner | None = dataclass_field(default=None, compare=False, repr=False)
 
     def __str__(self) -> str:
         """One line: place, object, message."""

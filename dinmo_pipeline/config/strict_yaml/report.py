@@ -5,17 +5,21 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from dinmo_pipeline.config.strict_yaml.nodes import ListNode, MapNode, Node, Scalar
-from dinmo_pipeline.config.strict_yaml.problems import Place, Problem
+from dinmo_pipeline.config.strict_yaml.problems import Owner, Place, Problem
 from dinmo_pipeline.config.strict_yaml.source_text import SourceText
 from dinmo_pipeline.text.masking import mask_credentials
 
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """An object that problems are about, such as `segment 'churned'`, and the report they go to."""
+    """An object that problems are about, such as `segment 'churned'`, and the report they go to.
+
+    `owner` is the declared object that they break; None if they break all of the declarations.
+    """
 
     name: str
     report: "Report"
+    owner: Owner | None = None
 
     def problem(
         self,
@@ -27,11 +31,17 @@ class Subject:
         needs_all_files: bool = False,
     ) -> None:
         """Note a problem of this object; the message is a sentence without a secret in it."""
-        self.report.add(at, self.name, message, allowed=allowed, hint=hint, needs_all_files=needs_all_files)
+        self.report.add(
+            *(at, self.name, message),
+            allowed=allowed,
+            hint=hint,
+            needs_all_files=needs_all_files,
+            owner=self.owner,
+        )
 
     def part(self, name: str) -> "Subject":
         """A part of this object: `destination 'main', default_activation`."""
-        return Subject(f"{self.name}, {name}", self.report)
+        return Subject(f"{self.name}, {name}", self.report, self.owner)
 
 
 SECRET_SETTINGS = frozenset({"access_token", "uri", "webhook"})
@@ -63,6 +73,7 @@ class Report:
         allowed: Iterable[str] = (),
         hint: str | None = None,
         needs_all_files: bool = False,
+        owner: Owner | None = None,
     ) -> None:
         """Note a problem at a node or a place; the message is a sentence without a secret in it.
 
@@ -72,7 +83,7 @@ class Report:
             return
         place = at if isinstance(at, Place) else at.place
         value = at.text if isinstance(at, Scalar) else None
-        self._problems.append(Problem(place, subject, message, value, tuple(allowed), hint))
+        self._problems.append(Problem(place, subject, message, value, tuple(allowed), hint, owner=owner))
 
     def hide(self, node: Node) -> None:
         """Never show the value of this node, nor anything in it."""
@@ -95,6 +106,19 @@ class Report:
     def count(self) -> int:
         """How many problems have been noted."""
         return len(self._problems)
+
+    @property
+    def owners(self) -> set[Owner | None]:
+        """The declared objects that have problems; None if there are some that break all of them."""
+        return {problem.owner for problem in self._problems}
+
+    def by_owner(self) -> dict[Owner, tuple[Problem, ...]]:
+        """The problems of each declared object that has any, sorted by place, with their source lines."""
+        found: dict[Owner, list[Problem]] = {}
+        for problem in sorted(dict.fromkeys(self._problems), key=_order):
+            if problem.owner is not None:
+                found.setdefault(problem.owner, []).append(self._shown(problem))
+        return {owner: tuple(problems) for owner, problems in found.items()}
 
     def problems(self) -> tuple[Problem, ...]:
         """Each problem once, sorted by place, with its source lines; at most MAX_PROBLEMS_SHOWN."""

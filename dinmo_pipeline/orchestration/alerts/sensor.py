@@ -28,7 +28,7 @@ from dinmo_pipeline.orchestration.alerts.verdict import (
 from dinmo_pipeline.orchestration.metadata import CHANGES_TO_APPLY, number_in
 from dinmo_pipeline.orchestration.naming import Names, names_of
 from dinmo_pipeline.orchestration.resources import AlertsResource
-from dinmo_pipeline.orchestration.runs.batch import activations_of
+from dinmo_pipeline.orchestration.runs.batch import activations_of, sentence_about
 from dinmo_pipeline.orchestration.runs.errors import was_interrupted
 from dinmo_pipeline.orchestration.runs.lifecycle import (
     ASSET_PAGE_JOB,
@@ -92,6 +92,13 @@ def build_alerts_sensor(project: Project) -> dg.SensorDefinition:
             lines += [line] if line else []
             known_since = now.timestamp() if activation.key in observer.paused else standing.known_since
             after[activation.key] = Standing(max(ended, default=standing.as_of), tuple(troubles), known_since)
+        for key, problems in project.broken_of("activation").items():
+            standing = before.get(key, new)
+            troubles = dict.fromkeys(standing.kinds, "")
+            troubles[Trouble.DECLARATIONS] = sentence_about(problems)
+            line = news(key, standing.kinds, troubles)
+            lines += [line] if line else []
+            after[key] = Standing(standing.as_of, tuple(troubles), standing.known_since)
         if lines:
             # An error ends the tick before its cursor is kept, so the next tick posts the same.
             alerts: AlertsResource = getattr(context.resources, names.resource(naming.ALERTS))

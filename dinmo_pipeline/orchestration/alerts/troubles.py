@@ -15,6 +15,7 @@ class Trouble(StrEnum):
     BEHIND = "behind"
     DRIFT = "drift"
     RECONCILIATION = "reconciliation"
+    DECLARATIONS = "declarations"
 
 
 _OVER = {
@@ -24,6 +25,7 @@ _OVER = {
     Trouble.BEHIND: "It is up to date again.",
     Trouble.DRIFT: "Its tag in Intercom is right again.",
     Trouble.RECONCILIATION: "It was compared with Intercom again.",
+    Trouble.DECLARATIONS: "Its declarations can be used again.",
 }
 MAX_LINES = 20
 

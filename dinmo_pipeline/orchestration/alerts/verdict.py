@@ -60,9 +60,9 @@ def troubles_after(kinds: Iterable[str], verdicts: Iterable[Verdict]) -> dict[st
     """The troubles of an activation, each with a sentence, after some runs (oldest first).
 
     `kinds` are those that it was in before; a trouble that no run mentions stays, without a sentence. Being
-    behind the schedule is left out, since no run shows that.
+    behind the schedule, or broken as declared, is left out, since no run shows that.
     """
-    troubles = {kind: "" for kind in kinds if kind != Trouble.BEHIND}
+    troubles = {kind: "" for kind in kinds if kind not in (Trouble.BEHIND, Trouble.DECLARATIONS)}
     for each in verdicts:
         for kind, sentence in each.items():
             if sentence is None:

@@ -14,6 +14,7 @@ import dagster as dg
 from pydantic import Field
 
 from dinmo_pipeline.config.declarations import Activation, Project
+from dinmo_pipeline.config.strict_yaml.problems import Problem
 from dinmo_pipeline.orchestration.naming import Names
 from dinmo_pipeline.orchestration.runs.errors import FAILED, Failed, failed_by
 from dinmo_pipeline.state.errors import ActivationHeldError
@@ -118,24 +119,59 @@ def _config_of(names: Names, run: dg.DagsterRun) -> Mapping[str, Any]:
 
 
 def activations_in(context: Any, project: Project, config: BatchConfig) -> list[Activation]:
-    """The activations that a run works on, of those that are declared.
+    """The activations that a run works on, of those that are declared and can be used.
 
     Raises:
-        dg.Failure: there is none.
+        dg.Failure: none is declared.
     """
-    keys = config.activations or ([context.partition_key] if context.has_partition_key else [])
+    keys = _keys_in(context, config)
     if not keys:
         raise dg.Failure(
             "Choose the partition of an activation, or name some in the configuration: `ops: … config:"
             " activations: [KEY, …]`.",
             allow_retries=False,
         )
-    known = [key for key in dict.fromkeys(keys) if key in project.activations]
-    for key in set(keys).difference(known):
-        context.log.warning("%s: no such activation is declared, so nothing is done about it.", key)
-    if not known:
+    broken = project.broken_of("activation")
+    for key in keys:
+        if key not in project.activations and key not in broken:
+            context.log.warning("%s: no such activation is declared, so nothing is done about it.", key)
+    known = [key for key in keys if key in project.activations]
+    if not known and broken.keys().isdisjoint(keys):
         raise dg.Failure("None of the run's activations is declared.", allow_retries=False)
     return [project.activations[key] for key in known]
+
+
+def broken_in(context: Any, project: Project, config: BatchConfig) -> dict[str, Failed]:
+    """Those of a run's activations that cannot be used as they are declared, and why."""
+    broken = project.broken_of("activation")
+    return {key: broken_as_declared(broken[key]) for key in _keys_in(context, config) if key in broken}
+
+
+def broken_as_declared(problems: Sequence[Problem]) -> Failed:
+    """Why an activation with problems in its declarations fails."""
+    return Failed(f"failed. {sentence_about(problems)}", is_transient=False)
+
+
+def sentence_about(problems: Sequence[Problem]) -> str:
+    """The first problem of a broken activation, and how many more there are."""
+    more = f" (and {counted(len(problems) - 1, 'more problem')})" if len(problems) > 1 else ""
+    return f"Its declarations cannot be used: {problems[0]}{more} `dinmo check` shows all."
+
+
+def _keys_in(context: Any, config: BatchConfig) -> list[str]:
+    keys = config.activations or ([context.partition_key] if context.has_partition_key else [])
+    return list(dict.fromkeys(keys))
+
+
+def failure_of(failures: Mapping[str, Failed], total: int) -> dg.Failure:
+    """The end of a run of so many activations: the reasons in words, and by activation in its metadata."""
+    lines = [f"{key}: {failed.summary}" for key, failed in failures.items()]
+    if total > 1:
+        lines.insert(0, f"{len(failures):,} of {counted(total, 'activation')} failed.")
+    by_activation = {key: asdict(failed) for key, failed in failures.items()}
+    return dg.Failure(
+        "\n".join(lines), metadata={FAILED: dg.MetadataValue.json(by_activation)}, allow_retries=False
+    )
 
 
 Events = Generator[Any, None, Failed | None]
@@ -143,13 +179,25 @@ Events = Generator[Any, None, Failed | None]
 
 
 class Work:
-    """The work of a run on its activations, one after another, and what failed of it."""
+    """The work of a run on its activations, one after another, and what failed of it.
 
-    def __init__(self, context: Any, activations: Sequence[Activation], locks: Path) -> None:
+    `broken` are those that failed before it began.
+    """
+
+    def __init__(
+        self,
+        context: Any,
+        activations: Sequence[Activation],
+        locks: Path,
+        broken: Mapping[str, Failed],
+    ) -> None:
         self._context = context
         self._activations = activations
         self._locks = locks
-        self._failures: dict[str, Failed] = {}
+        self._failures: dict[str, Failed] = dict(broken)
+        self._total = len(activations) + len(broken)
+        for key, failed in broken.items():
+            context.log.error("%s: %s", key, failed.summary)
 
     def each(
         self,
@@ -192,17 +240,8 @@ class Work:
         Raises:
             dg.Failure: the reasons in words, and by activation in its metadata.
         """
-        if not self._failures:
-            return
-        lines = [f"{key}: {failed.summary}" for key, failed in self._failures.items()]
-        if len(self._activations) > 1:
-            lines.insert(
-                0, f"{len(self._failures):,} of {counted(len(self._activations), 'activation')} failed."
-            )
-        failures = {key: asdict(failed) for key, failed in self._failures.items()}
-        raise dg.Failure(
-            "\n".join(lines), metadata={FAILED: dg.MetadataValue.json(failures)}, allow_retries=False
-        )
+        if self._failures:
+            raise failure_of(self._failures, self._total)
 
     def _locked(self, activation: Activation, work: Callable[[Activation], Events], *, wait: bool) -> Events:
         waiting: dict[str, Any] = {} if wait else {"wait_seconds": 0.0}

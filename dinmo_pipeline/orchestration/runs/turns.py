@@ -1,6 +1,6 @@
 """The beginning of each op: which activations it works on, and that nobody else works on them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +10,8 @@ import dagster as dg
 from dinmo_pipeline.config.declarations import Activation, Project
 from dinmo_pipeline.orchestration.naming import Names
 from dinmo_pipeline.orchestration.resources import state_of
-from dinmo_pipeline.orchestration.runs.batch import BatchConfig, activations_in
+from dinmo_pipeline.orchestration.runs.batch import BatchConfig, activations_in, broken_in, failure_of
+from dinmo_pipeline.orchestration.runs.errors import Failed
 from dinmo_pipeline.orchestration.runs.leases import destination_lease
 from dinmo_pipeline.orchestration.runs.pauses import without_paused
 from dinmo_pipeline.state.file.database import StateDatabase
@@ -18,9 +19,13 @@ from dinmo_pipeline.state.file.database import StateDatabase
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """The activations of a run, without paused ones, and the state of their destination."""
+    """The activations of a run, without paused ones, and the state of their destination.
+
+    `broken` are those that cannot be used as they are declared.
+    """
 
     activations: list[Activation]
+    broken: Mapping[str, Failed]
     state: StateDatabase
 
 
@@ -29,10 +34,13 @@ def taken_turn(names: Names, context: Any, project: Project, config: BatchConfig
     """The turn of a run, held within the block.
 
     Raises:
-        dg.Failure: the run names no declared activation, or activations whose state is in several files.
+        dg.Failure: the run names no declared activation, none that can be used, or some whose state is in
+            several files.
         DestinationHeldError: another run does not end.
     """
-    activations = activations_in(context, project, config)
+    activations, broken = activations_in(context, project, config), broken_in(context, project, config)
+    if not activations:
+        raise failure_of(broken, len(broken))
     resource = state_of(names, context)
     destinations = sorted({activation.destination for activation in activations})
     if resource.folder and len(destinations) > 1:
@@ -44,9 +52,9 @@ def taken_turn(names: Names, context: Any, project: Project, config: BatchConfig
     destination = activations[0].destination
     state = resource.of(destination, context.log)
     if not resource.folder:
-        yield Turn(without_paused(names, context, state, activations), state)
+        yield Turn(without_paused(names, context, state, activations), broken, state)
         return
     with destination_lease(
         context.instance, state, destination, context.run.run_id, on_wait=context.log.warning
     ):
-        yield Turn(without_paused(names, context, state, activations), state)
+        yield Turn(without_paused(names, context, state, activations), broken, state)

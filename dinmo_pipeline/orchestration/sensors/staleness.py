@@ -23,6 +23,7 @@ from dinmo_pipeline.orchestration.naming import (
     Names,
     names_of,
 )
+from dinmo_pipeline.orchestration.runs.batch import sentence_about
 from dinmo_pipeline.orchestration.runs.pauses import paused_activations
 from dinmo_pipeline.orchestration.sensors.upstream import upstream_keys
 
@@ -37,22 +38,29 @@ _LONG_AGO = datetime(2000, 1, 1)  # noqa: DTZ001  # Dagster takes it to be in th
 
 @dataclass(frozen=True, slots=True)
 class Staleness:
-    """Whether an activation is behind; `due_since` is the tick, or the materialization, that it missed."""
+    """Whether an activation is behind; `due_since` is the tick, or the materialization, that it missed.
+
+    One whose declarations cannot be used is, too; `instead` says what there is to say but the times.
+    """
 
     activation: str
     last_synced: datetime | None
     due_since: datetime | None
     behind: str = "its schedule"
     is_paused: bool = False
+    is_broken: bool = False
+    instead: str | None = None
 
     @property
     def stale(self) -> bool:
-        """Behind by more than one whole interval of its schedule, or than UPSTREAM_GRACE."""
-        return self.due_since is not None
+        """Behind by more than one whole interval of its schedule, or than UPSTREAM_GRACE; or broken."""
+        return self.due_since is not None or self.is_broken
 
     @property
     def description(self) -> str:
         """The finding in words."""
+        if self.instead is not None:
+            return self.instead
         last = f"last in sync {self.last_synced:%Y-%m-%d %H:%M %Z}" if self.last_synced else "never in sync"
         if self.is_paused:
             return f"Paused: {last}. To go on: dinmo resume {self.activation}."
@@ -132,6 +140,11 @@ def build_staleness_check(
             description="Whether the activation is in sync as often as its schedule says.",
         )
         def up_to_date(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
+            broken = project.broken_of("activation").get(context.partition_key)
+            if broken:
+                return dg.AssetCheckResult(
+                    passed=False, severity=dg.AssetCheckSeverity.WARN, description=sentence_about(broken)
+                )
             activation = project.activations[context.partition_key]
             if not activation.is_automatic:
                 return dg.AssetCheckResult(passed=True, description="It has no schedule.")
@@ -149,6 +162,10 @@ def build_staleness_check(
 def build_staleness_sensor(project: Project) -> dg.SensorDefinition:
     """The sensor that evaluates `up_to_date` of each scheduled activation, and reports changes."""
     names = names_of(project)
+    broken = {
+        key: Staleness(key, None, None, is_broken=True, instead=sentence_about(problems))
+        for key, problems in project.broken_of("activation").items()
+    }
     scheduled = [activation for activation in project.activations.values() if activation.is_automatic]
 
     @dg.sensor(
@@ -163,18 +180,23 @@ def build_staleness_sensor(project: Project) -> dg.SensorDefinition:
         before: dict[str, Any] = json.loads(context.cursor) if context.cursor else {}
         observer = Observer(project, context.instance)
         after, changed, stale = {}, [], []
-        for activation in scheduled:
-            seen = before.get(activation.key)
+        for key in (*(each.key for each in scheduled), *broken):
+            seen = before.get(key)
             # An earlier release kept only whether it was behind.
             known_since, *was = seen if isinstance(seen, list) else (now.timestamp(), seen)
-            found = observer.staleness_of(
-                activation, now, known_since=datetime.fromtimestamp(known_since, UTC)
+            found = broken.get(key) or observer.staleness_of(
+                project.activations[key], now, known_since=datetime.fromtimestamp(known_since, UTC)
             )
             since = now.timestamp() if found.is_paused else known_since
-            after[activation.key] = [since, found.stale, found.is_paused]
+            after[key] = [since, found.stale, found.is_paused]
             # An earlier release had no pauses.
             changed += [found] if (*was, False)[:2] != (found.stale, found.is_paused) else []
-            stale += [activation.key] if found.stale else []
+            stale += [key] if found.stale else []
+        changed += [
+            Staleness(key, None, None, instead="It has no schedule.")
+            for key in sorted(before.keys() - after.keys())
+            if key in project.activations
+        ]
         return dg.SensorResult(
             asset_events=[_evaluation(names, found) for found in changed],
             skip_reason=f"Behind their schedule: {', '.join(stale) or 'none'}.",

@@ -58,17 +58,21 @@ def decide(
     under_way: Collection[str],
     applied: Mapping[str, int],
     paused: Collection[str],
+    broken: Collection[str] = (),
 ) -> Decision:
     """Decide about the newest change set of each activation.
 
     `under_way` are activations with an unfinished run of the job; their change sets wait for the next tick.
     `applied` is the storage id of the newest `intercom_tags` of each activation. Change sets of `paused` ones
-    wait until they are resumed.
+    wait until they are resumed, those of `broken` ones until their declarations can be used.
     """
     launch, waiting, skipped = [], [], []
     for change_set in newest:
         name = change_set.activation
-        if name not in enabled:
+        if name in broken:
+            waiting.append(change_set)
+            skipped.append(f"{name} cannot be used as it is declared")
+        elif name not in enabled:
             skipped.append(f"{name} is disabled or no longer declared")
         elif change_set.held:
             skipped.append(f"{name} is held by a guard")
@@ -88,9 +92,15 @@ def decide(
 
 
 def build_sensor(
-    names: Names, enabled: Mapping[str, Activation], state: StateResource, fingerprint: str
+    names: Names,
+    enabled: Mapping[str, Activation],
+    state: StateResource,
+    broken: Collection[str],
+    fingerprint: str,
 ) -> dg.SensorDefinition:
     """The sensor for the enabled activations; it runs unless it is stopped in the UI.
+
+    The changes of `broken` ones, whose declarations have problems, wait until these are solved.
 
     It also closes runs that were killed, which would keep their activation waiting, and records which
     declarations the daemon has, by their fingerprint.
@@ -106,13 +116,16 @@ def build_sensor(
     def tag_changes_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         record_loaded(state.locks, fingerprint)
         close_dead_runs(names, context.instance, state.locks, context.log.warning)
-        return _tick(names, context, enabled)
+        return _tick(names, context, enabled, broken)
 
     return tag_changes_sensor
 
 
 def _tick(
-    names: Names, context: dg.SensorEvaluationContext, enabled: Mapping[str, Activation]
+    names: Names,
+    context: dg.SensorEvaluationContext,
+    enabled: Mapping[str, Activation],
+    broken: Collection[str],
 ) -> dg.SensorResult:
     after, newest = _read_cursor(context.cursor)
     for change_set in _change_sets(names, context.instance, after):
@@ -125,6 +138,7 @@ def _tick(
         under_way=activations_under_way(names, context.instance, APPLY_TAG_CHANGES) if newest else (),
         applied=_newest_applied(names, context.instance, newest),
         paused=paused,
+        broken=broken,
     )
     launch = {change_set.activation: change_set for change_set in decision.launch}
     waiting = sorted(each.activation for each in decision.waiting if each.activation in paused)

@@ -13,6 +13,7 @@ from dinmo_pipeline.cli.messages import echo, report
 from dinmo_pipeline.cli.project import (
     declared_project,
     json_option,
+    left_out,
     open_declared_source,
     print_json,
     state_of,
@@ -30,35 +31,35 @@ from dinmo_pipeline.text.wording import counted
 def check(*, online: bool, as_json: bool) -> int:
     """Check the declarations; with --online also columns, types, segment sizes, and access tokens."""
     try:
-        project = declared_project()
+        project = declared_project(warn=False)
     except ConfigError as error:
         if not as_json:
             raise
         print_json({"ok": False, "problems": [str(problem) for problem in error.problems]})
         return WRONG_USAGE
+    broken = [str(problem) for problem in project.problems]
     found: dict[str, Any] = {
-        "ok": True,
+        "ok": not broken,
         "segments": len(project.segments),
         "activations": len(project.activations),
         "destinations": len(project.destinations),
     }
+    if broken:
+        found |= {"problems": broken, "broken_activations": [*project.broken_of("activation")]}
     if not as_json:
         _report_upstream(project)
     if not online:
         if as_json:
             print_json(found)
         else:
-            echo(
-                f"The declarations are valid: {counted(len(project.segments), 'segment')},"
-                f" {counted(len(project.activations), 'activation')},"
-                f" {counted(len(project.destinations), 'destination')}."
-            )
-        return DONE
+            _print_offline(project)
+        return WRONG_USAGE if broken else DONE
     sizes, problems, notes = _count_segments(project)
     workspaces = {key: _workspace(project, key) for key in project.destinations}
     carriers, users = _survey(project)
     problems += _changed_workspaces(project, workspaces) + _missing_webhook(project)
     if as_json:
+        problems = broken + problems
         ok = not problems
         details = {
             "members": sizes,
@@ -83,6 +84,7 @@ def check(*, online: bool, as_json: bool) -> int:
             count = users[key]
             has = f", which has {counted(count, 'user')}" if count is not None else ""
             echo(f"{key}: connected to workspace {workspace['name']!r} ({workspace['id']}){has}.")
+        problems += [render(project.problems)] if broken else []
         for message in (*notes, *problems):
             report(message)
     return WRONG_USAGE if problems else DONE
@@ -96,6 +98,19 @@ def _report_upstream(project: Project) -> None:
 
     for warning in find_upstream(project).warnings:
         report(warning)
+
+
+def _print_offline(project: Project) -> None:
+    if not project.problems:
+        echo(
+            f"The declarations are valid: {counted(len(project.segments), 'segment')},"
+            f" {counted(len(project.activations), 'activation')},"
+            f" {counted(len(project.destinations), 'destination')}."
+        )
+        return
+    report(render(project.problems))
+    if project.broken_of("activation"):
+        report(f"{left_out(project)}The others can.")
 
 
 def _count_segments(project: Project) -> tuple[dict[str, int], list[str], list[str]]:

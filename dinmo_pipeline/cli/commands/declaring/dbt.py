@@ -7,7 +7,7 @@ import click
 from dinmo_pipeline.cli.exposures import MADE_BY, Owner, exposures_text
 from dinmo_pipeline.cli.messages import echo, report
 from dinmo_pipeline.cli.own_files import write_own_file
-from dinmo_pipeline.cli.project import declared_project
+from dinmo_pipeline.cli.project import declared_project, refuse_broken
 from dinmo_pipeline.config.dbt.manifest import ManifestError, read_manifest
 from dinmo_pipeline.config.declarations import Dbt
 from dinmo_pipeline.text.wording import counted
@@ -35,6 +35,8 @@ def exposures(*, out: Path | None, owner_name: str | None, owner_email: str | No
     from dinmo_pipeline.segments.upstream import dbt_lineage  # noqa: PLC0415  # 0.3 s to import
 
     project = declared_project()
+    # The file would lose what it has of them.
+    refuse_broken(project, "activation", project.broken_of("activation"))
     if project.dbt is None:
         raise click.UsageError("The declarations name no dbt project. Add dbt: {project: ../dbt}.")
     owner = _owner(project.dbt, owner_name, owner_email)

@@ -14,7 +14,9 @@ from dinmo_pipeline.cli.project import (
     json_option,
     open_declared_source,
     print_json,
+    refuse_broken,
     state_of,
+    with_broken,
 )
 from dinmo_pipeline.cli.tables import print_table
 from dinmo_pipeline.config import render
@@ -33,6 +35,7 @@ def segments(name: str | None, *, as_json: bool) -> int:
     project = declared_project()
     if name is None:
         return _list(project, as_json=as_json)
+    refuse_broken(project, "segment", [name])
     (segment,) = declared_by_name("segment", [name], project.segments)
     return _show(project, segment, as_json=as_json)
 
@@ -48,7 +51,7 @@ def _list(project: Project, *, as_json: bool) -> int:
         _print_list(facts)
     if problems:
         report(render(problems))
-    return WRONG_USAGE if problems else DONE
+    return with_broken(WRONG_USAGE if problems else DONE, project, "segment")
 
 
 def _print_list(facts: "list[SegmentFacts]") -> None:

@@ -14,12 +14,11 @@ from dinmo_pipeline.cli.project import (
     open_declared_source,
     print_json,
 )
-from dinmo_pipeline.config import render
-from dinmo_pipeline.config.declarations import Project
+from dinmo_pipeline.config import Problem, render
+from dinmo_pipeline.config.declarations import Project, SegmentTest
 from dinmo_pipeline.text.wording import counted
 
 if TYPE_CHECKING:
-    from dinmo_pipeline.config.strict_yaml.problems import Problem
     from dinmo_pipeline.segments.tables_read import TableId
     from dinmo_pipeline.segments.unit_tests.inferred_columns import Columns
     from dinmo_pipeline.segments.unit_tests.running import Verdict
@@ -34,9 +33,14 @@ def test(names: tuple[str, ...], *, as_json: bool) -> int:
     from dinmo_pipeline.segments.unit_tests.running import run_segment_test  # noqa: PLC0415
 
     project = declared_project()
-    wanted = declared_by_name("test", names or project.tests, project.tests)
+    broken = project.broken_of("test")
+    known: dict[str, SegmentTest | tuple[Problem, ...]] = {**project.tests, **broken}
+    found = declared_by_name("test", names or known, known)
+    wanted = [each for each in found if not isinstance(each, tuple)]
     in_source = _columns_in_source(project) if wanted else {}
-    results: dict[str, Verdict | tuple[Problem, ...]] = {}
+    results: dict[str, Verdict | tuple[Problem, ...]] = {
+        key: problems for key, problems in broken.items() if not names or key in names
+    }
     for each in wanted:
         try:
             results[each.key] = run_segment_test(project, each, in_source)

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dinmo_pipeline.cli.messages import echo, report
-from dinmo_pipeline.cli.project import declared_states, json_option, located_project, print_json
+from dinmo_pipeline.cli.project import declared_states, json_option, located_project, print_json, project_of
 from dinmo_pipeline.cli.tables import print_table
-from dinmo_pipeline.config import fingerprint, load_project
+from dinmo_pipeline.config import Problem, fingerprint
 from dinmo_pipeline.config.schedules.phrases import in_words
 from dinmo_pipeline.text.wording import counted
 
@@ -35,7 +35,8 @@ class TagLeftBehind:
 class ActivationStatus:
     """An activation as `dinmo status` shows it.
 
-    `declared` is None when it is orphaned; `known` is None before the state knows it.
+    `declared` is None when it is orphaned, or `broken` by these problems; `known` is None before the state
+    knows it.
     """
 
     key: str
@@ -44,6 +45,7 @@ class ActivationStatus:
     stuck: int
     left_behind: tuple[TagLeftBehind, ...]
     paused: "Pause | None"
+    broken: tuple[Problem, ...]
 
     @property
     def tag(self) -> str | None:
@@ -56,7 +58,7 @@ class ActivationStatus:
     def schedule(self) -> str:
         """Its schedule, or why it has none."""
         if self.declared is None:
-            return "orphaned"
+            return "broken" if self.broken else "orphaned"
         if not self.declared.enabled:
             return "disabled"
         if self.paused:
@@ -69,7 +71,7 @@ class ActivationStatus:
 def status(*, as_json: bool) -> None:
     """Show every activation: its tag, members, tagged contacts, pending changes and last sync."""
     located = located_project()
-    project = load_project(located.declarations)
+    project = project_of(located)
     if warning := outdated_daemon(project.state, fingerprint(located.declarations)):
         report(warning)
     rows = _read_all(project)
@@ -88,13 +90,16 @@ def _read_all(project: "Project") -> list[ActivationStatus]:
     left_behind: dict[str, tuple[TagLeftBehind, ...]] = {}
     for state in declared_states(project):
         with state.reading() as connection:
-            found = read_status(connection, project.activations)
+            found = read_status(connection, project.activations, project.broken_of("activation"))
         for row in found:
             left_behind[row.key] = left_behind.get(row.key, ()) + row.left_behind
-            destination = row.declared.destination if row.declared else None
-            if destination is None or project.state.database_of(destination) == state.database:
+            if row.declared is None:  # the file that knows it counts
+                is_it = row.known is not None or row.key not in rows
+            else:
+                is_it = project.state.database_of(row.declared.destination) == state.database
+            if is_it:
                 rows[row.key] = row
-    keys = dict.fromkeys((*project.activations, *rows))
+    keys = dict.fromkeys((*project.declared_activations, *rows))
     return [replace(rows[key], left_behind=left_behind[key]) for key in keys]
 
 
@@ -113,9 +118,11 @@ def outdated_daemon(state: "State", declared: str) -> str | None:
 
 
 def read_status(
-    connection: "duckdb.DuckDBPyConnection", declared: "Mapping[str, Activation]"
+    connection: "duckdb.DuckDBPyConnection",
+    declared: "Mapping[str, Activation]",
+    broken: Mapping[str, tuple[Problem, ...]],
 ) -> list[ActivationStatus]:
-    """The declared activations in their order, then the orphaned ones."""
+    """The declared activations in their order, then the broken ones, then the orphaned ones."""
     from dinmo_pipeline.state.coordination.pauses import pauses  # noqa: PLC0415
     from dinmo_pipeline.state.overview import overview  # noqa: PLC0415  # slow: imports DuckDB
     from dinmo_pipeline.state.retire import carried_tags  # noqa: PLC0415
@@ -137,8 +144,9 @@ def read_status(
                 if activation == key and key in declared and tag.destination != declared[key].destination
             ),
             paused.get(key),
+            broken.get(key, ()),
         )
-        for key in dict.fromkeys((*declared, *known))
+        for key in dict.fromkeys((*declared, *broken, *known))
     ]
 
 
@@ -153,6 +161,7 @@ def as_object(row: ActivationStatus) -> dict[str, Any]:
         "stuck": row.stuck,
         "left_behind": [asdict(left) for left in row.left_behind],
         "paused": asdict(row.paused) if row.paused else None,
+        "problems": [str(problem) for problem in row.broken],
     }
 
 
@@ -167,7 +176,8 @@ def notes(row: ActivationStatus) -> Iterator[str]:
         yield row.known.last_reason
     if row.paused:
         yield f"{row.paused.sentence} To go on: dinmo resume {row.key}"
-    if row.declared is None:
+    yield from map(str, row.broken)
+    if row.declared is None and not row.broken:
         yield "no longer declared; its contacts keep their tag."
         yield f"to take it off: dinmo retire {row.key}"
     for left in row.left_behind:

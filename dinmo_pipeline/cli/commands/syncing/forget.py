@@ -60,7 +60,7 @@ def _forget(project: "Project", identifier: str, *, keep_tags: bool) -> "Forgott
                 f"A contact of destination {tag.destination!r} carries a tag of ours, but that"
                 " destination is no longer declared. Declare it until this is done, or use --keep-tags."
             )
-    known = set(project.activations)
+    known = set(project.declared_activations)
     for state in states:
         with state.reading() as connection:
             known |= set(overview(connection))

@@ -13,6 +13,7 @@ from dinmo_pipeline.cli.project import (
     declared_states,
     json_option,
     print_json,
+    refuse_broken,
     state_of,
 )
 
@@ -33,6 +34,7 @@ def pause(activations: tuple[str, ...], *, reason: str | None, as_json: bool) ->
     Their tags stay as they are. A run under way ends as usual, and `dinmo sync ACTIVATION` still syncs them.
     """
     project = declared_project()
+    refuse_broken(project, "activation", activations)
     chosen = declared_by_name("activation", activations, project.activations)
     with dagster_instance() as instance:
         from dinmo_pipeline.orchestration.naming import names_of  # noqa: PLC0415

@@ -20,6 +20,7 @@ from dinmo_pipeline.cli.project import (
     print_json,
     selected_activations,
     state_of,
+    with_broken,
 )
 from dinmo_pipeline.cli.tables import print_table
 from dinmo_pipeline.text.wording import counted
@@ -64,7 +65,8 @@ def plan(activations: tuple[str, ...], *, out: Path | None, as_json: bool) -> in
         print_json(objects)
     else:
         _print(project, plans, surveyed)
-    return HELD if any(planned.hold for planned, _ in plans) else DONE
+    code = HELD if any(planned.hold for planned, _ in plans) else DONE
+    return code if activations else with_broken(code, project, "activation")
 
 
 def _survey_first(project: "Project", plans: "list[Plan]") -> dict[str, dict[str, int | None]]:

@@ -16,6 +16,7 @@ from dinmo_pipeline.cli.project import (
     declared_states,
     json_option,
     print_json,
+    refuse_broken,
     state_of,
 )
 from dinmo_pipeline.state.file.paths import lock_folder
@@ -53,6 +54,7 @@ def retire(
     if hand_over_to and keep_tags:
         raise click.UsageError("--hand-over-to cannot be used with --keep-tags.")
     project = declared_project()
+    refuse_broken(project, "activation", [activation, hand_over_to or activation])
     tags = _tags_to_retire(project, activation, destination)
     if hand_over_to:
         (new,) = declared_by_name("activation", [hand_over_to], project.activations)

@@ -18,6 +18,7 @@ from dinmo_pipeline.cli.project import (
     json_option,
     print_json,
     selected_activations,
+    with_broken,
 )
 from dinmo_pipeline.cli.tables import print_table
 
@@ -100,7 +101,8 @@ def sync(
         for key, result in results.items():
             if others := result.numbers.other_carriers:
                 report(f"{key}: {other_carriers_note(project.activations[key], others)}")
-    return exit_code(list(results.values()))
+    code = exit_code(list(results.values()))
+    return with_broken(code, project, "activation") if every else code
 
 
 def _without_paused(project: "Project", activations: "list[Activation]") -> "list[Activation]":
