@@ -40,6 +40,7 @@ ALLOWED_WITHIN_LAYER = {
     "config.strict_yaml": set(),
     "config.schedules": {"strict_yaml"},
     "config.declarations": {"strict_yaml", "schedules"},
+    "config.surroundings": {"declarations", "secrets", "strict_yaml"},
     "config.conditions": {"strict_yaml", "declarations"},
     "config.dbt": {"strict_yaml", "declarations"},
     "segments.sql": set(),

@@ -4,7 +4,6 @@
 every problem at once.
 """
 
-from dinmo_pipeline.config.dagster_settings import named_by_component
 from dinmo_pipeline.config.locating import (
     DeclarationsNotFoundError,
     Located,
@@ -18,6 +17,7 @@ from dinmo_pipeline.config.strict_yaml.errors import ConfigError
 from dinmo_pipeline.config.strict_yaml.files import fingerprint, modified_at
 from dinmo_pipeline.config.strict_yaml.problems import Excerpt, Place, Problem
 from dinmo_pipeline.config.strict_yaml.rendering import render
+from dinmo_pipeline.config.surroundings.dagster_settings import named_by_component
 
 __all__ = [
     "ConfigError",

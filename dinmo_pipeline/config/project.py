@@ -10,9 +10,7 @@ from dinmo_pipeline.config.activations import (
     refuse_shared_tags,
     refuse_without_upstream,
 )
-from dinmo_pipeline.config.alerts import read_alerts
 from dinmo_pipeline.config.broken import without_broken
-from dinmo_pipeline.config.dagster_settings import read_dagster
 from dinmo_pipeline.config.dbt.section import DbtReferences, read_dbt
 from dinmo_pipeline.config.declarations import (
     Activation,
@@ -28,16 +26,18 @@ from dinmo_pipeline.config.declarations import (
 )
 from dinmo_pipeline.config.destinations import read_destination
 from dinmo_pipeline.config.field_formats import check_fields
-from dinmo_pipeline.config.history import read_history
 from dinmo_pipeline.config.models import check_relations, read_model
 from dinmo_pipeline.config.segments import check_segment_references, read_segment
-from dinmo_pipeline.config.sources import read_source, read_state, refuse_one_database
 from dinmo_pipeline.config.strict_yaml.errors import ConfigError
 from dinmo_pipeline.config.strict_yaml.files import read_documents
 from dinmo_pipeline.config.strict_yaml.keys import check_key, named, objects_in
 from dinmo_pipeline.config.strict_yaml.nodes import MapNode, Node, Scalar
 from dinmo_pipeline.config.strict_yaml.problems import Owner, Place
 from dinmo_pipeline.config.strict_yaml.report import Report, Subject
+from dinmo_pipeline.config.surroundings.alerts import read_alerts
+from dinmo_pipeline.config.surroundings.dagster_settings import read_dagster
+from dinmo_pipeline.config.surroundings.history import read_history
+from dinmo_pipeline.config.surroundings.sources import read_source, read_state, refuse_one_database
 from dinmo_pipeline.config.unit_tests import read_test
 from dinmo_pipeline.text.wording import shown, suggestion
 

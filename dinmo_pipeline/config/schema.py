@@ -4,21 +4,21 @@ import json
 from importlib.metadata import version
 from typing import Any
 
-from dinmo_pipeline.config.alerts import ALERTS_SETTINGS
 from dinmo_pipeline.config.conditions.schema import condition_schemas
-from dinmo_pipeline.config.dagster_settings import DAGSTER_SETTINGS
 from dinmo_pipeline.config.dbt.section import dbt_schema
 from dinmo_pipeline.config.declarations import Activation
 from dinmo_pipeline.config.destinations import DESTINATION_SETTINGS
-from dinmo_pipeline.config.history import HISTORY_SETTINGS
 from dinmo_pipeline.config.models import model_schema
 from dinmo_pipeline.config.schedules.kinds import schedule_schemas
 from dinmo_pipeline.config.segments import segment_schema
-from dinmo_pipeline.config.sources import source_schema, state_schema
 from dinmo_pipeline.config.strict_yaml.declared_fields import settings_of
 from dinmo_pipeline.config.strict_yaml.json_schemas import JsonSchema, object_of
 from dinmo_pipeline.config.strict_yaml.keys import section_schema
 from dinmo_pipeline.config.strict_yaml.settings import settings_schema
+from dinmo_pipeline.config.surroundings.alerts import ALERTS_SETTINGS
+from dinmo_pipeline.config.surroundings.dagster_settings import DAGSTER_SETTINGS
+from dinmo_pipeline.config.surroundings.history import HISTORY_SETTINGS
+from dinmo_pipeline.config.surroundings.sources import source_schema, state_schema
 from dinmo_pipeline.config.unit_tests import TEST_SETTINGS
 
 MADE_BY = "Made by `dinmo schema` of dinmo-pipeline"

@@ -12,10 +12,10 @@ from dinmo_pipeline.config.conditions.operators import OPERATORS
 from dinmo_pipeline.config.destinations import API_VERSION, BASE_URL
 from dinmo_pipeline.config.models import TABLE, UPSTREAM_KEY
 from dinmo_pipeline.config.schedules.kinds import SCHEDULE, TIMEZONE
-from dinmo_pipeline.config.sources import TIME_LIMIT
 from dinmo_pipeline.config.strict_yaml.kinds import NAME, InvalidValueError
 from dinmo_pipeline.config.strict_yaml.nodes import Scalar
 from dinmo_pipeline.config.strict_yaml.problems import Place
+from dinmo_pipeline.config.surroundings.sources import TIME_LIMIT
 from dinmo_pipeline.config.unit_tests import NOW
 from dinmo_pipeline_tests.config.reading import (
     DESTINATION,

@@ -9,8 +9,7 @@ from dinmo_pipeline.cli.commands.running.emulator import require_emulator
 from dinmo_pipeline.cli.dagster_home import ensure_dagster_home
 from dinmo_pipeline.cli.development.ports import LOOPBACK, PORT, chosen_port, require_free
 from dinmo_pipeline.cli.exit_codes import DONE
-from dinmo_pipeline.cli.project import located_project
-from dinmo_pipeline.config import load_project
+from dinmo_pipeline.cli.project import located_project, project_of
 from dinmo_pipeline.config.declarations import Destination, Project
 
 UI_PORT = 3000
@@ -34,7 +33,7 @@ def dev(*, port: int | None, with_emulator: bool, share: float) -> int:
     """
     require_ui()
     located = located_project()
-    project = load_project(located.declarations)
+    project = project_of(located)
     port = chosen_port(port, "--port", UI_PORT)
     emulator_port = _free_emulator_port(project) if with_emulator else None
     home = ensure_dagster_home()
