@@ -22,6 +22,7 @@ ALLOWED = {
     "state": {"text", "contact", "scratch", "config"},
     "intercom": {"text", "contact", "config"},
     "sync": {"text", "contact", "config", "state", "intercom"},
+    "report": {"text", "config", "state", "sync"},
     "orchestration": {
         *("text", "config", "segments", "state", "intercom", "sync", "dagster_storage"),
     },
@@ -30,7 +31,7 @@ ALLOWED = {
     "demo": {"text", "config", "state", "orchestration"},
     "cli": {
         *("text", "config", "segments", "state", "intercom", "sync", "orchestration", "emulator"),
-        *("demo", "dagster_storage"),
+        *("demo", "dagster_storage", "report"),
     },
     "definitions": {"config", "orchestration"},
     "dagster_storage": set(),
@@ -52,8 +53,11 @@ ALLOWED_WITHIN_LAYER = {
     "state.coordination": {"sql"},
     "state.tags": {"sql"},
     "state.file": {"errors", "sql", "schema"},
+    "state.looking": {"forget", "sql", "syncs"},
     "intercom.pacing": {"errors"},
     "sync.guards": set(),
+    "report.charts": set(),
+    "report.content": set(),
     "orchestration.runs": {"naming", "resources"},
     "orchestration.sensors": {"metadata", "naming", "resources", "runs"},
     "emulator.workspace": set(),
@@ -61,6 +65,7 @@ ALLOWED_WITHIN_LAYER = {
     "cli.diagnosis": {"dagster_home", "destinations", "messages"},
     "cli.new_project": set(),
     "cli.commands": {
+        "completion",
         *("dagster_home", "destinations", "development", "diagnosis", "exit_codes", "exposures", "leases"),
         *(
             "messages",

@@ -39,6 +39,7 @@ PAGES = {
         "reference/csv",
         "reference/intercom",
         "reference/state",
+        "reference/words",
     ],
     "Background": ["how-it-works", "measured", "adr/README"],
     "Project": ["/README", "/CHANGELOG", "/SECURITY", "/CONTRIBUTING"],

@@ -12,7 +12,11 @@ from dinmo_pipeline.cli.commands.declaring.init import init
 from dinmo_pipeline.cli.commands.declaring.schema import schema
 from dinmo_pipeline.cli.commands.declaring.segments import segments
 from dinmo_pipeline.cli.commands.declaring.test import test
+from dinmo_pipeline.cli.commands.looking.explain import explain
+from dinmo_pipeline.cli.commands.looking.history import history
+from dinmo_pipeline.cli.commands.looking.report import write_report
 from dinmo_pipeline.cli.commands.looking.status import status
+from dinmo_pipeline.cli.commands.looking.who import who
 from dinmo_pipeline.cli.commands.running.backup import backup
 from dinmo_pipeline.cli.commands.running.clean import clean
 from dinmo_pipeline.cli.commands.running.demo import demo
@@ -29,8 +33,32 @@ from dinmo_pipeline.cli.commands.syncing.sync import sync
 from dinmo_pipeline.cli.exit_codes import FAILED, message_and_code
 from dinmo_pipeline.cli.messages import report
 
+_SECTIONS = {"declaring": "Declare", "syncing": "Sync", "looking": "Look", "running": "Run"}
+
+
+class _Commands(click.Group):
+    """The commands by what they are for, each with its whole summary: click cuts it to a line."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """Write a section for each folder of commands."""
+        for folder, title in _SECTIONS.items():
+            named = [
+                (name, _summary(command))
+                for name, command in self.commands.items()
+                if f".{folder}." in getattr(command.callback, "__module__", "")
+            ]
+            if named:
+                with formatter.section(title):
+                    formatter.write_dl(named)
+
+
+def _summary(command: click.Command) -> str:
+    """The first paragraph of a command's help, on one line."""
+    return " ".join((command.help or "").strip().split("\n\n")[0].split())
+
 
 @click.group(
+    cls=_Commands,
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Exit codes: 0 done, 1 failed, 2 wrong usage or declarations, 3 held or drift.",
 )
@@ -39,13 +67,28 @@ def dinmo() -> None:
     """Keep a tag in Intercom in sync with each segment of the users in your warehouse.
 
     Declarations are read from $DINMO_CONFIG, else from dinmo.yaml, dinmo/ or declarations/ in this folder or
-    above it in the repository. `dinmo init` makes some.
+    above it in the repository. `dinmo init` makes some. To complete commands and activations in your shell:
+    eval "$(_DINMO_COMPLETE=bash_source dinmo)", or zsh_source, or fish_source.
     """
 
 
 for command in (
     *(init, check, segments, test, plan, sync, status, reconcile, retire, forget, pause, resume),
-    *(backup, clean, move_state, schema, dbt, dev, doctor, emulator, demo),
+    *(
+        who,
+        history,
+        write_report,
+        explain,
+        backup,
+        clean,
+        move_state,
+        schema,
+        dbt,
+        dev,
+        doctor,
+        emulator,
+        demo,
+    ),
 ):
     dinmo.add_command(command)
 

@@ -169,4 +169,3 @@ def json_text(value: Mapping[str, Any]) -> str:
 
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-activation_arguments = click.argument("activations", nargs=-1, metavar="[ACTIVATION]...")

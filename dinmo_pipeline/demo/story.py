@@ -20,11 +20,17 @@ from dinmo_pipeline.orchestration.naming import names_of
 from dinmo_pipeline.orchestration.runs.in_process import sync_activations
 from dinmo_pipeline.state.file.database import StateDatabase
 from dinmo_pipeline.state.syncs import SyncResult, newest_outcomes
+from dinmo_pipeline.text.legend import LEGEND
 from dinmo_pipeline.text.wording import counted
 
 _TIMEOUT_SECONDS = 60
 _ACTIVATIONS_WITH_EXAMPLES = 3
 _EXAMPLES_PER_CHANGE = 3
+# The columns whose meaning nobody should have to guess.
+_LEGEND = "\n".join(
+    f"{name.replace('_', ' ').capitalize().replace('intercom', 'Intercom')}: {LEGEND[name]}"
+    for name in ("members", "entered", "left", "tagged", "untagged", "not_in_intercom")
+)
 
 
 @dataclass(frozen=True)
@@ -121,6 +127,7 @@ class Story:
             counts = (n.members, n.entered, n.left, n.tagged, n.untagged, n.not_in_intercom)
             table.add_row(key, *(f"{count:,}" for count in counts))
         self.console.print(table)
+        self.console.print(_LEGEND, style="dim")
         for key, outcome in outcomes.items():
             if outcome.status != "ok":
                 self.console.print(f"[red]{key}: {outcome.status}. {outcome.reason}")

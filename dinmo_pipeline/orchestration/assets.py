@@ -37,7 +37,14 @@ from dinmo_pipeline.orchestration.resources import (
     source_of,
     state_of,
 )
-from dinmo_pipeline.orchestration.runs.batch import BatchConfig, Events, Work, broken_in
+from dinmo_pipeline.orchestration.runs.batch import (
+    HELD_TAG,
+    BatchConfig,
+    Events,
+    Work,
+    broken_in,
+    listed,
+)
 from dinmo_pipeline.orchestration.runs.errors import Failed
 from dinmo_pipeline.orchestration.runs.handover import Computed, hand_over
 from dinmo_pipeline.orchestration.runs.turns import taken_turn
@@ -51,13 +58,13 @@ from dinmo_pipeline.state.errors import StateError
 from dinmo_pipeline.state.file.database import StateDatabase
 from dinmo_pipeline.state.ledger import count_tagged
 from dinmo_pipeline.state.membership import earlier_sizes, refresh_membership
-from dinmo_pipeline.state.readings import applied_reading
+from dinmo_pipeline.state.readings import applied_reading, record_unread
 from dinmo_pipeline.state.stuck import count_stuck
 from dinmo_pipeline.state.upkeep.history import is_first_reading_of_day, remove_old_rows
 from dinmo_pipeline.sync.guards.limits import Released
 from dinmo_pipeline.sync.guards.lost_identifiers import what_changed
 from dinmo_pipeline.sync.operations.apply import apply_changes
-from dinmo_pipeline.sync.operations.compute_changes import refresh_changes
+from dinmo_pipeline.sync.operations.compute_changes import ComputedChanges, refresh_changes
 from dinmo_pipeline.sync.operations.sync_result import summary
 from dinmo_pipeline.sync.session import Session
 
@@ -156,16 +163,28 @@ def _read_segments(
             def compute(activation: Activation) -> Events:
                 session = _session(context, project, turn.state, activation, client_of(activation))
                 spent = seconds.get(activation.key, 0.0)
-                yield from _compute_changes(
+                computed = yield from _compute_changes(
                     names, context, session, recheck=config.recheck, seconds_to_read=spent
                 )
+                held.extend([activation.key] if computed.hold else [])
                 return None
 
+            unread: dict[str, str] = {}
+            held: list[str] = []
+
+            def not_read(activation: Activation, why: Failed) -> list[dg.AssetCheckEvaluation]:
+                unread[activation.key] = why.reason
+                return [checks.unread(names, activation.key, why)]
+
             if SEGMENT_MEMBERSHIP in selected:
-                yield from work.each(read, on_failure=lambda each, why: [checks.unread(names, each.key, why)])
+                yield from work.each(read, on_failure=not_read)
                 source.close()
+                _record_unread(context, turn.state, unread)
             if MEMBERSHIP_CHANGES in selected:
                 yield from work.each(compute)
+            if held:
+                # The run itself succeeds, so without a word it would look as if all was applied.
+                context.instance.add_run_tags(context.run.run_id, {HELD_TAG: listed(held)})
             if is_first_of_day:
                 _remove_old_rows(context, project, turn.state)
         work.raise_failures()
@@ -196,6 +215,19 @@ def _remove_old_rows(context: dg.AssetExecutionContext, project: Project, state:
     context.log.info("Rows of the state that `history` no longer keeps: %s removed.", rows)
 
 
+def _record_unread(
+    context: dg.AssetExecutionContext, state: StateDatabase, unread: Mapping[str, str]
+) -> None:
+    """Let the state know what could not be read, in one transaction; the run fails in any case."""
+    if not unread:
+        return
+    try:
+        with state.transaction() as connection:
+            record_unread(connection, unread, now=datetime.now(UTC))
+    except StateError as error:
+        context.log.warning("`dinmo status` will not show what could not be read: %s", error)
+
+
 def _read_membership(
     context: dg.AssetExecutionContext,
     project: Project,
@@ -222,8 +254,8 @@ def _read_membership(
     for change in what_changed(found.rows, applied) if applied else ():
         context.log.warning("%s: %s", activation.key, change)
     context.log.info(
-        "%s: %s members (%s added, %s removed).",
-        *(activation.key, found.members, found.added, found.removed),
+        "%s: %s members; %s entered, %s left.",
+        *(activation.key, found.members, found.entered, found.left),
     )
     yield from _materialized(
         names,
@@ -243,7 +275,8 @@ def _compute_changes(
     *,
     recheck: bool,
     seconds_to_read: float,
-) -> Iterator[Any]:
+) -> Generator[Any, None, ComputedChanges]:
+    """Compute a change set; returns it."""
     started, activation = time.monotonic(), session.activation
     computed = refresh_changes(session, recheck=recheck)
     seconds = time.monotonic() - started
@@ -251,7 +284,7 @@ def _compute_changes(
     if computed.hold:
         context.log.info("%s: held. %s", activation.key, computed.hold.sentence)
     context.log.info(
-        "%s: %s entered, %s left.", *(activation.key, computed.changes.entered, computed.changes.left)
+        "%s: %s to tag, %s to untag.", *(activation.key, computed.changes.entered, computed.changes.left)
     )
     yield from _materialized(
         names,
@@ -260,6 +293,7 @@ def _compute_changes(
         changes_metadata(computed, seconds),
         checks.removal_guard(names, activation.key, computed),
     )
+    return computed
 
 
 def _intercom_tags(

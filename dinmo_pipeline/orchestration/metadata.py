@@ -59,8 +59,8 @@ def membership_metadata(found: Membership, sql: str, seconds: float) -> Metadata
     return {
         "dagster/partition_row_count": found.members,
         "members": found.members,
-        "added": found.added,
-        "removed": found.removed,
+        "entered": found.entered,
+        "left": found.left,
         "rows_read": found.rows.rows_read,
         **identifier_metadata(found.rows),
         "seconds": round(seconds, 3),
@@ -85,8 +85,8 @@ def changes_metadata(computed: ComputedChanges, seconds: float) -> Metadata:
     return {
         "dagster/partition_row_count": changes.entered + changes.left,
         "members": changes.members,
-        "entered": changes.entered,
-        "left": changes.left,
+        "to_tag": changes.entered,
+        "to_untag": changes.left,
         "not_in_intercom": changes.not_in_intercom,
         "never_looked_up": changes.unknown,
         "tagged_contacts": changes.tagged_contacts,
@@ -108,6 +108,7 @@ def sync_metadata(result: SyncResult, tagged_contacts: int) -> Metadata:
         **({"reason": result.reason} if result.reason else {}),
         **({"hold_reason": result.hold_reason.value} if result.hold_reason else {}),
         **{name: value for name, value in asdict(result.numbers).items() if value is not None},
+        **({"match_rate": rate} if (rate := result.numbers.match_rate) is not None else {}),
     }
 
 

@@ -81,7 +81,7 @@ def segment_assets(project: Project) -> list[SegmentAsset]:
         _asset(
             project,
             MEMBERSHIP_CHANGES,
-            "Who entered and left: membership minus the ledger of tagged contacts, so anything that failed"
+            "Whom to tag and untag: membership minus the ledger of tagged contacts, so anything that failed"
             " is retried by the next sync.",
             table="membership_changes",
             kinds={"duckdb"},

@@ -26,6 +26,7 @@ import duckdb
 
 from dinmo_pipeline.config.declarations import Activation
 from dinmo_pipeline.state.sql import contact_key, first_row, literal, members_of, one_row
+from dinmo_pipeline.state.syncs import HoldReason
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,8 +121,9 @@ def store_changes(connection: duckdb.DuckDBPyConnection, activation: Activation)
     connection.execute(
         """
         INSERT OR REPLACE INTO dinmo.change_sets
+            (activation, destination, match_by, on_multiple_users, number, settled, hold_reason, held_because)
         VALUES ($activation, $destination, $match_by, $on_multiple_users,
-                nextval('dinmo.touches'), $settled)
+                nextval('dinmo.touches'), $settled, NULL, NULL)
         """,
         {
             **key,
@@ -130,6 +132,23 @@ def store_changes(connection: duckdb.DuckDBPyConnection, activation: Activation)
             "on_multiple_users": activation.on_multiple_users,
             "settled": settled,
         },
+    )
+
+
+def record_hold(
+    connection: duckdb.DuckDBPyConnection, activation: str, reason: HoldReason, because: str
+) -> None:
+    """Record that a guard holds the stored change set, and why; a new change set starts without a hold."""
+    connection.execute(
+        "UPDATE dinmo.change_sets SET hold_reason = ?, held_because = ? WHERE activation = ?",
+        [reason.value, because, activation],
+    )
+
+
+def record_look(connection: duckdb.DuckDBPyConnection, activation: str, failed: str | None) -> None:
+    """Record whether Intercom could be asked for news before the stored change set was computed."""
+    connection.execute(
+        "UPDATE dinmo.change_sets SET look_failed = ? WHERE activation = ?", [failed, activation]
     )
 
 

@@ -9,8 +9,8 @@ import pyarrow as pa
 
 from dinmo_pipeline.config.declarations import MatchBy
 from dinmo_pipeline.state.file.database import StateDatabase
-from dinmo_pipeline.state.readings import Reading, count_incoming
-from dinmo_pipeline.state.sql import literal, normalised, one_row
+from dinmo_pipeline.state.readings import Moves, Reading, count_incoming, record_read
+from dinmo_pipeline.state.sql import literal, members_of, normalised, one_row
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,14 +19,14 @@ class Membership:
 
     Attributes:
         members: distinct usable identifiers.
-        added: members that were not in the materialization before.
-        removed: members of the materialization before that are no longer there.
+        entered: members that were not in the reading before.
+        left: members of the reading before that are no longer there.
         rows: the rows that the source delivered.
     """
 
     members: int
-    added: int
-    removed: int
+    entered: int
+    left: int
     rows: Reading
 
 
@@ -113,9 +113,9 @@ def write_membership(
         """
     )
     counted = Membership(*_count(connection), count_incoming(connection, match_by, identifier_type))
-    if counted.removed:
+    if counted.left:
         _move_to_history(connection, activation, now=now)
-    if counted.added:
+    if counted.entered:
         connection.execute(
             """
             INSERT INTO dinmo.segment_membership
@@ -125,6 +125,20 @@ def write_membership(
         )
     _record_reading(connection, activation, counted, now=now)
     return counted
+
+
+def count_moves(connection: duckdb.DuckDBPyConnection, activation: str) -> Moves:
+    """Count who in `incoming` (see `stage_members`) entered, and who left; nothing is written."""
+    return Moves(
+        *one_row(
+            connection,
+            f"""
+            SELECT count(*) FILTER (known.identifier IS NULL), count(*) FILTER (incoming.identifier IS NULL)
+            FROM {USABLE_INCOMING} AS incoming
+            FULL JOIN {members_of(activation)} AS known ON incoming.identifier = known.identifier
+            """,
+        )
+    )
 
 
 def _move_to_history(connection: duckdb.DuckDBPyConnection, activation: str, *, now: datetime) -> None:
@@ -155,7 +169,7 @@ def earlier_sizes(
 
 
 def _count(connection: duckdb.DuckDBPyConnection) -> tuple[int, int, int]:
-    """Members, added and removed."""
+    """Members, and who entered and left."""
     members, added, removed = one_row(
         connection,
         """
@@ -171,10 +185,11 @@ def _count(connection: duckdb.DuckDBPyConnection) -> tuple[int, int, int]:
 def _record_reading(
     connection: duckdb.DuckDBPyConnection, activation: str, counted: Membership, *, now: datetime
 ) -> None:
+    record_read(connection, activation)
     connection.execute(
         """
         INSERT INTO dinmo.membership_sizes BY NAME
-        SELECT $activation AS activation, $members AS members, $added AS added, $removed AS removed,
+        SELECT $activation AS activation, $members AS members, $entered AS entered, $left AS "left",
                $now AS materialized_at, false AS released,
                $match_by AS match_by, $rows_read AS rows_read,
                $null_identifiers AS null_identifiers, $blank_identifiers AS blank_identifiers,
@@ -185,8 +200,8 @@ def _record_reading(
             "activation": activation,
             "now": now,
             "members": counted.members,
-            "added": counted.added,
-            "removed": counted.removed,
+            "entered": counted.entered,
+            "left": counted.left,
             **asdict(counted.rows),
         },
     )

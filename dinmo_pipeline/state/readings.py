@@ -4,6 +4,7 @@ A row whose identifier turned NULL upstream looks like a member who left. Only t
 compared with those of the reading last applied, distinguish the two: see `sync/guards/lost_identifiers.py`.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any
@@ -38,12 +39,24 @@ class Reading:
 
 
 @dataclass(frozen=True, slots=True)
+class Moves:
+    """Who entered and left the segment since the reading before."""
+
+    entered: int = 0
+    left: int = 0
+
+
+NOBODY_MOVED = Moves()
+
+
+@dataclass(frozen=True, slots=True)
 class StoredReading:
-    """A reading, when it was made, and how many members it found."""
+    """A reading, when it was made, how many members it found, and who entered and left."""
 
     at: datetime
     rows: Reading
     members: int = 0
+    moves: Moves = NOBODY_MOVED
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,11 +153,14 @@ def _stored(
     # In the order of writing, not by time: a clock may have been wrong.
     found = first_row(
         connection,
-        f"SELECT materialized_at, members, {_COLUMNS} FROM dinmo.membership_sizes"
+        f'SELECT materialized_at, members, entered, "left", {_COLUMNS} FROM dinmo.membership_sizes'
         f" WHERE {which} ORDER BY {order} LIMIT 1",
         values,
     )
-    return StoredReading(found[0], Reading(*found[2:]), found[1]) if found else None
+    if found is None:
+        return None
+    at, members, entered, left, *rows = found
+    return StoredReading(at, Reading(*rows), members, Moves(entered, left))
 
 
 def mark_applied(
@@ -168,3 +184,24 @@ def mark_applied(
             "released": released,
         },
     )
+
+
+def record_unread(
+    connection: duckdb.DuckDBPyConnection, reasons: Mapping[str, str], *, now: datetime
+) -> None:
+    """Record why the segments of some activations could not be read. Call it inside a transaction.
+
+    `record_read` removes that, so the order of writing decides, and not a clock that may have been wrong.
+    """
+    connection.executemany(
+        """
+        INSERT INTO dinmo.unread_segments VALUES ($activation, $now, $now, 1, $reason)
+        ON CONFLICT DO UPDATE SET failed_at = $now, failures = failures + 1, reason = $reason
+        """,
+        [{"activation": activation, "now": now, "reason": reason} for activation, reason in reasons.items()],
+    )
+
+
+def record_read(connection: duckdb.DuckDBPyConnection, activation: str) -> None:
+    """Record that a segment was read. Call it inside a transaction."""
+    connection.execute("DELETE FROM dinmo.unread_segments WHERE activation = ?", [activation])

@@ -13,7 +13,7 @@ comparison. Carriers are contacts that carry the tag. Expected are ledger rows w
 Ledger rows of members who left are not drift: the next sync untags them.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, TypeAlias
@@ -272,3 +272,37 @@ def adopt(
         {**values, "sync_id": sync_id},
     )
     record_contact_rows(connection, activation.destination, "drift_adoptable", by_email=False, now=now)
+
+
+_RECORDED = ("status", "reason", "expected", "found", "missing", "unexpected", "foreign", "repaired")
+
+
+def has_differed(connection: duckdb.DuckDBPyConnection, activation: Activation) -> bool:
+    """Whether differences remained after the last comparison with Intercom, as far as it is recorded."""
+    row = first_row(
+        connection,
+        "SELECT 1 FROM dinmo.reconciliations"
+        " WHERE activation = ? AND destination = ? AND status IN ('drift', 'held')",
+        [activation.key, activation.destination],
+    )
+    return row is not None
+
+
+def record_reconciliation(
+    connection: duckdb.DuckDBPyConnection,
+    activation: Activation,
+    found: Mapping[str, object],
+    *,
+    now: datetime,
+) -> None:
+    """Record what a comparison with Intercom found, by name. Call it inside a transaction."""
+    connection.execute(
+        "INSERT OR REPLACE INTO dinmo.reconciliations VALUES"
+        f" ($activation, $destination, $now, {', '.join(f'${name}' for name in _RECORDED)})",
+        {
+            "activation": activation.key,
+            "destination": activation.destination,
+            "now": now,
+            **{name: found[name] for name in _RECORDED},
+        },
+    )

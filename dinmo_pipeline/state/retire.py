@@ -107,9 +107,10 @@ def close_destination(connection: duckdb.DuckDBPyConnection, activation: str, de
     return True
 
 
-_TABLES_OF_A_TAG = ("activation_tags", "carrier_counts", "rechecks")
+_TABLES_OF_A_TAG = ("activation_tags", "carrier_counts", "rechecks", "reconciliations")
 _CLOSED_TABLES = (
     *("segment_membership", "membership_sizes", "membership_changes", "change_sets"),
+    "unread_segments",
     *_TABLES_OF_A_TAG,
 )
 

@@ -30,28 +30,50 @@ class HoldReason(StrEnum):
 class SyncNumbers:
     """The numbers of a sync, as `dinmo sync --json` prints them.
 
-    All but `api_calls` and `seconds` count members. Intercom confirmed `tagged` and `untagged` in this sync,
-    and refused `failed`. Of those who entered, `skipped` have several users and `not_found` have none;
-    `pending` were not tried or have an unknown outcome. So `entered + left` is the sum of `tagged`,
-    `untagged`, `skipped`, `not_found`, `failed` and `pending`. `members`, `not_in_intercom`
-    and `ambiguous` count current members. `other_carriers` counts contacts that carry the tag and that we
-    did not tag, as last counted; None before that.
+    All but `api_calls` and `seconds` count members. `entered` and `left` are about the segment: who is in the
+    newest reading and was not in the one before, and the reverse. `to_tag` and `to_untag` are about Intercom:
+    what was to be done, whoever left it undone. Intercom confirmed `tagged` and `untagged` in this sync, and
+    refused `failed`. Of those to tag, `skipped` have several users and `not_found` have none; `pending` were
+    not tried or have an unknown outcome. So `to_tag + to_untag` is the sum of `tagged`, `untagged`,
+    `skipped`, `not_found`, `failed` and `pending`. `members`, `not_in_intercom`, `never_looked_up` and
+    `ambiguous` count current members. `other_carriers` counts contacts that carry the tag and that we did
+    not tag, as last counted; None before that. `tagged_contacts` are those that carry it because of us, after
+    the sync.
     """
 
     members: int = 0
     entered: int = 0
     left: int = 0
+    to_tag: int = 0
+    to_untag: int = 0
     tagged: int = 0
     untagged: int = 0
     skipped: int = 0
     not_found: int = 0
     not_in_intercom: int = 0
+    never_looked_up: int = 0
     ambiguous: int = 0
     failed: int = 0
     pending: int = 0
     api_calls: int = 0
     seconds: float = 0.0
     other_carriers: int | None = None
+    tagged_contacts: int | None = None
+
+    @property
+    def match_rate(self) -> float | None:
+        """See `match_rate`."""
+        return match_rate(self.members, self.not_in_intercom, self.never_looked_up)
+
+
+def match_rate(members: int, not_in_intercom: int, never_looked_up: int) -> float | None:
+    """The share of members that exist as users in Intercom, of those it was asked about; None without any.
+
+    >>> match_rate(300, 50, 100), match_rate(300, 0, 300)
+    (0.75, None)
+    """
+    asked = members - never_looked_up
+    return round((asked - not_in_intercom) / asked, 4) if asked > 0 else None
 
 
 _NUMBERS = tuple(field.name for field in fields(SyncNumbers))
@@ -144,7 +166,7 @@ def finished_sync(connection: duckdb.DuckDBPyConnection, sync_id: str, activatio
 class LoggedOutcomes:
     """Members by the outcome of their changes in a sync; one with several contacts counts by the worst.
 
-    `gone` are members who entered and whose contact no longer exists.
+    `gone` are members to tag whose contact no longer exists.
     """
 
     tagged: int

@@ -18,17 +18,22 @@ NUMBERS = {
     "members",
     "entered",
     "left",
+    "to_tag",
+    "to_untag",
     "tagged",
     "untagged",
     "skipped",
     "not_found",
     "not_in_intercom",
+    "never_looked_up",
+    "match_rate",
     "ambiguous",
     "failed",
     "pending",
     "api_calls",
     "seconds",
     "other_carriers",
+    "tagged_contacts",
 }
 
 
@@ -57,7 +62,7 @@ def test_plan_shows_what_a_sync_would_do_and_writes_nothing(company, dinmo):
     planned = json.loads(printed.out)["vip"]
     assert printed.code == 0
     assert set(planned) >= NUMBERS
-    assert (planned["entered"], planned["pending"], planned["tagged"]) == (3, 3, 0)
+    assert (planned["to_tag"], planned["pending"], planned["tagged"]) == (3, 3, 0)
     assert company.calls() == {"GET /tags": 1, "POST /contacts/search": 1}
     assert not (company.folder / "state.duckdb").exists()
     synced = json.loads(dinmo("sync", "vip", "--json").out)["vip"]
@@ -72,7 +77,7 @@ def test_plan_does_not_touch_an_existing_state(company, dinmo):
     before = (company.folder / "state.duckdb").read_bytes()
     company.members([BEN])
     printed = dinmo("plan", "--json")
-    assert json.loads(printed.out)["vip"]["left"] == 1
+    assert json.loads(printed.out)["vip"]["to_untag"] == 1
     assert (company.folder / "state.duckdb").read_bytes() == before
 
 
@@ -172,7 +177,11 @@ def test_wrong_declarations_exit_with_two_and_name_file_and_line(company, dinmo)
 def test_check_counts_and_check_online_asks_source_and_destination(company, dinmo):
     """An unknown column is an error in the declarations, with the nearest name."""
     company.members([ANA, BEN])
-    assert dinmo("check").out == ("The declarations are valid: 1 segment, 1 activation, 1 destination.\n")
+    assert dinmo("check").out == (
+        "The declarations are valid: 1 segment, 1 activation, 1 destination.\n"
+        "Not asked: the source (tables, columns, types, sizes) and Intercom (tokens, workspaces)."
+        " `dinmo check --online` asks them.\n"
+    )
     online = json.loads(dinmo("check", "--online", "--json").out)
     assert online["members"] == {"vip": 2}
     assert online["workspaces"]["main"]["id"] == "emul8tor"
@@ -208,7 +217,7 @@ def test_status_shows_each_activation_and_what_is_orphaned(company, dinmo):
     company.declared["segments"], company.declared["activations"] = {}, {}
     company.activate("other")
     printed = dinmo("status")
-    assert "vip: no longer declared; its contacts keep their tag." in printed.out
+    assert "vip: orphaned. No longer declared; its contacts keep their tag." in printed.out
 
 
 def test_status_warns_while_the_daemon_has_older_declarations(company, dinmo):

@@ -5,19 +5,23 @@ import pytest
 from dinmo_pipeline.cli.commands.looking.status import ActivationStatus, TagLeftBehind, as_object, notes
 from dinmo_pipeline.config.declarations.activations import AFTER_UPSTREAM
 from dinmo_pipeline.state.overview import ActivationOverview
+from dinmo_pipeline.sync.standing import standing
 from dinmo_pipeline_tests.state.declaring import NOW, activation
 
-SYNCED = ActivationOverview("VIP", 3, 2, 1, NOW, "held", "The segment became empty.", 0)
+SYNCED = ActivationOverview("VIP", 3, 1, 0, 2, 1, NOW, NOW, NOW, "ok", None, 0)
 
 
 def row(declared=None, known=None, stuck=0, left_behind=(), paused=None):
     """A row of the activation `vip`."""
-    return ActivationStatus("vip", declared, known, stuck, left_behind, paused, ())
+    found = standing("vip", declared, known, stuck=stuck, paused=paused, now=NOW)
+    return ActivationStatus("vip", declared, known, stuck, left_behind, paused, (), found)
 
 
 def test_an_activation_that_the_state_does_not_know_shows_its_declaration_only():
     """Nothing is said about numbers that nobody has counted."""
     assert as_object(row(activation(name="VIP", schedule="0 * * * *"))) == {
+        "state": "never_synced",
+        "findings": [{"state": "never_synced", "reason": "", "to_do": ""}],
         "tag": "VIP",
         "destination": "main",
         "schedule": "0 * * * *",
@@ -33,21 +37,13 @@ def test_a_known_activation_adds_what_the_state_knows():
     """The keys that programs rely on."""
     shown = as_object(row(activation(), SYNCED, 1, (TagLeftBehind("old", "VIP", 2),)))
     assert set(shown) == {
-        *(
-            "tag",
-            "destination",
-            "schedule",
-            "description",
-            "tag_name",
-            "members",
-            "tagged_contacts",
-            "changes",
-        ),
-        *("last_sync_at", "last_status", "last_reason", "other_carriers", "stuck", "left_behind"),
-        "paused",
-        "problems",
+        *("state", "findings", "tag", "destination", "schedule", "description", "tag_name", "members"),
+        *("not_in_intercom", "never_looked_up", "match_rate", "tagged_contacts", "changes", "read_at"),
+        *("in_sync_at", "last_sync_at", "last_status", "last_reason", "other_carriers", "look_failed"),
+        *("held", "unread", "drift", "stuck", "left_behind", "paused", "problems"),
     }
     assert (shown["members"], shown["tagged_contacts"], shown["changes"]) == (3, 2, 1)
+    assert (shown["state"], shown["match_rate"]) == ("stuck", 0.6667)
     assert shown["left_behind"] == [{"destination": "old", "tag": "VIP", "contacts": 2}]
 
 
@@ -75,29 +71,19 @@ def test_the_schedule_says_why_there_is_none(settings, schedule):
 @pytest.mark.parametrize(
     ("shown", "expected"),
     [
-        (row(activation()), []),
-        (row(activation(description="For the newsletter.")), ["For the newsletter."]),
-        (row(activation(), SYNCED), ["The segment became empty."]),
+        (row(activation(description="For the newsletter."), SYNCED), []),
         (
-            row(known=ActivationOverview("VIP", 0, 2, 0, None, None, None, None)),
+            row(known=SYNCED),
             [
-                "no longer declared; its contacts keep their tag.",
-                "to take it off: dinmo retire vip",
+                "orphaned. No longer declared; its contacts keep their tag. To take it off: dinmo retire vip",
             ],
         ),
         (
-            row(activation(), left_behind=(TagLeftBehind("old", "VIP", 1),)),
-            [
-                "1 contact at its earlier destination 'old' keeps the tag 'VIP'.",
-                "to take it off: dinmo retire vip --destination old",
-            ],
-        ),
-        (
-            row(activation(), stuck=2),
+            row(activation(), SYNCED, left_behind=(TagLeftBehind("old", "VIP", 1),)),
             [
                 (
-                    "2 members are stuck: Intercom refused the change in each of the last 3 syncs."
-                    " `dinmo.change_log` has reason and request_id."
+                    "1 contact at its earlier destination 'old' keeps the tag 'VIP'. To take it off: dinmo"
+                    " retire vip --destination old"
                 ),
             ],
         ),

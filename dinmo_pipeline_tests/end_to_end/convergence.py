@@ -280,7 +280,7 @@ class World(RuleBasedStateMachine):
         assert adds_up(numbers), done
         if done.status == "ok":
             undone = numbers.failed + numbers.pending
-            assert undone <= activation.guards.max_failed_share * (numbers.entered + numbers.left), done
+            assert undone <= activation.guards.max_failed_share * (numbers.to_tag + numbers.to_untag), done
 
     @rule(key=keys, ticks=st.integers(0, 24))
     def sync_dies(self, key: str, ticks: int) -> None:

@@ -95,7 +95,7 @@ def test_the_rest_of_the_state_is_as_before(company, dinmo):
     assert following > number
     company.members([ANA, BEN])
     outcome = company.synced()
-    assert (outcome.numbers.entered, outcome.numbers.left, outcome.numbers.api_calls) == (0, 0, 1)
+    assert (outcome.numbers.to_tag, outcome.numbers.to_untag, outcome.numbers.api_calls) == (0, 0, 1)
 
 
 @pytest.mark.usefixtures("known")
@@ -127,6 +127,9 @@ def test_nothing_is_erased_when_a_tag_cannot_be_taken_off(company, dinmo):
 
 
 def test_an_unknown_person_erases_nothing(dinmo):
-    """It reports zero rows."""
-    done = json.loads(dinmo("forget", "nobody@example.com", "--json").out)
+    """It says so, reports zero rows, and fails: a misspelt request to be erased is not done."""
+    printed = dinmo("forget", "nobody@example.com", "--json")
+    done = json.loads(printed.out)
+    assert (printed.code, done["status"]) == (1, "not_found")
+    assert printed.err.startswith("Not found: the state has nobody with this email or user id")
     assert set(done["erased"].values()) == {0}

@@ -13,12 +13,12 @@ def test_members_who_enter_are_tagged_and_members_who_leave_are_untagged(company
     company.members([ANA, BEN])
     first = company.synced()
     assert company.tagged() == {ANA, BEN}
-    assert (first.numbers.entered, first.numbers.left, first.numbers.tagged) == (2, 0, 2)
+    assert (first.numbers.to_tag, first.numbers.to_untag, first.numbers.tagged) == (2, 0, 2)
 
     company.members([BEN, CLEO])
     second = company.synced()
     assert company.tagged() == {BEN, CLEO}
-    assert (second.numbers.entered, second.numbers.left) == (1, 1)
+    assert (second.numbers.to_tag, second.numbers.to_untag) == (1, 1)
     assert (second.numbers.tagged, second.numbers.untagged) == (1, 1)
 
 
@@ -42,7 +42,7 @@ def test_an_unchanged_sync_makes_one_call_and_no_write(company):
     outcome = company.synced()
     assert company.calls() == {"GET /tags/{id}": 1}
     assert outcome.numbers.api_calls == 1
-    assert (outcome.numbers.entered, outcome.numbers.left) == (0, 0)
+    assert (outcome.numbers.to_tag, outcome.numbers.to_untag) == (0, 0)
 
 
 def test_an_unchanged_sync_with_missing_members_adds_one_search_page(company):
@@ -66,7 +66,7 @@ def test_a_member_who_signs_up_later_is_tagged_at_the_next_sync(company):
     company.calls()
     outcome = company.synced()
     assert company.tagged() == {ANA, BEN}
-    assert (outcome.numbers.entered, outcome.numbers.tagged) == (1, 1)
+    assert (outcome.numbers.to_tag, outcome.numbers.tagged) == (1, 1)
     assert company.calls()["POST /contacts/search"] == 1 + 1  # one counts who carries the tag
 
 
@@ -134,7 +134,7 @@ def test_several_users_with_one_email_follow_the_setting(company, policy, tagged
     assert found == [(tagged,)]
     assert outcome.numbers.ambiguous == 1
     again = company.synced()
-    assert (again.numbers.entered, again.numbers.left, again.numbers.api_calls) == (0, 0, 1)
+    assert (again.numbers.to_tag, again.numbers.to_untag, again.numbers.api_calls) == (0, 0, 1)
 
 
 def test_a_second_user_of_an_email_is_found_although_the_first_is_known_by_id(company):
@@ -157,7 +157,7 @@ def test_a_changed_match_by_leaves_tagged_members_alone(company):
     company.calls()
     outcome = company.synced()
     calls = company.calls()
-    assert (outcome.numbers.entered, outcome.numbers.left) == (0, 0)
+    assert (outcome.numbers.to_tag, outcome.numbers.to_untag) == (0, 0)
     assert not [call for call in calls if call.startswith(("DELETE", "POST /tags"))]
     assert len(company.tagged()) == 20
 
@@ -248,7 +248,7 @@ def test_a_segment_that_became_empty_is_held_and_released_by_a_person(company):
     held = company.sync()
     assert held.status == "held"
     assert held.reason == ("The segment became empty: all 2 tagged contacts would lose the tag.")
-    assert (held.numbers.left, held.numbers.untagged, held.numbers.pending) == (2, 0, 2)
+    assert (held.numbers.to_untag, held.numbers.untagged, held.numbers.pending) == (2, 0, 2)
     assert company.tagged() == {ANA, BEN}
     assert company.sync(allow_large_removal=True).status == "ok"
     assert company.tagged() == set()
@@ -262,7 +262,7 @@ def test_a_large_removal_is_held_and_a_smaller_one_releases_itself(company):
     company.synced()
     company.members(everybody[:20])
     held = company.sync()
-    assert (held.status, held.numbers.left) == ("held", 20)
+    assert (held.status, held.numbers.to_untag) == ("held", 20)
     assert held.reason == ("20 of 40 tagged contacts (50%) would lose the tag; max_removed_share allows 30%.")
     assert company.tagged() == set(everybody)
     company.members(everybody[:35])
@@ -302,7 +302,7 @@ def test_refused_changes_are_retried_by_the_next_sync(company):
     assert (failed.numbers.tagged, failed.numbers.failed) == (50, 50)
     company.faults()
     again = company.synced()
-    assert (again.numbers.entered, again.numbers.tagged) == (50, 50)
+    assert (again.numbers.to_tag, again.numbers.tagged) == (50, 50)
     assert company.tagged() == set(everybody)
 
 
@@ -349,7 +349,7 @@ def test_everybody_who_entered_is_counted_once(company, dinmo):
     company.people(ANA, BEN, {"email": BEN, "external_id": "twin"})
     company.members([ANA, BEN, CLEO])
     numbers = json.loads(dinmo("sync", "vip", "--json").out)["vip"]
-    counts = [numbers[key] for key in ("entered", "tagged", "skipped", "not_found", "failed", "pending")]
+    counts = [numbers[key] for key in ("to_tag", "tagged", "skipped", "not_found", "failed", "pending")]
     assert counts == [3, 1, 1, 1, 0, 0]
     assert company.rows("SELECT entered, tagged, skipped, not_found FROM dinmo.syncs") == [(3, 1, 1, 1)]
     again = dinmo("sync", "vip").out
@@ -369,7 +369,7 @@ def test_members_whom_intercom_gave_no_answer_about_are_pending(company):
     assert failed.status == "failed"
     assert "50 of 100 changes failed or had no definite answer" in failed.reason
     numbers = failed.numbers
-    assert (numbers.entered, numbers.tagged, numbers.failed, numbers.pending) == (100, 50, 0, 50)
+    assert (numbers.to_tag, numbers.tagged, numbers.failed, numbers.pending) == (100, 50, 0, 50)
     company.faults()
     assert company.synced().numbers.tagged == 50
     assert company.tagged() == set(everybody)

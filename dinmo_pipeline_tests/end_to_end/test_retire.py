@@ -34,7 +34,7 @@ def test_an_orphan_is_retired_and_no_longer_listed(company, dinmo):
     assert company.rows(
         "SELECT count(*), count(left_at) FROM dinmo.membership_history WHERE activation = 'vip'"
     ) == [(2, 2)]
-    assert company.rows('SELECT status, "left", untagged FROM dinmo.syncs ORDER BY started_at') == [
+    assert company.rows("SELECT status, to_untag, untagged FROM dinmo.syncs ORDER BY started_at") == [
         ("ok", 0, 0),
         ("ok", 2, 2),
     ]

@@ -29,7 +29,7 @@ def test_the_reviewed_changes_are_applied(company, dinmo, reviewed):
     """Through the same jobs. The file names nobody."""
     text = (company.folder / "plan.json").read_text()
     planned = json.loads(text)["activations"]["vip"]
-    assert (planned["planned"]["entered"], planned["planned"]["left"]) == (1, 1)
+    assert (planned["planned"]["to_tag"], planned["planned"]["to_untag"]) == (1, 1)
     assert planned["settings"]["name"] == "VIP"
     assert not [name for name in (ANA, BEN) if name in text]
     printed = dinmo("sync", "--plan", reviewed, "--json")
@@ -41,9 +41,9 @@ def test_the_reviewed_changes_are_applied(company, dinmo, reviewed):
 def test_other_changes_are_held_and_the_difference_is_reported(company, dinmo, reviewed):
     """Exit code 3, and nothing is written to Intercom. Releasing the guard does not release them."""
     others = (
-        ([BEN, CLEO], "1 entered and 1 left in the plan, 2 entered and 1 left now"),
-        ([ANA, BEN], "1 entered and 1 left in the plan, 1 entered and 0 left now"),
-        ([CLEO], "still 1 entered and 1 left, but different members"),
+        ([BEN, CLEO], "1 to tag and 1 to untag in the plan, 2 to tag and 1 to untag now"),
+        ([ANA, BEN], "1 to tag and 1 to untag in the plan, 1 to tag and 0 to untag now"),
+        ([CLEO], "still 1 to tag and 1 to untag, but different members"),
     )
     for members, said in others:
         company.members(members)

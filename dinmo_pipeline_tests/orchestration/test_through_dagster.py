@@ -230,6 +230,8 @@ def test_numbers_that_a_person_follows_are_numeric_metadata(four):
         "members",
         "entered",
         "left",
+        "to_tag",
+        "to_untag",
         "tagged",
         "untagged",
         "not_in_intercom",
@@ -241,7 +243,7 @@ def test_numbers_that_a_person_follows_are_numeric_metadata(four):
         **dict.fromkeys(followed, int),
         "seconds": float,
     }
-    assert (found["members"], found["entered"], found["tagged"]) == (5, 5, 5)
+    assert (found["members"], found["entered"], found["to_tag"], found["tagged"]) == (5, 5, 5, 5)
 
 
 def test_assets_explain_themselves(four):

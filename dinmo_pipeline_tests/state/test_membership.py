@@ -43,8 +43,8 @@ def test_every_row_is_counted(state):
     found = refresh_membership(state, "vip", "email", staged(rows_of(rows), "email", now=NOW))
     assert found == Membership(
         members=8,
-        added=8,
-        removed=0,
+        entered=8,
+        left=0,
         rows=Reading(
             "email",
             rows_read=16,
@@ -77,7 +77,7 @@ def test_the_same_rows_again_change_nothing(state):
     """But they are one more reading."""
     for _ in range(2):
         found = refresh_membership(state, "vip", "email", staged(rows_of(["a@x.org"]), "email", now=NOW))
-    assert (found.members, found.added, found.removed) == (1, 0, 0)
+    assert (found.members, found.entered, found.left) == (1, 0, 0)
     with state.reading() as connection:
         assert [members for _, members in earlier_sizes(connection, "vip", limit=5)] == [1, 1]
 
@@ -86,7 +86,7 @@ def test_activations_are_independent(state):
     """An empty segment empties only its own membership."""
     for key in ("vip", "churned"):
         refresh_membership(state, key, "email", staged(rows_of(["a@x.org"]), "email", now=NOW))
-    assert refresh_membership(state, "vip", "email", staged(rows_of([]), "email", now=NOW)).removed == 1
+    assert refresh_membership(state, "vip", "email", staged(rows_of([]), "email", now=NOW)).left == 1
     assert _members(state) == ["a@x.org"]
 
 

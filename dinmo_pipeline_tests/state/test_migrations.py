@@ -6,7 +6,7 @@ import duckdb
 import pytest
 
 from dinmo_pipeline.state.file.database import StateDatabase
-from dinmo_pipeline.state.readings import Reading, StoredReading, applied_reading, newest_reading
+from dinmo_pipeline.state.readings import Moves, Reading, StoredReading, applied_reading, newest_reading
 from dinmo_pipeline.state.schema.migrations import MIGRATIONS
 from dinmo_pipeline.state.schema.version import CURRENT_VERSION
 from dinmo_pipeline.state.syncs import SyncNumbers, SyncResult, finished_sync
@@ -53,7 +53,7 @@ def _brought_forward(path):
 
 
 def _reading(at, nulls):
-    return StoredReading(at, Reading("email", 10, nulls, 0, 0, 0), members=9)
+    return StoredReading(at, Reading("email", 10, nulls, 0, 0, 0), 9, Moves(9, 0))
 
 
 def test_the_applied_reading_is_the_one_before_the_newest_successful_sync(old):
@@ -105,7 +105,7 @@ def test_a_sync_that_was_held_before_has_its_sentence_and_no_reason_as_a_value(o
         assert finished_sync(connection, "s", "vip") == SyncResult(
             "held",
             "The segment became empty.",
-            numbers=SyncNumbers(9, 8, 7, 6, 5, 0, 0, 4, 3, 2, 1, 20, 1.5),
+            numbers=SyncNumbers(9, None, None, 8, 7, 6, 5, 0, 0, 4, None, 3, 2, 1, 20, 1.5),
         )
 
 

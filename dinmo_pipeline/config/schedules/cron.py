@@ -4,11 +4,19 @@ What is accepted here is a subset of what Dagster's scheduler accepts; a test co
 """
 
 import re
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from datetime import date
 
 from dinmo_pipeline.config.strict_yaml.json_schemas import number_from_to, one_word_of
 
-NICKNAMES = ("@hourly", "@daily", "@weekly", "@monthly")
+_NICKNAMES = {
+    "@hourly": "0 * * * *",
+    "@daily": "0 0 * * *",
+    "@weekly": "0 0 * * 0",
+    "@monthly": "0 0 1 * *",
+}
+NICKNAMES = tuple(_NICKNAMES)
 
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
@@ -103,3 +111,44 @@ def _expanded(field: _Field, part: str) -> range | None:
     if match["step"] and not match["last"]:
         last = field.highest
     return range(first, last + 1, step)
+
+
+@dataclass(frozen=True, slots=True)
+class CronSets:
+    """The numbers that each field of a schedule allows; None for a day that is `*`."""
+
+    minutes: AbstractSet[int]
+    hours: AbstractSet[int]
+    days: AbstractSet[int] | None
+    months: AbstractSet[int]
+    weekdays: AbstractSet[int] | None
+
+    def has_day(self, day: date) -> bool:
+        """Whether the schedule runs on a day; if both kinds of day are restricted, one of them is enough."""
+        if day.month not in self.months:
+            return False
+        wanted = [
+            chosen
+            for chosen in (
+                None if self.days is None else day.day in self.days,
+                None if self.weekdays is None else day.isoweekday() % 7 in self.weekdays,
+            )
+            if chosen is not None
+        ]
+        return any(wanted) if wanted else True
+
+
+def cron_sets(expression: str) -> CronSets:
+    """The numbers of a schedule that `fault_in_cron` accepts."""
+    fields = _NICKNAMES.get(expression, expression).lower().split()
+    minutes, hours, days, months, weekdays = (
+        _values(field, text) or set() for field, text in zip(_FIELDS, fields, strict=True)
+    )
+    return CronSets(
+        minutes,
+        hours,
+        None if fields[2] == "*" else days,
+        months,
+        # Sunday is 0 and 7.
+        None if fields[4] == "*" else {day % 7 for day in weekdays},
+    )

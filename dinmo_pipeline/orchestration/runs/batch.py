@@ -23,6 +23,7 @@ from dinmo_pipeline.text.wording import counted
 
 DESTINATION_TAG = "dinmo/destination"
 ACTIVATIONS_TAG = "dinmo/activations"
+HELD_TAG = "dinmo/held"
 _MAX_NAMES = 5
 # So many failures in a row that may pass, of Intercom or the source, mean that the others would fail as well.
 _MAX_TRANSIENT_IN_A_ROW = 3

@@ -53,8 +53,8 @@ DESCRIPTIONS: Mapping[str, Description] = {
             "materialized_at": "When the segment was read",
             "match_by": "The kind of identifier: email or user_id",
             "members": "Distinct usable identifiers",
-            "added": "Members that were not in the previous reading",
-            "removed": "Members of the previous reading that were not in this one",
+            "entered": "Members who entered: they were not in the reading before",
+            "left": "Members who left: they were in the reading before",
             "rows_read": "Rows that the segment's query returned",
             "null_identifiers": "Rows without an identifier (NULL)",
             "blank_identifiers": "Rows whose identifier was empty or only white space",
@@ -63,6 +63,16 @@ DESCRIPTIONS: Mapping[str, Description] = {
             "identifier_type": "The type of the identifier's column in the source",
             "applied_to": "Key of the destination that this reading was applied to; NULL if none",
             "released": "Whether a guard held its changes and a person released them",
+        },
+    ),
+    "unread_segments": Description(
+        "Segments that could not be read the last time; the next reading that succeeds removes the row.",
+        {
+            "activation": _ACTIVATION,
+            "since": "When the first of these attempts failed",
+            "failed_at": "When the last one failed",
+            "failures": "How many failed in a row",
+            "reason": "Why the last one failed",
         },
     ),
     "membership_changes": Description(
@@ -84,6 +94,10 @@ DESCRIPTIONS: Mapping[str, Description] = {
             "on_multiple_users": "The setting it was computed with",
             "number": "Counts with contacts.touched: the change set knows contacts with lower numbers",
             "settled": "Contacts touched up to this number are compared and applied",
+            "hold_reason": "Why a guard holds it, as in syncs.hold_reason; NULL unless it is held",
+            "held_because": "The same as a sentence",
+            "look_failed": "Why Intercom could not be asked for news before it was computed; NULL if it"
+            " could",
         },
     ),
     "tagged_contacts": Description(
@@ -143,6 +157,23 @@ DESCRIPTIONS: Mapping[str, Description] = {
             "destination": _DESTINATION,
             "counted_at": "When the contacts that carry the tag were counted",
             "others": "Contacts that carry the tag and are not in tagged_contacts, at least",
+        },
+    ),
+    "reconciliations": Description(
+        "What the last comparison with Intercom found, as `dinmo reconcile --json` prints it. While nothing"
+        " differs, none is recorded.",
+        {
+            "activation": _ACTIVATION,
+            "destination": _DESTINATION,
+            "reconciled_at": "When Intercom was compared",
+            "status": "ok, drift (differences remain), repaired, held, or failed",
+            "reason": "Why it is not ok, if there is more to say",
+            "expected": "Contacts that should carry the tag",
+            "found": "Contacts that carried it",
+            "missing": "Expected contacts that did not carry it",
+            "unexpected": "Contacts that carried it without a row in tagged_contacts, and concern us",
+            "foreign": "Contacts that carried it because somebody else put it there",
+            "repaired": "Contacts that were missing or unexpected, and were repaired",
         },
     ),
     "contacts": Description(
@@ -218,9 +249,9 @@ DESCRIPTIONS: Mapping[str, Description] = {
             "status": "running, ok, held, failed, or interrupted (its process died)",
             "reason": "Why the sync is not ok",
             "members": "Members at the time",
-            "entered": "Members to tag. Each who entered or left is tagged, untagged, skipped, not_found,"
-            " failed or pending",
-            "left": "Members to untag",
+            "to_tag": "Members to tag: they entered, signed up in Intercom since, or an earlier sync did not"
+            " tag them. Each to tag or untag is tagged, untagged, skipped, not_found, failed or pending",
+            "to_untag": "Members to untag",
             "tagged": "Members whose tag Intercom confirmed",
             "untagged": "Members whose untagging Intercom confirmed",
             "not_in_intercom": "Members that are not in Intercom",
@@ -233,8 +264,13 @@ DESCRIPTIONS: Mapping[str, Description] = {
             " max_unidentified_share, max_growth, unanswered_members, inconsistent_counts or"
             " not_as_reviewed; NULL unless it is held",
             "other_carriers": "Contacts that carry the tag and that we did not tag, as last counted",
-            "skipped": "Members who entered, have several users, and are skipped as declared",
-            "not_found": "Members who entered and have no user in Intercom",
+            "skipped": "Members to tag who have several users, and are skipped as declared",
+            "not_found": "Members to tag who have no user in Intercom",
+            "entered": "Members who entered the segment: they were not in the reading before; NULL in rows of"
+            " earlier releases",
+            "left": "Members who left the segment: they were in the reading before; NULL as above",
+            "never_looked_up": "Members that Intercom has not been asked about yet; NULL as above",
+            "tagged_contacts": "Contacts that carry the tag because of us, after the sync; NULL as above",
         },
     ),
     "schema_version": Description(

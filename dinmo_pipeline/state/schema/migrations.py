@@ -250,4 +250,46 @@ MIGRATIONS: Sequence[str] = (
         released_at TIMESTAMPTZ
     );
     """,
+    # 9: what keeps an activation from being right: an unread segment, a hold, drift. And who entered the
+    # segment and who is to be tagged are two numbers.
+    """
+    CREATE TABLE dinmo.unread_segments (
+        activation VARCHAR PRIMARY KEY,
+        since TIMESTAMPTZ NOT NULL,
+        failed_at TIMESTAMPTZ NOT NULL,
+        failures BIGINT NOT NULL,
+        reason VARCHAR NOT NULL
+    );
+    CREATE TABLE dinmo.reconciliations (
+        activation VARCHAR NOT NULL,
+        destination VARCHAR NOT NULL,
+        reconciled_at TIMESTAMPTZ NOT NULL,
+        status VARCHAR NOT NULL,
+        reason VARCHAR,
+        expected BIGINT NOT NULL,
+        found BIGINT NOT NULL,
+        missing BIGINT NOT NULL,
+        unexpected BIGINT NOT NULL,
+        "foreign" BIGINT NOT NULL,
+        repaired BIGINT NOT NULL,
+        PRIMARY KEY (activation, destination)
+    );
+    ALTER TABLE dinmo.change_sets ADD COLUMN hold_reason VARCHAR;
+    ALTER TABLE dinmo.change_sets ADD COLUMN held_because VARCHAR;
+    ALTER TABLE dinmo.change_sets ADD COLUMN look_failed VARCHAR;
+    UPDATE dinmo.change_sets SET hold_reason = syncs.hold_reason, held_because = syncs.reason
+    FROM (
+        FROM dinmo.syncs
+        QUALIFY row_number() OVER (PARTITION BY activation ORDER BY rowid DESC) = 1
+    ) AS syncs
+    WHERE syncs.activation = change_sets.activation AND syncs.status = 'held';
+    ALTER TABLE dinmo.membership_sizes RENAME COLUMN added TO entered;
+    ALTER TABLE dinmo.membership_sizes RENAME COLUMN removed TO "left";
+    ALTER TABLE dinmo.syncs RENAME COLUMN entered TO to_tag;
+    ALTER TABLE dinmo.syncs RENAME COLUMN "left" TO to_untag;
+    ALTER TABLE dinmo.syncs ADD COLUMN entered BIGINT;
+    ALTER TABLE dinmo.syncs ADD COLUMN "left" BIGINT;
+    ALTER TABLE dinmo.syncs ADD COLUMN never_looked_up BIGINT;
+    ALTER TABLE dinmo.syncs ADD COLUMN tagged_contacts BIGINT;
+    """,
 )

@@ -257,8 +257,8 @@ def _not_as_reviewed(cause: ReviewCause) -> str:
 
 def _difference(planned: Fingerprint, now: Fingerprint) -> str:
     if (planned.entered, planned.left) == (now.entered, now.left):
-        return f"still {now.entered:,} entered and {now.left:,} left, but different members"
+        return f"still {now.entered:,} to tag and {now.left:,} to untag, but different members"
     return (
-        f"{planned.entered:,} entered and {planned.left:,} left in the plan,"
-        f" {now.entered:,} entered and {now.left:,} left now"
+        f"{planned.entered:,} to tag and {planned.left:,} to untag in the plan,"
+        f" {now.entered:,} to tag and {now.left:,} to untag now"
     )

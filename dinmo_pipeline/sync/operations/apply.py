@@ -17,6 +17,7 @@ from dinmo_pipeline.state.changes import (
     ChangeSet,
     compute_changes,
     newest_touch,
+    record_hold,
     settle,
     store_changes,
 )
@@ -25,11 +26,13 @@ from dinmo_pipeline.state.file.locks import activation_lock
 from dinmo_pipeline.state.ledger import (
     Change,
     PlannedChange,
+    count_tagged,
     is_tagged,
     mark_unconfirmed,
     planned_changes,
 )
 from dinmo_pipeline.state.readings import (
+    NOBODY_MOVED,
     Readings,
     StoredReading,
     compared_readings,
@@ -283,12 +286,16 @@ def _finish(
             ambiguous=count_ambiguous(connection, members, *where),
         ),
         spent,
+        moves=comparison.reading.moves if comparison.reading else NOBODY_MOVED,
         other_carriers=other_carriers(connection, activation.key, activation.destination),
+        tagged_contacts=count_tagged(connection, activation.key),
     )
     result = sync_result(numbers, attempt.stopped, activation.guards.max_failed_share)
     if result.status == "ok":
         settle(connection, activation.key, comparison.touched)
         if comparison.reading and not comparison.changes.unknown:
             mark_applied(connection, activation, comparison.reading, released=attempt.was_released)
+    if isinstance(attempt.stopped, Hold):
+        record_hold(connection, activation.key, attempt.stopped.reason, attempt.stopped.sentence)
     finish_sync(connection, session.sync_id, session.activation.key, result, now=session.clock())
     return result

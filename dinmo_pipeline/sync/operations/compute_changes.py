@@ -3,7 +3,13 @@
 from dataclasses import dataclass
 
 from dinmo_pipeline.intercom.errors import IntercomError
-from dinmo_pipeline.state.changes import ChangeSet, compute_changes, store_changes
+from dinmo_pipeline.state.changes import (
+    ChangeSet,
+    compute_changes,
+    record_hold,
+    record_look,
+    store_changes,
+)
 from dinmo_pipeline.state.readings import (
     compared_readings,
     mark_applied,
@@ -84,9 +90,13 @@ def _computed(session: Session, api_calls: int, look_failed: str | None) -> Comp
         if reading and not (changes.entered or changes.left):
             # The destination already matches the reading, and no sync will come to record that.
             mark_applied(connection, activation, reading)
+        hold = reason_to_hold(changes, readings, activation.guards)
+        if hold:
+            record_hold(connection, activation.key, hold.reason, hold.sentence)
+        record_look(connection, activation.key, look_failed)
     return ComputedChanges(
         changes,
-        hold=reason_to_hold(changes, readings, activation.guards),
+        hold=hold,
         rename=tag is not None and tag.name != activation.name,
         api_calls=api_calls,
         look_failed=look_failed,

@@ -8,11 +8,12 @@ from dinmo_pipeline.config.declarations import Activation
 from dinmo_pipeline.intercom.contacts import LOOKUP_SIZE
 from dinmo_pipeline.intercom.tags import BULK_SIZE
 from dinmo_pipeline.state.changes import ChangeSet, compute_changes
-from dinmo_pipeline.state.contacts.directory import count_ambiguous
+from dinmo_pipeline.state.contacts.directory import count_ambiguous, count_missing
 from dinmo_pipeline.state.file.database import StateDatabase
 from dinmo_pipeline.state.fingerprint import fingerprint_changes
-from dinmo_pipeline.state.membership import USABLE_INCOMING, Stage
-from dinmo_pipeline.state.readings import compared_readings, count_incoming
+from dinmo_pipeline.state.membership import USABLE_INCOMING, Stage, count_moves
+from dinmo_pipeline.state.readings import Moves, compared_readings, count_incoming
+from dinmo_pipeline.state.syncs import match_rate
 from dinmo_pipeline.state.tags.carriers import other_carriers
 from dinmo_pipeline.state.tags.owners import activation_tag
 from dinmo_pipeline.state.workspaces import recorded_workspace
@@ -50,18 +51,26 @@ class CallEstimate:
 class Plan:
     """What a sync of an activation would change; `hold` is why a guard would apply nothing.
 
+    `moves` are who entered and left the segment since its last reading; `changes` are whom to tag and untag.
     `fingerprint` (see reviewed_plan.py) identifies this change set. `other_carriers` are contacts that carry
     the tag and that we did not tag, as last counted; `is_first` if no sync knows the tag yet.
     """
 
     activation: str
+    moves: Moves
     changes: ChangeSet
+    not_in_intercom: int
     ambiguous: int
     hold: Hold | None
     calls: CallEstimate
     fingerprint: str
     other_carriers: int | None
     is_first: bool
+
+    @property
+    def match_rate(self) -> float | None:
+        """See `state.syncs.match_rate`."""
+        return match_rate(self.changes.members, self.not_in_intercom, self.changes.unknown)
 
 
 def plan_sync(state: StateDatabase, activation: Activation, stage: Stage) -> Plan:
@@ -76,6 +85,8 @@ def plan_sync(state: StateDatabase, activation: Activation, stage: Stage) -> Pla
         now = count_incoming(connection, activation.match_by, staged.identifier_type)
         with state.attached(connection, read_only=True):
             changes = compute_changes(connection, activation, members=USABLE_INCOMING)
+            moves = count_moves(connection, activation.key)
+            missing = count_missing(connection, USABLE_INCOMING, activation.destination, activation.match_by)
             ambiguous = count_ambiguous(
                 connection, USABLE_INCOMING, activation.destination, activation.match_by
             )
@@ -89,7 +100,9 @@ def plan_sync(state: StateDatabase, activation: Activation, stage: Stage) -> Pla
             others = other_carriers(connection, activation.key, activation.destination)
     return Plan(
         activation.key,
+        moves,
         changes,
+        missing,
         ambiguous,
         reason_to_hold(changes, readings, activation.guards),
         estimate_calls(

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Literal
@@ -23,8 +23,10 @@ from dinmo_pipeline.state.reconcile import (
     compare_carriers,
     drift_page,
     facts_changed,
+    has_differed,
     not_missing,
     record_facts,
+    record_reconciliation,
     stage_carriers,
 )
 from dinmo_pipeline.state.tags.carriers import other_carriers, record_other_carriers
@@ -116,11 +118,23 @@ def reconcile(
         except IntercomError as error:
             is_transient = isinstance(error, UnavailableError)
             found = Reconciled(key, "failed", str(error), is_transient=is_transient)
+        else:
+            _record(session, found)
         return replace(
             found,
             api_calls=session.intercom.calls - calls_before,
             seconds=round(time.monotonic() - started, 3),
         )
+
+
+def _record(session: Session, found: Reconciled) -> None:
+    """Record what was found, unless nothing was and nothing is known to have differed: that is no news."""
+    if found.status == "ok":
+        with session.state.reading() as connection:
+            if not has_differed(connection, session.activation):
+                return
+    with session.state.transaction() as connection:
+        record_reconciliation(connection, session.activation, asdict(found), now=session.clock())
 
 
 @dataclass(frozen=True, slots=True)

@@ -218,7 +218,7 @@ def _finish(
         done = replace(done, status="failed", reason=reason)
     outcomes = count_outcomes(connection, sync_id, done.activation)
     numbers = SyncNumbers(
-        left=outcomes.untagged + outcomes.failed + outcomes.pending,
+        to_untag=outcomes.untagged + outcomes.failed + outcomes.pending,
         untagged=outcomes.untagged,
         failed=outcomes.failed,
         pending=outcomes.pending,

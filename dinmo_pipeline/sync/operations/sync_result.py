@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from dinmo_pipeline.intercom.errors import IntercomError, UnavailableError
 from dinmo_pipeline.state.changes import ChangeSet
+from dinmo_pipeline.state.readings import NOBODY_MOVED, Moves
 from dinmo_pipeline.state.syncs import LoggedOutcomes, SyncNumbers, SyncResult
 from dinmo_pipeline.sync.guards.holds import Hold, remedy
 from dinmo_pipeline.text.wording import counted
@@ -43,7 +44,7 @@ class Spent:
 
 @dataclass(frozen=True, slots=True)
 class LookedUp:
-    """Members who entered and, once they were looked up, are no change: no user, or several to skip."""
+    """Members to tag who, once they were looked up, are no change: no user, or several to skip."""
 
     not_found: int = 0
     skipped: int = 0
@@ -59,28 +60,35 @@ def sync_numbers(
     members: CurrentMembers,
     spent: Spent,
     *,
+    moves: Moves = NOBODY_MOVED,
     other_carriers: int | None = None,
+    tagged_contacts: int | None = None,
 ) -> SyncNumbers:
     """The numbers of a sync; whatever was not tried, or got no definite answer, is pending.
 
-    `changes` are those after the lookup, so they do not include those of `looked_up`.
+    `changes` are those after the lookup, so they do not include those of `looked_up`. `moves` are those of
+    the reading behind them.
     """
     settled = outcomes.tagged + outcomes.untagged + outcomes.gone + outcomes.failed
     return SyncNumbers(
         members=changes.members,
-        entered=changes.entered + looked_up.not_found + looked_up.skipped,
-        left=changes.left,
+        entered=moves.entered,
+        left=moves.left,
+        to_tag=changes.entered + looked_up.not_found + looked_up.skipped,
+        to_untag=changes.left,
         tagged=outcomes.tagged,
         untagged=outcomes.untagged,
         skipped=looked_up.skipped,
         not_found=looked_up.not_found + outcomes.gone,
         not_in_intercom=members.not_in_intercom,
+        never_looked_up=changes.unknown,
         ambiguous=members.ambiguous,
         failed=outcomes.failed,
         pending=changes.to_apply - settled,
         api_calls=spent.api_calls,
         seconds=round(spent.seconds, 3),
         other_carriers=other_carriers,
+        tagged_contacts=tagged_contacts,
     )
 
 
@@ -90,7 +98,7 @@ def sync_result(numbers: SyncNumbers, stopped: Hold | Failed | None, max_failed_
         return SyncResult("held", stopped.sentence, stopped.reason, numbers)
     if stopped:
         return SyncResult("failed", stopped.reason, numbers=numbers, is_transient=stopped.is_transient)
-    unsuccessful, wanted = numbers.failed + numbers.pending, numbers.entered + numbers.left
+    unsuccessful, wanted = numbers.failed + numbers.pending, numbers.to_tag + numbers.to_untag
     if unsuccessful <= wanted * max_failed_share:
         return SyncResult("ok", numbers=numbers)
     reason = (

@@ -39,7 +39,7 @@ def test_a_member_refused_three_times_in_a_row_is_stuck_until_it_works(company, 
         seen.append(stuck(dinmo))
     assert seen == [0, 0, 1]
     printed = dinmo("status")
-    assert "vip: 1 member is stuck: Intercom refused" in printed.out
+    assert "vip: stuck. 1 member is stuck: Intercom refused" in printed.out
     assert ANA not in printed.out
     logged = company.rows(
         "SELECT reason, request_id IS NOT NULL FROM dinmo.change_log WHERE outcome = 'failed'"

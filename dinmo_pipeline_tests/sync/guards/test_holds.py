@@ -83,13 +83,13 @@ SENTENCES = [
     (
         OtherChanges(PLANNED, Fingerprint("salt", "other", entered=6, left=2)),
         (
-            "The changes differ from the reviewed plan: 5 entered and 2 left in the plan, 6 entered and 2"
-            " left now."
+            "The changes differ from the reviewed plan: 5 to tag and 2 to untag in the plan, 6 to tag and"
+            " 2 to untag now."
         ),
     ),
     (
         OtherChanges(PLANNED, Fingerprint("salt", "other", entered=5, left=2)),
-        "The changes differ from the reviewed plan: still 5 entered and 2 left, but different members.",
+        "The changes differ from the reviewed plan: still 5 to tag and 2 to untag, but different members.",
     ),
     (
         OtherSettings((("name", "VIP", "Gold"), ("match_by", None, "email"))),

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dinmo_pipeline.state.changes import ChangeSet
+from dinmo_pipeline.state.readings import Moves
 from dinmo_pipeline.state.syncs import HoldReason, LoggedOutcomes, SyncNumbers, SyncResult
 from dinmo_pipeline.sync.guards.holds import EmptySegment, Hold
 from dinmo_pipeline.sync.operations.sync_result import (
@@ -30,22 +31,24 @@ CHANGES = ChangeSet(
     tagged_members=90,
     skipped=0,
 )
-NUMBERS = SyncNumbers(members=100, entered=10, left=10, tagged=10, untagged=8, failed=1, pending=1)
+NUMBERS = SyncNumbers(members=100, to_tag=10, to_untag=10, tagged=10, untagged=8, failed=1, pending=1)
 
 
 def numbers(outcomes):
-    """The numbers of a sync of CHANGES; eleven members entered, two have no user, and one has several."""
+    """The numbers of a sync of CHANGES; of eleven to tag, two have no user, and one has several."""
     found = CurrentMembers(not_in_intercom=3, ambiguous=1)
-    return sync_numbers(CHANGES, LookedUp(2, 1), outcomes, found, Spent(7, 1.23456))
+    return sync_numbers(CHANGES, LookedUp(2, 1), outcomes, found, Spent(7, 1.23456), moves=Moves(7, 5))
 
 
 def test_the_numbers_of_a_sync_that_was_carried_out_are_those_that_were_logged():
-    """Members who entered and are not in Intercom count as entered, and not as pending."""
+    """Members to tag who are not in Intercom count as to be tagged, and not as pending."""
     logged = LoggedOutcomes(tagged=6, untagged=3, gone=1, failed=1, pending=1)
     assert numbers(logged) == SyncNumbers(
         members=100,
-        entered=11,
-        left=4,
+        entered=7,
+        left=5,
+        to_tag=11,
+        to_untag=4,
         tagged=6,
         untagged=3,
         skipped=1,
@@ -67,14 +70,14 @@ def test_changes_that_a_stopped_sync_did_not_try_are_pending():
 
 @given(*[st.integers(0, 3)] * 5)
 def test_the_numbers_add_up(tagged, untagged, gone, failed, pending):
-    """Whatever became of the changes, everybody who entered or left is counted once."""
+    """Whatever became of the changes, everybody to tag or untag is counted once."""
     assert adds_up(numbers(LoggedOutcomes(tagged, untagged, gone, failed, pending)))
 
 
 def adds_up(found):
-    """Entered + left = tagged + untagged + skipped + not_found + failed + pending."""
+    """To tag + to untag = tagged + untagged + skipped + not_found + failed + pending."""
     settled = found.tagged + found.untagged + found.skipped + found.not_found + found.failed
-    return found.entered + found.left == settled + found.pending
+    return found.to_tag + found.to_untag == settled + found.pending
 
 
 def test_a_hold_gives_its_reason_as_a_value_and_in_words():

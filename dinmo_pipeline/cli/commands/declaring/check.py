@@ -1,9 +1,9 @@
 """`dinmo check`: validate the declarations, and with --online the source and destinations too."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,26 +12,40 @@ from dinmo_pipeline.cli.exit_codes import DONE, WRONG_USAGE
 from dinmo_pipeline.cli.messages import echo, report
 from dinmo_pipeline.cli.project import (
     declared_project,
+    declared_states,
     json_option,
     left_out,
     open_declared_source,
     print_json,
     state_of,
 )
-from dinmo_pipeline.cli.tables import print_table
+from dinmo_pipeline.cli.tables import as_share, print_table
 from dinmo_pipeline.config import ConfigError, render
 from dinmo_pipeline.config.declarations import Project
 from dinmo_pipeline.state.errors import StateVersionError
 from dinmo_pipeline.text.wording import counted
+
+if TYPE_CHECKING:
+    from dinmo_pipeline.state.overview import ActivationOverview
 
 
 @click.command()
 @click.option("--online", is_flag=True, help="Also query the source and the destinations.")
 @json_option
 def check(*, online: bool, as_json: bool) -> int:
-    """Check the declarations; with --online also columns, types, segment sizes, and access tokens."""
+    r"""Check the declarations; with --online also columns, types, segment sizes, and access tokens.
+
+    Without --online it asks nobody: of `sql` segments it sees only whether each is one SELECT. With it, what
+    one destination or segment has wrong does not keep the others from being checked.
+
+    \b
+    Examples:
+      dinmo check
+      dinmo check --online
+    """
     try:
         project = declared_project(warn=False)
+        _check_sql(project)
     except ConfigError as error:
         if not as_json:
             raise
@@ -50,17 +64,22 @@ def check(*, online: bool, as_json: bool) -> int:
         _report_upstream(project)
     if not online:
         if as_json:
-            print_json(found)
+            print_json({**found, "not_asked": ["source", "destinations"]})
         else:
             _print_offline(project)
         return WRONG_USAGE if broken else DONE
     sizes, problems, notes = _count_segments(project)
-    workspaces = {key: _workspace(project, key) for key in project.destinations}
-    carriers, users = _survey(project)
-    problems += _changed_workspaces(project, workspaces) + _missing_webhook(project)
+    workspaces, unreachable = _workspaces(project)
+    carriers, users = _survey(project, workspaces)
+    problems += unreachable + _changed_workspaces(project, workspaces) + _missing_webhook(project)
+    known = _known(project)
+    notes += [
+        f"{key}: {nobody}"
+        for key, each in known.items()
+        if key in project.activations and (nobody := _nobody_matched(each))
+    ]
     if as_json:
         problems = broken + problems
-        ok = not problems
         details = {
             "members": sizes,
             "carriers": carriers,
@@ -69,19 +88,11 @@ def check(*, online: bool, as_json: bool) -> int:
             "problems": problems,
             "notes": notes,
         }
-        print_json({**found, "ok": ok, **details})
+        print_json({**found, "ok": not problems, **details})
     else:
-        print_table(
-            ("ACTIVATION", "ROWS", "CARRY THE TAG", "OF THEM NOT TAGGED BY US"),
-            [
-                (key, rows, carriers[key]["found"], carriers[key]["others"])
-                if key in carriers
-                else (key, rows, None, None)
-                for key, rows in sizes.items()
-            ],
-        )
+        _print_sizes(sizes, carriers, known)
         for key, workspace in workspaces.items():
-            count = users[key]
+            count = users.get(key)
             has = f", which has {counted(count, 'user')}" if count is not None else ""
             echo(f"{key}: connected to workspace {workspace['name']!r} ({workspace['id']}){has}.")
         problems += [render(project.problems)] if broken else []
@@ -102,15 +113,88 @@ def _report_upstream(project: Project) -> None:
 
 def _print_offline(project: Project) -> None:
     if not project.problems:
-        echo(
-            f"The declarations are valid: {counted(len(project.segments), 'segment')},"
-            f" {counted(len(project.activations), 'activation')},"
-            f" {counted(len(project.destinations), 'destination')}."
-        )
+        echo(_valid(project))
         return
     report(render(project.problems))
     if project.broken_of("activation"):
         report(f"{left_out(project)}The others can.")
+
+
+def _check_sql(project: Project) -> None:
+    """Refuse `sql` segments that are not one SELECT; raises ConfigError."""
+    if not any(segment.sql for segment in project.segments.values()):
+        return
+    from dinmo_pipeline.segments.sql_texts import problems_in_sql  # noqa: PLC0415  # 0.3 s to import
+
+    problems = tuple(problems_in_sql(project))
+    if problems:
+        raise ConfigError(problems)
+
+
+def _valid(project: Project) -> str:
+    declared = (
+        f"The declarations are valid: {counted(len(project.segments), 'segment')},"
+        f" {counted(len(project.activations), 'activation')},"
+        f" {counted(len(project.destinations), 'destination')}."
+    )
+    texts = sum(segment.sql is not None for segment in project.segments.values())
+    sql = (
+        f" Of {counted(texts, 'sql segment')}, each is one SELECT; whether it runs was not asked."
+        if texts
+        else ""
+    )
+    return (
+        f"{declared}{sql}\nNot asked: the source (tables, columns, types, sizes) and Intercom (tokens,"
+        " workspaces). `dinmo check --online` asks them."
+    )
+
+
+def _print_sizes(
+    sizes: Mapping[str, int],
+    carriers: Mapping[str, Mapping[str, int]],
+    known: "Mapping[str, ActivationOverview]",
+) -> None:
+    print_table(
+        ("ACTIVATION", "ROWS", "NOT IN INTERCOM", "MATCH", "CARRY THE TAG", "OF THEM NOT TAGGED BY US"),
+        [
+            (
+                *(key, rows),
+                *(
+                    (each.not_in_intercom, as_share(each.match_rate))
+                    if (each := known.get(key))
+                    else (None, None)
+                ),
+                *((found["found"], found["others"]) if (found := carriers.get(key)) else (None, None)),
+            )
+            for key, rows in sizes.items()
+        ],
+        optional=("OF THEM NOT TAGGED BY US", "NOT IN INTERCOM", "CARRY THE TAG"),
+    )
+
+
+def _known(project: Project) -> "Mapping[str, ActivationOverview]":
+    """What the state knows of each activation; nothing while it is yet to be migrated."""
+    from dinmo_pipeline.state.overview import overview  # noqa: PLC0415  # 0.1 s to import
+
+    known: dict[str, ActivationOverview] = {}
+    for state in declared_states(project):
+        try:
+            with state.reading() as connection:
+                known |= {
+                    key: each
+                    for key, each in overview(connection).items()
+                    if key not in project.activations
+                    or project.state.database_of(project.activations[key].destination) == state.database
+                }
+        except StateVersionError:
+            continue
+    return known
+
+
+def _nobody_matched(known: "ActivationOverview") -> str | None:
+    from dinmo_pipeline.sync.standing import nobody_matched  # noqa: PLC0415  # 0.1 s to import
+
+    return nobody_matched(known.members, known.not_in_intercom)
 
 
 def _count_segments(project: Project) -> tuple[dict[str, int], list[str], list[str]]:
@@ -125,40 +209,56 @@ def _count_segments(project: Project) -> tuple[dict[str, int], list[str], list[s
     sizes: dict[str, int] = {}
     problems: list[str] = []
     notes: list[str] = []
-    with open_declared_source(project) as source:
-        for activation in project.activations.values():
-            try:
-                select = select_activated(project, activation, source, now=datetime.now(UTC))
-                source.explain(select.sql)
-                sizes[activation.key] = source.count(select.sql)
-            except SegmentError as error:
-                problems.append(render(error.problems))
-            except SourceUnavailableError:
-                raise
-            except SourceError as error:  # a file that cannot be read concerns one table
-                problems.append(f"{activation.key}: {error}")
-            else:
-                notes += [f"{activation.key}: {remark}" for remark in select.remarks]
-                if select.identifier.is_foreign:
-                    named = f"{activation.key}: the column {activation.column!r}"
-                    notes.append(f"{named} is {select.identifier.type}, which is read as text.")
+    try:
+        with open_declared_source(project) as source:
+            for activation in project.activations.values():
+                try:
+                    select = select_activated(project, activation, source, now=datetime.now(UTC))
+                    source.explain(select.sql)
+                    sizes[activation.key] = source.count(select.sql)
+                except SegmentError as error:
+                    problems.append(render(error.problems))
+                except SourceUnavailableError:
+                    raise
+                except SourceError as error:  # a file that cannot be read concerns one table
+                    problems.append(f"{activation.key}: {error}")
+                else:
+                    notes += [f"{activation.key}: {remark}" for remark in select.remarks]
+                    if select.identifier.is_foreign:
+                        named = f"{activation.key}: the column {activation.column!r}"
+                        notes.append(f"{named} is {select.identifier.type}, which is read as text.")
+    except SourceError as error:
+        problems.append(f"source: {error}")
     return sizes, problems, notes
 
 
-def _workspace(project: Project, destination: str) -> dict[str, str | None]:
-    with open_client(project, destination) as client:
-        workspace = client.workspace()
-    return {"id": workspace.id, "name": workspace.name, "region": workspace.region}
+def _workspaces(project: Project) -> tuple[dict[str, dict[str, str | None]], list[str]]:
+    """The workspace of each destination, and the problems of those that cannot be asked."""
+    from dinmo_pipeline.intercom.errors import IntercomError  # noqa: PLC0415  # 0.1 s to import
+
+    workspaces: dict[str, dict[str, str | None]] = {}
+    problems: list[str] = []
+    for key in project.destinations:
+        try:
+            with open_client(project, key) as client:
+                workspace = client.workspace()
+        except IntercomError as error:
+            problems.append(f"{key}: {error}")
+            continue
+        workspaces[key] = {"id": workspace.id, "name": workspace.name, "region": workspace.region}
+    return workspaces, problems
 
 
-def _survey(project: Project) -> tuple[dict[str, dict[str, int]], dict[str, int | None]]:
+def _survey(
+    project: Project, destinations: Iterable[str]
+) -> tuple[dict[str, dict[str, int]], dict[str, int | None]]:
     """By activation, the contacts that carry its tag and those that we did not tag; users by destination."""
     from dinmo_pipeline.state.ledger import ledger_sizes  # noqa: PLC0415  # 0.1 s to import
     from dinmo_pipeline.sync.carriers import survey  # noqa: PLC0415
 
     carriers: dict[str, dict[str, int]] = {}
     users: dict[str, int | None] = {}
-    for destination in project.destinations:
+    for destination in destinations:
         there = [each for each in project.activations.values() if each.destination == destination]
         try:
             state = state_of(project, destination)
@@ -166,7 +266,7 @@ def _survey(project: Project) -> tuple[dict[str, dict[str, int]], dict[str, int 
                 ours = ledger_sizes(connection, destination)
         except StateVersionError:
             # The next sync migrates the state, or reports that it cannot.
-            return {}, dict.fromkeys(project.destinations)
+            return {}, {}
         with open_client(project, destination) as client:
             surveyed = survey(state, client, there)
         users[destination] = surveyed.users

@@ -15,7 +15,12 @@ from dinmo_pipeline.text.wording import counted
 
 @click.group()
 def dbt() -> None:
-    """Show the activations in dbt's own lineage."""
+    r"""Show the activations in dbt's own lineage.
+
+    \b
+    Examples:
+      dinmo dbt exposures --out models/exposures.yml
+    """
 
 
 @dbt.command()

@@ -65,9 +65,14 @@ def init(
     sample: bool,
     component: str | None,
 ) -> None:
-    """Make a project in FOLDER: declarations, and what Dagster, git and your editor need beside them.
+    r"""Make a project in FOLDER: declarations, and what Dagster, git and your editor need beside them.
 
     Asks for what the options leave open, if there is a terminal. Overwrites nothing.
+
+    \b
+    Examples:
+      dinmo init
+      dinmo init my_project --sample
     """
     if sample:
         if source or table or key or column or match_by or region or component:

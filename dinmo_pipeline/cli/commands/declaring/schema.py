@@ -17,7 +17,12 @@ from dinmo_pipeline.config.schema import MADE_BY
     help="Write it to a file, such as dinmo.schema.json. Replaces only a file that this command made.",
 )
 def schema(*, out: Path | None) -> None:
-    """Print the JSON Schema of the declarations, for editors that complete and validate YAML."""
+    r"""Print the JSON Schema of the declarations, for editors that complete and validate YAML.
+
+    \b
+    Examples:
+      dinmo schema --out dinmo.schema.json
+    """
     if out is None:
         echo(schema_text().rstrip())
         return

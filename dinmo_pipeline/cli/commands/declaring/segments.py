@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from dinmo_pipeline.cli.completion import SEGMENT
 from dinmo_pipeline.cli.exit_codes import DONE, WRONG_USAGE
 from dinmo_pipeline.cli.messages import echo, report
 from dinmo_pipeline.cli.project import (
@@ -28,10 +29,16 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("name", required=False)
+@click.argument("name", required=False, type=SEGMENT)
 @json_option
 def segments(name: str | None, *, as_json: bool) -> int:
-    """List the segments and their sizes; with NAME, show a masked sample, the SQL and overlaps."""
+    r"""List the segments and their sizes; with NAME, show a masked sample, the SQL and overlaps.
+
+    \b
+    Examples:
+      dinmo segments
+      dinmo segments vip_customers
+    """
     project = declared_project()
     if name is None:
         return _list(project, as_json=as_json)
@@ -64,6 +71,7 @@ def _print_list(facts: "list[SegmentFacts]") -> None:
             )
             for each in facts
         ],
+        optional=("DESCRIPTION", "KIND", "NAME", "BY", "ACTIVATIONS"),
     )
 
 

@@ -28,7 +28,13 @@ if TYPE_CHECKING:
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 @json_option
 def test(names: tuple[str, ...], *, as_json: bool) -> int:
-    """Run the unit tests of segments: given these rows, exactly these are members."""
+    r"""Run the unit tests of segments: given these rows, exactly these are members.
+
+    \b
+    Examples:
+      dinmo test
+      dinmo test vip_needs_three_orders --json
+    """
     from dinmo_pipeline.segments import SegmentError  # noqa: PLC0415  # 0.3 s to import
     from dinmo_pipeline.segments.unit_tests.running import run_segment_test  # noqa: PLC0415
 

@@ -9,7 +9,7 @@ import click
 
 from dinmo_pipeline.cli.messages import echo, report
 from dinmo_pipeline.cli.project import declared_states, json_option, located_project, print_json, project_of
-from dinmo_pipeline.cli.tables import print_table
+from dinmo_pipeline.cli.tables import as_share, print_table
 from dinmo_pipeline.config import Problem, fingerprint
 from dinmo_pipeline.config.schedules.phrases import in_words
 from dinmo_pipeline.text.wording import counted
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from dinmo_pipeline.config.declarations import Activation, Project, State
     from dinmo_pipeline.state.coordination.pauses import Pause
     from dinmo_pipeline.state.overview import ActivationOverview
+    from dinmo_pipeline.sync.standing import Standing
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,7 @@ class ActivationStatus:
     left_behind: tuple[TagLeftBehind, ...]
     paused: "Pause | None"
     broken: tuple[Problem, ...]
+    standing: "Standing"
 
     @property
     def tag(self) -> str | None:
@@ -69,7 +71,17 @@ class ActivationStatus:
 @click.command()
 @json_option
 def status(*, as_json: bool) -> None:
-    """Show every activation: its tag, members, tagged contacts, pending changes and last sync."""
+    r"""Show how each activation stands: its state and why, tag, members, tagged contacts, and last sync.
+
+    The state is the worst of the last reading of the segment, the last sync, the guards, who was found in
+    Intercom, the last comparison, and the schedule. `dinmo explain` says what each state means. This asks
+    neither the warehouse nor Intercom.
+
+    \b
+    Examples:
+      dinmo status
+      dinmo status --json | jq 'map_values(.state)'
+    """
     located = located_project()
     project = project_of(located)
     if warning := outdated_daemon(project.state, fingerprint(located.declarations)):
@@ -82,6 +94,12 @@ def status(*, as_json: bool) -> None:
     for row in rows:
         for note in notes(row):
             echo(f"{row.key}: {note}")
+    troubled = sum(row.standing.state.needs_a_person for row in rows)
+    if troubled:
+        echo(
+            f"{troubled:,} of {counted(len(rows), 'activation')} {'needs' if troubled == 1 else 'need'} a"
+            " look."
+        )
 
 
 def _read_all(project: "Project") -> list[ActivationStatus]:
@@ -90,7 +108,9 @@ def _read_all(project: "Project") -> list[ActivationStatus]:
     left_behind: dict[str, tuple[TagLeftBehind, ...]] = {}
     for state in declared_states(project):
         with state.reading() as connection:
-            found = read_status(connection, project.activations, project.broken_of("activation"))
+            found = read_status(
+                connection, project.activations, project.broken_of("activation"), now=datetime.now(UTC)
+            )
         for row in found:
             left_behind[row.key] = left_behind.get(row.key, ()) + row.left_behind
             if row.declared is None:  # the file that knows it counts
@@ -121,12 +141,15 @@ def read_status(
     connection: "duckdb.DuckDBPyConnection",
     declared: "Mapping[str, Activation]",
     broken: Mapping[str, tuple[Problem, ...]],
+    *,
+    now: datetime,
 ) -> list[ActivationStatus]:
     """The declared activations in their order, then the broken ones, then the orphaned ones."""
     from dinmo_pipeline.state.coordination.pauses import pauses  # noqa: PLC0415
     from dinmo_pipeline.state.overview import overview  # noqa: PLC0415  # slow: imports DuckDB
     from dinmo_pipeline.state.retire import carried_tags  # noqa: PLC0415
     from dinmo_pipeline.state.stuck import count_stuck  # noqa: PLC0415
+    from dinmo_pipeline.sync.standing import standing  # noqa: PLC0415
 
     known = overview(connection)
     stuck = count_stuck(connection)
@@ -145,6 +168,15 @@ def read_status(
             ),
             paused.get(key),
             broken.get(key, ()),
+            standing(
+                key,
+                declared.get(key),
+                known.get(key),
+                stuck=stuck.get(key, 0),
+                paused=paused.get(key),
+                broken=broken.get(key, ()),
+                now=now,
+            ),
         )
         for key in dict.fromkeys((*declared, *broken, *known))
     ]
@@ -152,12 +184,15 @@ def read_status(
 
 def as_object(row: ActivationStatus) -> dict[str, Any]:
     """A row as `--json` prints it; the keys that the state knows are left out before it does."""
+    known = {**asdict(row.known), "match_rate": row.known.match_rate} if row.known else {}
     return {
+        "state": row.standing.state,
+        "findings": [asdict(each) for each in row.standing.findings],
         "tag": row.tag,
         **({"destination": row.declared.destination} if row.declared else {}),
         "schedule": row.schedule,
         "description": row.declared.description if row.declared else None,
-        **(asdict(row.known) if row.known else {}),
+        **known,
         "stuck": row.stuck,
         "left_behind": [asdict(left) for left in row.left_behind],
         "paused": asdict(row.paused) if row.paused else None,
@@ -167,48 +202,45 @@ def as_object(row: ActivationStatus) -> dict[str, Any]:
 
 def notes(row: ActivationStatus) -> Iterator[str]:
     """What a person should know or do about an activation, a sentence each."""
-    from dinmo_pipeline.state.stuck import stuck_members  # noqa: PLC0415  # slow: imports DuckDB
-    from dinmo_pipeline.sync.carriers import other_carriers_note  # noqa: PLC0415
+    from dinmo_pipeline.sync.carriers import other_carriers_note  # noqa: PLC0415  # slow: imports DuckDB
 
-    if row.declared and row.declared.description:
-        yield row.declared.description
-    if row.known and row.known.last_reason:
-        yield row.known.last_reason
-    if row.paused:
-        yield f"{row.paused.sentence} To go on: dinmo resume {row.key}"
-    yield from map(str, row.broken)
-    if row.declared is None and not row.broken:
-        yield "no longer declared; its contacts keep their tag."
-        yield f"to take it off: dinmo retire {row.key}"
+    for found in row.standing.findings:
+        if found.reason:
+            yield f"{found.state.label}. {found.sentence}"
     for left in row.left_behind:
         yield (
             f"{counted(left.contacts, 'contact')} at its earlier destination {left.destination!r}"
             f" {'keeps' if left.contacts == 1 else 'keep'} the tag {left.tag!r}."
+            f" To take it off: dinmo retire {row.key} --destination {left.destination}"
         )
-        yield f"to take it off: dinmo retire {row.key} --destination {left.destination}"
     if row.declared and row.known and row.known.other_carriers:
         yield other_carriers_note(row.declared, row.known.other_carriers)
-    if row.stuck:
-        yield stuck_members(row.stuck)
+
+
+_COLUMNS = (
+    *("ACTIVATION", "STATE", "MEMBERS", "TAGGED", "NOT IN INTERCOM", "MATCH", "PENDING", "STUCK"),
+    *("IN SYNC AS OF", "LAST SYNC", "SCHEDULE", "TAG", "DESCRIPTION"),
+)
+# In a narrow terminal these go first, in this order.
+_OPTIONAL = (
+    *("DESCRIPTION", "LAST SYNC", "STUCK", "SCHEDULE", "TAG", "PENDING", "NOT IN INTERCOM"),
+    *("IN SYNC AS OF", "MATCH"),
+)
 
 
 def _print_rows(rows: list[ActivationStatus]) -> None:
-    print_table(
-        (
-            *("ACTIVATION", "TAG", "SCHEDULE", "MEMBERS", "TAGGED", "PENDING", "STUCK"),
-            *("LAST SYNC", "STATUS"),
-        ),
-        [(row.key, row.tag, in_words(row.schedule), *_cells(row)) for row in rows],
-    )
+    print_table(_COLUMNS, [_cells(row) for row in rows], optional=_OPTIONAL)
 
 
 def _cells(row: ActivationStatus) -> tuple[object, ...]:
-    known = row.known
+    known, described = row.known, row.declared.description if row.declared else None
+    last = (in_words(row.schedule), row.tag, described)
     if known is None:
-        return (None, None, None, row.stuck, None, "never synced")
+        return (row.key, row.standing.state.label, *(None,) * 5, row.stuck, *(None,) * 2, *last)
     return (
-        *(known.members, known.tagged_contacts, known.changes, row.stuck),
-        *(_moment(known.last_sync_at), known.last_status or "never synced"),
+        *(row.key, row.standing.state.label, known.members, known.tagged_contacts, known.not_in_intercom),
+        *(as_share(known.match_rate), known.changes, row.stuck, _moment(known.in_sync_at)),
+        *(_moment(known.last_sync_at), *last),
     )
 
 

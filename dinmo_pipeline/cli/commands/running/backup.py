@@ -18,12 +18,16 @@ if TYPE_CHECKING:
 @click.argument("path", type=click.Path(path_type=Path))
 @json_option
 def backup(path: Path, *, as_json: bool) -> None:
-    """Copy the state to PATH, which is new, private and checked. Syncs may run meanwhile.
+    r"""Copy the state to PATH, which is new, private and checked. Syncs may run meanwhile.
 
     PATH becomes a file or, with `state: {folder: …}`, a folder with a file for each destination.
 
     To restore it, stop everything, move the state file and the files beside it away, put the copy in its
     place, and run one sync.
+
+    \b
+    Examples:
+      dinmo backup state-2026-03-01.duckdb
     """
     from dinmo_pipeline.state.file.backup import back_up, back_up_folder  # noqa: PLC0415  # 0.1 s to import
 

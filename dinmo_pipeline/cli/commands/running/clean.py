@@ -54,9 +54,14 @@ class Cleaned:
 @click.option("--dry-run", is_flag=True, help="Only show what would be removed.")
 @json_option
 def clean(*, dry_run: bool, as_json: bool) -> int:
-    """Remove old runs and rows that `history` no longer keeps, and give their space back to the disk.
+    r"""Remove old runs and rows that `history` no longer keeps, and give their space back to the disk.
 
     The sensor `history_sensor` and the runs do the same without being asked, but shrink no file.
+
+    \b
+    Examples:
+      dinmo clean --dry-run
+      dinmo clean
     """
     project = declared_project()
     done = Cleaned()

@@ -30,7 +30,13 @@ _EMULATOR_PORT = 8055
     help="With --dev: port of the emulated Intercom; by default 8055, or a free one.",
 )
 def demo(*, dev: bool, port: int | None, emulator_port: int | None) -> int:
-    """Play two days of a sample shop, synced to an emulated Intercom, in the folder .demo."""
+    r"""Play two days of a sample shop, synced to an emulated Intercom, in the folder .demo.
+
+    \b
+    Examples:
+      dinmo demo
+      dinmo demo --dev
+    """
     require_emulator()
     if dev:
         require_ui()

@@ -27,9 +27,14 @@ _SHARE_IN_INTERCOM = 0.8
     help="With --emulator: how many of the members are in the local Intercom.",
 )
 def dev(*, port: int | None, with_emulator: bool, share: float) -> int:
-    """Run the Dagster UI, the schedules and the sensors until interrupted.
+    r"""Run the Dagster UI, the schedules and the sensors until interrupted.
 
     They use the same DAGSTER_HOME as `dinmo sync`, and load the declarations again when they change.
+
+    \b
+    Examples:
+      dinmo dev
+      dinmo dev --emulator
     """
     require_ui()
     located = located_project()

@@ -35,9 +35,13 @@ _MARKS = {"ok": "ok  ", "warn": "warn", "fail": "FAIL", "not checked": "?   "}
 @click.command()
 @json_option
 def doctor(*, as_json: bool) -> int:
-    """Check versions, declarations, source, tokens, Dagster's instance and daemon, clock and disk.
+    r"""Check versions, declarations, source, tokens, Dagster's instance and daemon, clock and disk.
 
     Changes nothing. Exits with 1 if something fails.
+
+    \b
+    Examples:
+      dinmo doctor
     """
     findings = []
     for finding in _findings():

@@ -65,7 +65,13 @@ def emulator(
     index_lag_s: float,
     in_cap: int,
 ) -> None:
-    """Run a local Intercom until interrupted. Open its address in a browser to see the contacts."""
+    r"""Run a local Intercom until interrupted. Open its address in a browser to see the contacts.
+
+    \b
+    Examples:
+      dinmo emulator
+      dinmo emulator --port 8060 --rate-limit 1000
+    """
     require_emulator()
     from dinmo_pipeline.emulator import (  # noqa: PLC0415  # an optional extra
         ContactsFileError,

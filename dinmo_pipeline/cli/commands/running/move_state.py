@@ -20,10 +20,14 @@ if TYPE_CHECKING:
 @click.argument("earlier", metavar="FROM", type=click.Path(exists=True, resolve_path=True, path_type=Path))
 @json_option
 def move_state(earlier: Path, *, as_json: bool) -> None:
-    """Copy the state from the file or folder FROM to where `state` in the declarations says.
+    r"""Copy the state from the file or folder FROM to where `state` in the declarations says.
 
     Stop the daemon first. The copy is checked, and the earlier state is marked so that nothing uses it any
     more. Nothing is deleted.
+
+    \b
+    Examples:
+      dinmo move-state state.duckdb
     """
     from dinmo_pipeline.state.moving import move_state as move  # noqa: PLC0415  # 0.2 s to import
 

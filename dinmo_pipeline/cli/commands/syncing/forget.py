@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from dinmo_pipeline.cli.destinations import open_client
+from dinmo_pipeline.cli.exit_codes import DONE, FAILED
 from dinmo_pipeline.cli.leases import command_leases
 from dinmo_pipeline.cli.messages import echo, message_log, report
 from dinmo_pipeline.cli.project import (
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
     from dinmo_pipeline.config.declarations import Project
     from dinmo_pipeline.sync.operations.forget import Forgotten
 
+_NOT_FOUND = (
+    "Not found: the state has nobody with this email or user id, so nothing was erased. A user id must be"
+    " spelled exactly as in the warehouse."
+)
 _WHAT_REMAINS = (
     "A person who is still in the warehouse comes back with the next sync: delete them there first."
     " Copies of the state file, such as backups, are not touched."
@@ -33,18 +38,29 @@ _WHAT_REMAINS = (
 @click.argument("identifier", metavar="IDENTIFIER")
 @click.option("--keep-tags", is_flag=True, help="Leave our tags on their contacts permanently.")
 @json_option
-def forget(identifier: str, *, keep_tags: bool, as_json: bool) -> None:
-    """Erase a person, by email or user id, from the state, its history and the bytes of its file.
+def forget(identifier: str, *, keep_tags: bool, as_json: bool) -> int:
+    r"""Erase a person, by email or user id, from the state, its history and the bytes of its file.
 
-    Their contacts lose our tags first. The contacts themselves stay in Intercom.
+    Their contacts lose our tags first. The contacts themselves stay in Intercom. A person whom the state does
+    not know is reported as not found, with exit code 1.
+
+    \b
+    Examples:
+      dinmo who ana@example.com
+      dinmo forget ana@example.com
     """
     project = declared_project()
     done = _forget(project, identifier, keep_tags=keep_tags)
+    found = any(done.erased.values()) or done.untagged > 0
     if as_json:
-        print_json({"status": "ok", **asdict(done)})
-    else:
+        print_json({"status": "ok" if found else "not_found", **asdict(done)})
+    elif found:
         _print(done)
+    if not found:
+        report(_NOT_FOUND)
+        return FAILED
     report(_WHAT_REMAINS)
+    return DONE
 
 
 def _forget(project: "Project", identifier: str, *, keep_tags: bool) -> "Forgotten":

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from dinmo_pipeline.cli.completion import ACTIVATION
 from dinmo_pipeline.cli.dagster_home import dagster_instance
 from dinmo_pipeline.cli.messages import echo
 from dinmo_pipeline.cli.project import (
@@ -21,7 +22,9 @@ if TYPE_CHECKING:
     from dinmo_pipeline.config.declarations import Project
     from dinmo_pipeline.state.coordination.pauses import Pause
 
-_activations = click.argument("activations", nargs=-1, required=True, metavar="ACTIVATION...")
+_activations = click.argument(
+    "activations", nargs=-1, required=True, metavar="ACTIVATION...", type=ACTIVATION
+)
 
 
 @click.command()
@@ -29,9 +32,13 @@ _activations = click.argument("activations", nargs=-1, required=True, metavar="A
 @click.option("--reason", metavar="TEXT", help="Why, for the people who look at `dinmo status`.")
 @json_option
 def pause(activations: tuple[str, ...], *, reason: str | None, as_json: bool) -> None:
-    """Stop syncing activations on schedule until they are resumed.
+    r"""Stop syncing activations on schedule until they are resumed.
 
     Their tags stay as they are. A run under way ends as usual, and `dinmo sync ACTIVATION` still syncs them.
+
+    \b
+    Examples:
+      dinmo pause vip_customers --reason "Sales cleans up"
     """
     project = declared_project()
     refuse_broken(project, "activation", activations)
@@ -58,9 +65,13 @@ def pause(activations: tuple[str, ...], *, reason: str | None, as_json: bool) ->
 @_activations
 @json_option
 def resume(activations: tuple[str, ...], *, as_json: bool) -> None:
-    """Sync paused activations on schedule again.
+    r"""Sync paused activations on schedule again.
 
     The next run of their schedule brings their tags up to date.
+
+    \b
+    Examples:
+      dinmo resume vip_customers
     """
     project = declared_project()
     declared_by_name("activation", activations, {**project.activations, **declared_pauses(project)})

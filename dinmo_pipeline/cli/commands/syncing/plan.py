@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from dinmo_pipeline.cli.completion import activation_arguments
 from dinmo_pipeline.cli.destinations import open_client
-from dinmo_pipeline.cli.exit_codes import DONE, HELD
+from dinmo_pipeline.cli.exit_codes import DONE, FAILED, HELD
 from dinmo_pipeline.cli.messages import echo, report
 from dinmo_pipeline.cli.plan_file import write_plan_file
 from dinmo_pipeline.cli.project import (
-    activation_arguments,
     declared_project,
     json_option,
     open_declared_source,
@@ -22,11 +22,14 @@ from dinmo_pipeline.cli.project import (
     state_of,
     with_broken,
 )
-from dinmo_pipeline.cli.tables import print_table
+from dinmo_pipeline.cli.tables import as_share, print_table
+from dinmo_pipeline.config import render
 from dinmo_pipeline.text.wording import counted
 
 if TYPE_CHECKING:
-    from dinmo_pipeline.config.declarations import Project
+    from collections.abc import Sequence
+
+    from dinmo_pipeline.config.declarations import Activation, Project
     from dinmo_pipeline.sync.operations.plan import Plan
 
 
@@ -39,34 +42,68 @@ if TYPE_CHECKING:
 )
 @json_option
 def plan(activations: tuple[str, ...], *, out: Path | None, as_json: bool) -> int:
-    """Show what a sync would change and how many API calls it would make, without writing anything."""
-    from dinmo_pipeline.orchestration.segment_rows import staging  # noqa: PLC0415  # 0.3 s to import
-    from dinmo_pipeline.sync.operations.plan import plan_sync  # noqa: PLC0415
+    r"""Show what a sync would change and how many API calls it would make, without writing anything.
 
+    A segment that cannot be read is shown as failed, and the others are planned all the same. Without
+    ACTIVATION, every enabled activation is planned.
+
+    \b
+    Examples:
+      dinmo plan
+      dinmo plan vip_customers --json
+      dinmo plan --out plan.json, then: dinmo sync --plan plan.json
+    """
     project = declared_project()
     selected = selected_activations(project, activations)
-    plans: list[tuple[Plan, float]] = []
-    for activation in selected:
-        started = monotonic()
-        planned = plan_sync(
-            state_of(project, activation.destination),
-            activation,
-            staging(project, activation, partial(open_declared_source, project)),
-        )
-        plans.append((planned, round(monotonic() - started, 3)))
+    plans, broken = _plan_each(project, selected)
     surveyed = _survey_first(project, [planned for planned, _ in plans])
     objects = {
         planned.activation: {**_as_json(planned, seconds), **surveyed.get(planned.activation, {})}
         for planned, seconds in plans
     }
-    if out:
+    if out and broken:
+        report(f"No plan was written to {out}: it would leave out {', '.join(broken)}.")
+    elif out:
         write_plan_file(out, project, objects, {p.activation: p.fingerprint for p, _ in plans})
     if as_json:
-        print_json(objects)
+        failed = {key: {"status": "failed", "reason": reason} for key, reason in broken.items()}
+        print_json({each.key: (objects | failed)[each.key] for each in selected})
     else:
-        _print(project, plans, surveyed)
+        if plans:
+            _print(project, plans, surveyed)
+        for key, reason in broken.items():
+            report(f"{key}: failed. {reason}")
+    if broken:
+        return FAILED
     code = HELD if any(planned.hold for planned, _ in plans) else DONE
     return code if activations else with_broken(code, project, "activation")
+
+
+def _plan_each(
+    project: "Project", selected: "Sequence[Activation]"
+) -> "tuple[list[tuple[Plan, float]], dict[str, str]]":
+    """The plans, each with the seconds it took, and by activation why its segment cannot be read."""
+    from dinmo_pipeline.orchestration.segment_rows import staging  # noqa: PLC0415  # 0.3 s to import
+    from dinmo_pipeline.segments import SegmentError, SourceError  # noqa: PLC0415
+    from dinmo_pipeline.segments.errors import SourceUnavailableError  # noqa: PLC0415
+    from dinmo_pipeline.sync.operations.plan import plan_sync  # noqa: PLC0415
+
+    plans: list[tuple[Plan, float]] = []
+    broken: dict[str, str] = {}
+    for activation in selected:
+        started = monotonic()
+        stage = staging(project, activation, partial(open_declared_source, project))
+        try:
+            planned = plan_sync(state_of(project, activation.destination), activation, stage)
+        except SegmentError as error:
+            broken[activation.key] = render(error.problems)
+        except SourceUnavailableError:
+            raise  # the others would wait for it as well
+        except SourceError as error:
+            broken[activation.key] = str(error)
+        else:
+            plans.append((planned, round(monotonic() - started, 3)))
+    return plans, broken
 
 
 def _survey_first(project: "Project", plans: "list[Plan]") -> dict[str, dict[str, int | None]]:
@@ -101,17 +138,22 @@ def _as_json(planned: "Plan", seconds: float) -> dict[str, Any]:
         "status": "held" if planned.hold else "ok",
         **({"reason": planned.hold.sentence} if planned.hold else {}),
         "members": changes.members,
-        "entered": changes.entered,
-        "left": changes.left,
+        "entered": planned.moves.entered,
+        "left": planned.moves.left,
+        "to_tag": changes.entered,
+        "to_untag": changes.left,
         "tagged": 0,
         "untagged": 0,
         "skipped": 0,
         "not_found": 0,
-        "not_in_intercom": changes.not_in_intercom,
+        "not_in_intercom": planned.not_in_intercom,
+        "never_looked_up": changes.unknown,
+        "match_rate": planned.match_rate,
         "ambiguous": planned.ambiguous,
         "failed": 0,
         "pending": changes.entered + changes.left,
         "other_carriers": planned.other_carriers,
+        "tagged_contacts": changes.tagged_contacts,
         "api_calls": planned.calls.total,
         "api_calls_by_purpose": asdict(planned.calls),
         "seconds": seconds,
@@ -124,25 +166,27 @@ def _print(
     surveyed: dict[str, dict[str, int | None]],
 ) -> None:
     from dinmo_pipeline.sync.carriers import other_carriers_note  # noqa: PLC0415  # 0.1 s to import
+    from dinmo_pipeline.sync.standing import nobody_matched  # noqa: PLC0415
 
     print_table(
-        ("ACTIVATION", "MEMBERS", "ENTER", "LEAVE", "NOT IN INTERCOM", "API CALLS"),
+        (
+            *("ACTIVATION", "MEMBERS", "ENTERED", "LEFT", "TO TAG", "TO UNTAG"),
+            *("NOT IN INTERCOM", "MATCH", "API CALLS"),
+        ),
         [
             (
-                planned.activation,
-                planned.changes.members,
-                planned.changes.entered,
-                planned.changes.left,
-                planned.changes.not_in_intercom,
-                f"about {planned.calls.total:,}",
+                *(planned.activation, planned.changes.members, planned.moves.entered, planned.moves.left),
+                *(planned.changes.entered, planned.changes.left, planned.not_in_intercom),
+                *(as_share(planned.match_rate), f"about {planned.calls.total:,}"),
             )
             for planned, _ in plans
         ],
+        optional=("MATCH", "ENTERED", "LEFT", "NOT IN INTERCOM"),
     )
     for planned, _ in plans:
         if planned.changes.unknown:
             echo(
-                f"{planned.activation}: {planned.changes.unknown:,} of those entering have never been looked"
+                f"{planned.activation}: {planned.changes.unknown:,} of those to tag have never been looked"
                 " up in Intercom; those not there will not be tagged."
             )
         before = surveyed.get(planned.activation)
@@ -155,5 +199,7 @@ def _print(
         if others:
             activation = project.activations[planned.activation]
             report(f"{planned.activation}: {other_carriers_note(activation, others)}")
+        if nobody := nobody_matched(planned.changes.members, planned.not_in_intercom):
+            report(f"{planned.activation}: {nobody}")
         if planned.hold:
             report(f"{planned.activation}: would be held. {planned.hold.sentence}")

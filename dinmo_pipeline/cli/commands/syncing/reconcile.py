@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from dinmo_pipeline.cli.completion import ACTIVATION
 from dinmo_pipeline.cli.dagster_home import dagster_instance, ensure_dagster_home
 from dinmo_pipeline.cli.exit_codes import DONE, FAILED, HELD
 from dinmo_pipeline.cli.messages import report
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("activations", nargs=-1, required=True, metavar="ACTIVATION...")
+@click.argument("activations", nargs=-1, required=True, metavar="ACTIVATION...", type=ACTIVATION)
 @click.option("--repair", is_flag=True, help="Repair the differences, except tags that others added.")
 @click.option("--take-over", is_flag=True, help="Also untag contacts that others tagged, unless members.")
 @click.option("--allow-large-removal", is_flag=True, help="Repair, even if a guard would hold it.")
@@ -45,7 +46,15 @@ def reconcile(
     verbose: bool,
     as_json: bool,
 ) -> int:
-    """Compare the contacts that carry the tag in Intercom with those we tagged."""
+    r"""Compare the contacts that carry the tag in Intercom with those we tagged.
+
+    What it finds is recorded, so `dinmo status` shows remaining differences as drift.
+
+    \b
+    Examples:
+      dinmo reconcile vip_customers
+      dinmo reconcile vip_customers --repair
+    """
     project = declared_project()
     selected = selected_activations(project, activations)
     ensure_dagster_home()

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from dinmo_pipeline.cli.commands.syncing.reconcile import as_object
+from dinmo_pipeline.cli.completion import ACTIVATION
 from dinmo_pipeline.cli.destinations import open_client
 from dinmo_pipeline.cli.exit_codes import DONE, FAILED
 from dinmo_pipeline.cli.leases import command_leases
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("activation", metavar="ACTIVATION")
+@click.argument("activation", metavar="ACTIVATION", type=ACTIVATION)
 @click.option("--destination", metavar="KEY", help="Only at this destination, which it was moved from.")
 @click.option("--hand-over-to", metavar="ACTIVATION", help="Give the tag and its contacts to this one.")
 @click.option("--keep-tags", is_flag=True, help="Leave the tag on the contacts permanently.")
@@ -47,9 +48,15 @@ def retire(
     yes: bool,
     as_json: bool,
 ) -> int:
-    """Untag all contacts we tagged, even if the activation is no longer declared.
+    r"""Untag all contacts we tagged, even if the activation is no longer declared.
 
     The tag itself stays, and so does a tag that somebody else put on a contact.
+
+    \b
+    Examples:
+      dinmo retire vip_customers
+      dinmo retire vip_customers --destination intercom_old
+      dinmo retire vip_customers --hand-over-to best_customers
     """
     if hand_over_to and keep_tags:
         raise click.UsageError("--hand-over-to cannot be used with --keep-tags.")

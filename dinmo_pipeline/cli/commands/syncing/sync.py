@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dinmo_pipeline.cli.commands.syncing.pause import declared_pauses
+from dinmo_pipeline.cli.completion import activation_arguments
 from dinmo_pipeline.cli.dagster_home import dagster_instance, ensure_dagster_home
 from dinmo_pipeline.cli.exit_codes import DONE, FAILED, HELD
 from dinmo_pipeline.cli.messages import report
 from dinmo_pipeline.cli.plan_file import ReviewedPlan, planned_activations, read_plan_file
 from dinmo_pipeline.cli.project import (
-    activation_arguments,
     declared_project,
     json_option,
     print_json,
     selected_activations,
     with_broken,
 )
-from dinmo_pipeline.cli.tables import print_table
+from dinmo_pipeline.cli.tables import as_share, print_table
 
 if TYPE_CHECKING:
     from dinmo_pipeline.config.declarations import Activation, Project
@@ -52,7 +52,19 @@ def sync(
     verbose: bool,
     as_json: bool,
 ) -> int:
-    """Tag the members who entered the segment, and untag those who left it."""
+    r"""Tag the members who entered the segment, and untag those who left it.
+
+    Each sync does what is still to be done, whoever left it undone, so running it again is harmless. A guard
+    holds changes that look like a mistake upstream: nothing of them is applied, the status is `held`, and the
+    exit code 3.
+
+    \b
+    Examples:
+      dinmo sync vip_customers
+      dinmo sync --all --json
+      dinmo sync vip_customers --allow-large-removal
+      dinmo sync --plan plan.json
+    """
     if plan_path and every:
         raise click.UsageError(
             "--all cannot be used with --plan. Name activations in the plan, or none to apply all of it."
@@ -127,32 +139,53 @@ def _held_by_settings(project: "Project", keys: list[str], reviewed: ReviewedPla
 def result_as_json(result: "SyncResult") -> dict[str, Any]:
     """The object that `sync --json` prints for one activation."""
     reason = {"reason": result.reason} if result.reason else {}
-    return {"status": result.status, **reason, **asdict(result.numbers)}
+    return {
+        "status": result.status,
+        **reason,
+        **asdict(result.numbers),
+        "match_rate": result.numbers.match_rate,
+    }
 
 
 def print_results(results: "dict[str, SyncResult]") -> None:
     """Print a table of the syncs, and a line for each that is not ok."""
     from dinmo_pipeline.sync.operations.sync_result import summary  # noqa: PLC0415  # slow: DuckDB
+    from dinmo_pipeline.sync.standing import nobody_matched  # noqa: PLC0415
 
     print_table(
-        (
-            *("ACTIVATION", "STATUS", "MEMBERS", "ENTERED", "LEFT", "TAGGED", "UNTAGGED"),
-            *("SKIPPED", "NOT FOUND", "FAILED", "PENDING", "NOT IN INTERCOM", "API CALLS", "SECONDS"),
-        ),
-        [
-            (
-                *(key, result.status, result.numbers.members, result.numbers.entered),
-                *(result.numbers.left, result.numbers.tagged, result.numbers.untagged),
-                *(result.numbers.skipped, result.numbers.not_found, result.numbers.failed),
-                *(result.numbers.pending, result.numbers.not_in_intercom),
-                *(result.numbers.api_calls, result.numbers.seconds),
-            )
-            for key, result in results.items()
-        ],
+        _COLUMNS,
+        [(key, result.status, *_cells(result)) for key, result in results.items()],
+        optional=_OPTIONAL,
     )
     for key, result in results.items():
         if result.status != "ok":
             report(f"{key}: {summary(key, result)}")
+        if nobody := nobody_matched(result.numbers.members, result.numbers.not_in_intercom):
+            report(f"{key}: {nobody}")
+
+
+_COLUMNS = (
+    *("ACTIVATION", "STATUS", "MEMBERS", "ENTERED", "LEFT", "TO TAG", "TO UNTAG", "TAGGED", "UNTAGGED"),
+    *("SKIPPED", "NOT FOUND", "FAILED", "PENDING", "NOT IN INTERCOM", "MATCH", "API CALLS", "SECONDS"),
+)
+# In a narrow terminal these go first, in this order; what is to be done is what was done plus what follows
+# it.
+_OPTIONAL = (
+    *("SECONDS", "SKIPPED", "NOT FOUND", "TO TAG", "TO UNTAG", "API CALLS", "PENDING", "FAILED"),
+    *("ENTERED", "LEFT", "MATCH", "NOT IN INTERCOM"),
+)
+
+
+def _cells(result: "SyncResult") -> tuple[object, ...]:
+    numbers = result.numbers
+    if result.status == "failed" and not (numbers.members or numbers.seconds):
+        # It failed before anything was counted, and a zero would be a claim.
+        return (None,) * (len(_COLUMNS) - 2)
+    return (
+        *(numbers.members, numbers.entered, numbers.left, numbers.to_tag, numbers.to_untag, numbers.tagged),
+        *(numbers.untagged, numbers.skipped, numbers.not_found, numbers.failed, numbers.pending),
+        *(numbers.not_in_intercom, as_share(numbers.match_rate), numbers.api_calls, numbers.seconds),
+    )
 
 
 def exit_code(results: "list[SyncResult]") -> int:

@@ -1,0 +1,1 @@
+"""What people ask about the past and about one person; everything here only reads."""
