@@ -136,8 +136,14 @@ def usable_identifiers(
     )
 
 
+def _is_much(rows: int, of: int) -> bool:
+    """Whether a number of rows is beyond what is usual; most rows of a small segment always are."""
+    return rows * 2 > of or (rows > MAX_USUAL_LOSSES and rows > of * MAX_UNUSABLE_SHARE)
+
+
 def usual_size(
-        passed=not is_much,
+    names: Names, activation: str, members: int, earlier: Sequence[int]
+) -> dg.AssetCheckEvaluation:
     """Warn when the size is out of line with the earlier sizes (newest first, without this one)."""
     usual = median(earlier) if earlier else members
     small = max(members, usual) < SMALL_SEGMENT_SIZE
@@ -218,7 +224,7 @@ def match_rate(names: Names, activation: str, result: SyncResult) -> dg.AssetChe
     )
     return evaluation(
         *(names, INTERCOM_TAGS, "match_rate", activation),
-        passed=not is_much,
+        passed=few is None,
         severity=dg.AssetCheckSeverity.WARN,
         description=nobody_matched(numbers.members, numbers.not_in_intercom) or few,
         metadata={} if rate is None else {"match_rate": rate},

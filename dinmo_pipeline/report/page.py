@@ -67,7 +67,10 @@ def render(report: Report) -> str:
         report=report,
         style=_text("page.css"),
         script=_text("page.js"),
-        library=vl_convert.javascript_bundle(None).replace("</script", "<\\/script"),
+        # Its stub forgets that the snippet is optional.
+        library=vl_convert.javascript_bundle(None).replace(  # type: ignore[arg-type]
+            "</script", "<\\/script"
+        ),
         data=_data(report),
         matrix=[*_matrix(report.overlap, {each.key: each.tag for each in report.audiences})],
         troubled=[each for each in report.audiences if each.standing.state.needs_a_person],

@@ -114,9 +114,7 @@ def nobody_matched(members: int, not_in_intercom: int) -> str | None:
     return f"None of {members:,} members were found in Intercom: wrong column or `match_by`?"
 
 
-def _of_declaration(
-    key: str, declared: Activation | None, broken: Sequence[Problem]
-) -> Iterator[Finding]:
+def _of_declaration(key: str, declared: Activation | None, broken: Sequence[Problem]) -> Iterator[Finding]:
     for problem in broken:
         yield Finding(State.BROKEN, str(problem), "Its tag stays as it was until this is corrected.")
     if declared is None and not broken:

@@ -1,1 +1,1 @@
-"""Readers of what surrounds segments: the source, the state, Dagster, alerts, and how long history is kept."""
+"""Readers of what surrounds segments: source, state, Dagster, alerts, and how long history is kept."""
