@@ -48,7 +48,12 @@ class Emulator:
         """Start over with an empty workspace, no faults, and counters at zero."""
         self.resets += 1
         self.settings = settings
-        self.store = Store(self.clock, index_lag_s=settings.index_lag_s, seed=settings.seed)
+        self.store = Store(
+            self.clock,
+            index_lag_s=settings.index_lag_s,
+            seed=settings.seed,
+            first_tag_id=settings.first_tag_id,
+        )
         self.results = Results()
         self.request_ids = Ids(settings.seed)
         self.window = Window(start=0)

@@ -40,6 +40,7 @@ class EmulatorSettings:
         workspace_id: The workspace's `id_code`.
         workspace_name: The workspace's name.
         seed: Determines contact ids, tag ids and request ids.
+        first_tag_id: The id of the first tag; 0 leaves it to the seed.
     """
 
     rate_limit: int = 1667
@@ -56,6 +57,7 @@ class EmulatorSettings:
     workspace_id: str = "emul8tor"
     workspace_name: str = "Emulated workspace"
     seed: int = 0
+    first_tag_id: int = 0
 
 
 def changed(settings: EmulatorSettings, change: Mapping[str, Any]) -> EmulatorSettings:

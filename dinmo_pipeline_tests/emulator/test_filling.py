@@ -8,8 +8,10 @@ from contextlib import contextmanager
 import pytest
 import requests
 
+from dinmo_pipeline.cli.development.ports import free_port
 from dinmo_pipeline.emulator import ContactsFileError, EmulatorSettings, read_contacts, running, seed_of
 from dinmo_pipeline.emulator.workspace.records import NewContact
+from dinmo_pipeline_tests.company import TOKEN
 
 
 @contextmanager
@@ -140,6 +142,20 @@ def test_other_contacts_have_other_ids():
             ids.append(set(server.store.create_many(people)))
     assert not ids[0] & ids[1]
     assert seed_of(before) == seed_of(list(before))
+
+
+def test_a_restart_is_noticed_by_the_next_sync(company, dinmo):
+    """The contacts are the same, their tags are gone: everybody is tagged again, by a tag of another id."""
+    company.members(["ana@example.com", "ben@example.com"])
+    environment = {"DINMO_CONFIG": str(company.declarations)}
+    port = free_port()
+    company.declared["destinations"]["main"]["base_url"] = f"http://127.0.0.1:{port}"
+    for _ in range(2):
+        options = ("--contacts-from-source", "1", "--token", TOKEN, "--port", str(port))
+        with emulator_process(*options, cwd=company.folder, environment=environment) as url:
+            assert dinmo("sync", "vip").code == 0
+            tagged = requests.get(f"{url}/_emulator/tags/VIP/contacts", timeout=30).json()["contacts"]
+        assert {contact["email"] for contact in tagged} == {"ana@example.com", "ben@example.com"}
 
 
 def test_a_person_can_add_a_contact_on_the_page():

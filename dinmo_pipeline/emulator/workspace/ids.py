@@ -15,10 +15,10 @@ _STRIDE: Final = 0x9E3779B97F4A7C15F39CC060
 class Ids:
     """The ids of a workspace; workspaces with the same seed have the same ids."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, first_tag_id: int = 0) -> None:
         digest = hashlib.sha256(f"dinmo emulator {seed}".encode()).digest()
         self._offset = int.from_bytes(digest[:12], "big")
-        self._tags = count(1_000_000 + self._offset % 9_000_000)
+        self._tags = count(first_tag_id or 1_000_000 + self._offset % 9_000_000)
         self._requests = count()
 
     def contact(self, seq: int) -> str:

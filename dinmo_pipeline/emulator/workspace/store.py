@@ -23,13 +23,21 @@ class Store:
         clock: Unix time in seconds.
         index_lag_s: Seconds until search shows a write.
         seed: Determines contact and tag ids.
+        first_tag_id: The id of the first tag; 0 leaves it to the seed.
     """
 
-    def __init__(self, clock: Callable[[], float], *, index_lag_s: float = 0.0, seed: int = 0) -> None:
+    def __init__(
+        self,
+        clock: Callable[[], float],
+        *,
+        index_lag_s: float = 0.0,
+        seed: int = 0,
+        first_tag_id: int = 0,
+    ) -> None:
         self.live = Index()
         self._clock = clock
         self._index_lag_s = index_lag_s
-        self._ids = Ids(seed)
+        self._ids = Ids(seed, first_tag_id)
         self._searchable = Index() if index_lag_s else self.live
         self._unindexed: deque[tuple[float, Contact]] = deque()
         self._created = 0

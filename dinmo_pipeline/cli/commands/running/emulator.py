@@ -99,6 +99,8 @@ def emulator(
         token=token,
         workspace_id=workspace_id,
         seed=seed_of(contacts) if seed is None else seed,
+        # The tags of an earlier start are gone, and a pipeline may still know their ids.
+        first_tag_id=int(datetime.now(UTC).timestamp()) if contacts and seed is None else 0,
     )
     try:
         serve(settings, port=port, contacts=contacts)
