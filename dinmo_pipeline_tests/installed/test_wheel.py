@@ -8,8 +8,8 @@ import signal
 import subprocess
 import sys
 import sysconfig
+import tomllib
 from dataclasses import dataclass
-from importlib.metadata import distribution
 from pathlib import Path
 
 import duckdb
@@ -158,4 +158,5 @@ def test_every_extra_that_a_message_names_exists():
         for extra in extras.split(",")
     }
     assert {"ui", "emulator"} <= named
-    assert named <= set(distribution("dinmo-pipeline").metadata.get_all("Provides-Extra"))
+    declared = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    assert named <= set(declared)
