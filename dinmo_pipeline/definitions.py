@@ -5,7 +5,14 @@ from pathlib import Path
 
 import dagster as dg
 
-from dinmo_pipeline.config import DeclarationsNotFoundError, fingerprint, load_project, locate, variables
+from dinmo_pipeline.config import (
+    DeclarationsNotFoundError,
+    fingerprint,
+    load_project,
+    locate,
+    named_by_component,
+    variables,
+)
 from dinmo_pipeline.orchestration.build import build_definitions
 from dinmo_pipeline.orchestration.no_declarations import definitions_without_declarations
 from dinmo_pipeline.orchestration.runs.loading import is_for_a_run
@@ -20,7 +27,7 @@ def defs() -> dg.Definitions:
         return definitions_without_declarations(str(error))
     os.environ.update(variables(located, os.environ))
     return build_definitions(
-        load_project(located.declarations, partly=True),
+        named_by_component(load_project(located.declarations, partly=True), located.declarations),
         os.environ,
         for_a_run=is_for_a_run(),
         other_assets=(),

@@ -25,6 +25,7 @@ PAGES = {
         "guides/start",
         "guides/segments",
         "guides/review",
+        "guides/dagster-project",
         "guides/dbt",
         "guides/lineage",
         "guides/duckdb-file",

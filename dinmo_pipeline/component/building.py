@@ -6,7 +6,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from dinmo_pipeline.config import load_project
+from dinmo_pipeline.config import fingerprint, load_project
 from dinmo_pipeline.config.declarations import Project
 from dinmo_pipeline.orchestration.build import build_definitions
 from dinmo_pipeline.orchestration.naming import names_of
@@ -39,7 +39,12 @@ def build_segment_definitions(
     """
     project = with_upstream(load_project(Path(declarations), partly=True), other_assets)
     specs = _specs(project, translator)
-    return build_definitions(project, os.environ, for_a_run=is_for_a_run(), specs=specs)
+    return build_definitions(
+        *(project, os.environ),
+        for_a_run=is_for_a_run(),
+        specs=specs,
+        fingerprint=fingerprint(Path(declarations)),
+    )
 
 
 def load_segment_asset_specs(

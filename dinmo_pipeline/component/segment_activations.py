@@ -59,14 +59,15 @@ class SegmentActivationsComponent(dg.Component, dg.Resolvable):
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
         """The definitions of the declarations."""
         # `dg` imports this module whenever it lists components, so DuckDB and the rest wait for their use.
-        from dinmo_pipeline.config import load_project  # noqa: PLC0415
+        from dinmo_pipeline.config import fingerprint, load_project  # noqa: PLC0415
         from dinmo_pipeline.orchestration.build import build_definitions  # noqa: PLC0415
         from dinmo_pipeline.orchestration.naming import names_of  # noqa: PLC0415
         from dinmo_pipeline.orchestration.runs.loading import is_for_a_run  # noqa: PLC0415
         from dinmo_pipeline.orchestration.specs import segment_assets, translated, with_upstream  # noqa: PLC0415
 
         folder = context.path if context.path.is_dir() else context.path.parent
-        declared = with_upstream(load_project(folder / self.declarations, partly=True))
+        path = folder / self.declarations
+        declared = with_upstream(load_project(path, partly=True))
         assets = segment_assets(declared)
         settings = replace(
             declared.dagster,
@@ -77,7 +78,9 @@ class SegmentActivationsComponent(dg.Component, dg.Resolvable):
         )
         project = replace(declared, dagster=settings)
         specs = translated(assets, self.get_asset_spec, names_of(project))
-        return build_definitions(project, os.environ, for_a_run=is_for_a_run(), specs=specs)
+        return build_definitions(
+            *(project, os.environ), for_a_run=is_for_a_run(), specs=specs, fingerprint=fingerprint(path)
+        )
 
     def _valid_name(self) -> str | None:
         if self.name is not None and not re.fullmatch(_NAME, self.name):

@@ -6,6 +6,7 @@ import dagster as dg
 import pytest
 import yaml
 
+from dinmo_pipeline.definitions import defs as package_definitions
 from dinmo_pipeline_tests.company import Company
 from dinmo_pipeline_tests.component.shop import Shop
 from dinmo_pipeline_tests.ticking import Ticks
@@ -78,6 +79,7 @@ def test_dinmo_works_on_the_keys_of_the_component_beside_the_declarations(compan
     company.members([ANA])
     synced = dinmo("sync", "vip", "--json")
     assert json.loads(synced.out)["vip"]["tagged"] == 1, synced.err
+    assert package_definitions().resolve_job_def("crm_sync_membership")  # as `dinmo dev` loads it
     definitions = shop.definitions()
     with dg.DagsterInstance.get() as instance:
         assert materialized(instance, ["crm", "intercom_tags"]) == {"vip"}
