@@ -21,6 +21,10 @@ _RELEASE = (
 )
 
 EXPLANATIONS: Mapping[str, Explanation] = {
+    State.BROKEN: Explanation(
+        "Its declaration, or one that it depends on, has a mistake. Its contacts keep their tag.",
+        "Correct what `dinmo check` shows.",
+    ),
     State.FAILED: Explanation(
         "The segment could not be read, or its changes could not be applied. What was not done stays as it"
         " was.",

@@ -4,9 +4,11 @@ import json
 from datetime import UTC, datetime
 
 import dagster as dg
+import duckdb
 import pytest
 
 from dinmo_pipeline.orchestration.runs.pauses import PAUSED_ACTIVATIONS
+from dinmo_pipeline.state.schema.migrations import MIGRATIONS
 from dinmo_pipeline_tests.ticking import Ticks, requested
 
 EVERYBODY = [f"user{i}@example.com" for i in range(4)]
@@ -59,7 +61,7 @@ def test_the_schedule_leaves_out_a_paused_activation_until_it_is_resumed(two, di
     dinmo("pause", "beta")
     assert due(two).skip_message == "Paused: vip, beta."
     status = dinmo("status").out
-    assert "vip: Paused since " in status
+    assert "vip: paused. Paused since " in status
     assert json.loads(dinmo("status", "--json").out)["vip"]["schedule"] == "paused"
     assert dinmo("resume", "vip", "beta", "vip").out == "vip: resumed.\nbeta: resumed.\n"
     (request,) = due(two).run_requests
@@ -122,6 +124,23 @@ def test_a_paused_activation_is_not_behind_and_has_an_interval_after_it_is_resum
     dinmo("resume", "vip")
     ticks.tick("staleness_sensor")
     assert json.loads(ticks.cursors["staleness_sensor"])["vip"] == [known_since, False, False]
+
+
+@pytest.mark.parametrize("launched_by", ["a command", "a schedule"])
+def test_the_state_of_an_earlier_release_is_migrated(two, dinmo, launched_by):
+    """Nobody could pause anything then, so there is no table to read."""
+    with duckdb.connect(str(two.folder / "state.duckdb")) as connection:
+        connection.execute("CREATE SCHEMA dinmo")
+        connection.execute("CREATE TABLE dinmo.schema_version (version INTEGER, installed_at TIMESTAMPTZ)")
+        for version, script in enumerate(MIGRATIONS[:6], start=1):
+            connection.execute(script)
+            connection.execute("INSERT INTO dinmo.schema_version VALUES (?, now())", [version])
+    if launched_by == "a command":
+        assert dinmo("sync", "--all").code == 0
+    else:
+        (request,) = due(two).run_requests
+        execute(two, request, "sync_membership")
+    assert two.rows("SELECT count(*) FROM dinmo.segment_membership") == [(4,)]
 
 
 def test_names_that_are_not_declared_are_refused(two, dinmo):  # the declarations

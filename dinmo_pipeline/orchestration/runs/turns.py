@@ -51,6 +51,7 @@ def taken_turn(names: Names, context: Any, project: Project, config: BatchConfig
         )
     destination = activations[0].destination
     state = resource.of(destination, context.log)
+    state.migrate()
     if not resource.folder:
         yield Turn(without_paused(names, context, state, activations), broken, state)
         return

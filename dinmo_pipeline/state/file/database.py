@@ -13,7 +13,12 @@ from typing import TypeVar
 import duckdb
 
 from dinmo_pipeline.scratch.folders import remove_abandoned, scratch_folder
-from dinmo_pipeline.state.errors import StateBusyError, StateMemoryError, StateUnusableError
+from dinmo_pipeline.state.errors import (
+    StateBusyError,
+    StateMemoryError,
+    StateUnusableError,
+    StateVersionError,
+)
 from dinmo_pipeline.state.file.checkpoint_journal import (
     attach,
     detached,
@@ -162,6 +167,19 @@ class StateDatabase:
             if self.memory_limit not in _LARGER_MEMORY:
                 raise
         return replace(self, memory_limit=_LARGER_MEMORY[self.memory_limit]).transact(work)
+
+    def migrate(self) -> None:
+        """Bring the file of an earlier release to the current schema, which a reader cannot.
+
+        Raises:
+            StateVersionError: the file was written by a newer release.
+        """
+        try:
+            with self.reading():
+                return
+        except StateVersionError:
+            with self.transaction():
+                pass
 
     @contextmanager
     def reading(self) -> Iterator[duckdb.DuckDBPyConnection]:

@@ -15,6 +15,7 @@ from dinmo_pipeline.cli.messages import report
 from dinmo_pipeline.cli.plan_file import ReviewedPlan, planned_activations, read_plan_file
 from dinmo_pipeline.cli.project import (
     declared_project,
+    declared_states,
     json_option,
     print_json,
     selected_activations,
@@ -119,6 +120,8 @@ def sync(
 
 def _without_paused(project: "Project", activations: "list[Activation]") -> "list[Activation]":
     """Those that are not paused; the others are reported."""
+    for state in declared_states(project):
+        state.migrate()
     paused = declared_pauses(project)
     for activation in activations:
         if activation.key in paused:
