@@ -11,10 +11,16 @@ import duckdb
 import pytest
 import requests
 
+from dinmo_pipeline.config import load_project
 from dinmo_pipeline.emulator import EmulatorSettings, running
+from dinmo_pipeline.orchestration.naming import names_of
+from dinmo_pipeline.orchestration.resources import StateResource
 from dinmo_pipeline.orchestration.runs import leases
+from dinmo_pipeline.orchestration.runs.batch import BatchConfig
 from dinmo_pipeline.orchestration.runs.leases import destination_lease, this_machine
+from dinmo_pipeline.orchestration.runs.turns import taken_turn
 from dinmo_pipeline.state.coordination.leases import Lease, newest_lease, take_lease
+from dinmo_pipeline.state.coordination.pauses import pause, pauses
 from dinmo_pipeline.state.errors import DestinationHeldError
 from dinmo_pipeline.state.file.database import StateDatabase
 from dinmo_pipeline_tests.company import TOKEN, TOKEN_VARIABLE
@@ -212,6 +218,30 @@ def test_the_lease_of_a_killed_process_of_this_machine_is_taken_over(state):
         run = instance.create_run_for_job(dg.job(name="sync_membership")(lambda: None))
         with held_by(state, holder=run.run_id, machine=this_machine(), pid=2**22 + 1):
             assert leased(instance, state) == []
+
+
+def test_a_run_whose_destination_was_taken_over_writes_nothing_more(two):
+    """Dagster may take a living run to be dead: a person forced its end, or the launcher lost sight of it."""
+    project = load_project(two.declarations)
+
+    @dg.op(required_resource_keys={"state"})
+    def work(context):
+        with taken_turn(names_of(project), context, project, BatchConfig(activations=["vip"])) as turn:
+            with turn.state.transaction() as connection:
+                pause(connection, ["before"], None, now=datetime.now(UTC))
+            with held_by(state_of(two, "main")), turn.state.transaction() as connection:
+                pause(connection, ["after"], None, now=datetime.now(UTC))
+
+    @dg.job(resource_defs={"state": StateResource(folder=str(two.folder / "state"))})
+    def sync_membership():
+        work()
+
+    run = sync_membership.execute_in_process(instance=two.instance, raise_on_error=False)
+    (failure,) = (event for event in run.all_events if event.is_step_failure)
+    assert "Dagster took this run to be dead" in failure.step_failure_data.error.to_string()
+    with state_of(two, "main").reading() as connection:
+        assert pauses(connection).keys() == {"before"}
+        assert newest_lease(connection, "main").released_at is None  # of the other
 
 
 def test_after_another_machine_the_budget_counts_anew(state, monkeypatch):

@@ -13,11 +13,13 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 
 import dagster as dg
+import duckdb
 
 from dinmo_pipeline.intercom.pacing.rate_headers import WINDOW_SECONDS
 from dinmo_pipeline.state.coordination.leases import Lease, newest_lease, release_lease, take_lease
@@ -69,6 +71,24 @@ def destination_lease(
     finally:
         with state.transaction() as connection:
             release_lease(connection, destination, holder, now=datetime.now(UTC))
+
+
+def fenced(state: StateDatabase, destination: str, holder: str) -> StateDatabase:
+    """The state, into which a run or command writes nothing once another has its lease.
+
+    Dagster may take a living run to be dead: a person forced its end, it ran for too long, or the launcher
+    lost sight of it. Then the next run has the lease, and this one ends at its next write.
+    """
+
+    def fence(connection: duckdb.DuckDBPyConnection) -> None:
+        lease = newest_lease(connection, destination)
+        if lease is None or lease.holder != holder:
+            raise DestinationHeldError(
+                f"Dagster took this run to be dead, so another one has taken over the destination"
+                f" {destination!r}. This one stops, and the other does the rest."
+            )
+
+    return replace(state, fence=fence)
 
 
 def _take(

@@ -12,7 +12,7 @@ from dinmo_pipeline.orchestration.naming import Names
 from dinmo_pipeline.orchestration.resources import state_of
 from dinmo_pipeline.orchestration.runs.batch import BatchConfig, activations_in, broken_in, failure_of
 from dinmo_pipeline.orchestration.runs.errors import Failed
-from dinmo_pipeline.orchestration.runs.leases import destination_lease
+from dinmo_pipeline.orchestration.runs.leases import destination_lease, fenced
 from dinmo_pipeline.orchestration.runs.pauses import without_paused
 from dinmo_pipeline.state.file.database import StateDatabase
 
@@ -55,7 +55,7 @@ def taken_turn(names: Names, context: Any, project: Project, config: BatchConfig
     if not resource.folder:
         yield Turn(without_paused(names, context, state, activations), broken, state)
         return
-    with destination_lease(
-        context.instance, state, destination, context.run.run_id, on_wait=context.log.warning
-    ):
+    run_id = context.run.run_id
+    with destination_lease(context.instance, state, destination, run_id, on_wait=context.log.warning):
+        state = fenced(state, destination, run_id)
         yield Turn(without_paused(names, context, state, activations), broken, state)

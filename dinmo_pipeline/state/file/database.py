@@ -57,6 +57,7 @@ class StateDatabase:
         memory_limit: DuckDB's setting, such as `1GB`; None for DuckDB's default, 80 % of the machine. What
             does not fit goes to a temporary folder. With a limit DuckDB gets two threads, since each thread
             needs memory.
+        fence: called before each commit; raises a StateError if this process may not write any more.
     """
 
     database: str
@@ -64,6 +65,7 @@ class StateDatabase:
     on_wait: Callable[[str], None] = lambda _message: None
     memory_limit: str | None = None
     others: tuple[str, ...] = ()
+    fence: Callable[[duckdb.DuckDBPyConnection], None] = lambda _connection: None
 
     def sparing(self) -> "StateDatabase":
         """The same state for long work beside other runs: DuckDB uses only 64 MB of memory."""
@@ -147,6 +149,7 @@ class StateDatabase:
             connection.execute("BEGIN")
             try:
                 yield connection
+                self.fence(connection)
             except BaseException:
                 with suppress(duckdb.Error):
                     connection.execute("ROLLBACK")
