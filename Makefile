@@ -7,6 +7,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 INSTALLED := $(VENV)/.installed
 DOCS_INSTALLED := $(VENV)/.installed-docs
 UV_INSTALLED := $(VENV)/.installed-uv
+MACHINES_INSTALLED := $(VENV)/.installed-machines
 LOWEST := .venv-lowest
 DBT := .venv-dbt
 DBT_INSTALLED := $(DBT)/.installed
@@ -15,7 +16,7 @@ NODE_INSTALLED := $(VENV)/.installed-node
 # Two test processes: a Dagster run and the emulator keep two cores busy.
 WORKERS ?= 2
 
-.PHONY: demo dev test node test-dbt test-lowest lint docs bench soak soak-kill live-test clean
+.PHONY: demo dev test node test-dbt test-lowest lint docs bench soak soak-kill prove-machines live-test clean
 
 demo: $(INSTALLED)   ## the whole story in the terminal: a sample shop, two days, a local Intercom
 	$(BIN)/dinmo demo
@@ -61,6 +62,9 @@ soak: $(INSTALLED)   ## random people, faults and interrupted syncs, checked aft
 soak-kill: $(INSTALLED)  ## syncs killed at random moments
 	$(BIN)/python -m dinmo_pipeline_tests.soak.kill --kills $(KILLS)
 
+prove-machines: $(MACHINES_INSTALLED)  ## two machines of Celery, two destinations, and kills in between; needs Linux
+	$(BIN)/python -m dinmo_pipeline_tests.soak.machines --minutes $(MINUTES)
+
 live-test: $(INSTALLED)  ## what only Intercom itself can answer; needs a test workspace
 	$(BIN)/python -m dinmo_pipeline_tests.live
 
@@ -85,6 +89,10 @@ $(DBT_INSTALLED): pyproject.toml dinmo_pipeline_tests/dbt/constraints.txt
 	$(DBT)/bin/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
 	$(DBT)/bin/python -m pip install --quiet --disable-pip-version-check \
 		--constraint dinmo_pipeline_tests/dbt/constraints.txt --editable . --group dbt
+	touch $@
+
+$(MACHINES_INSTALLED): $(INSTALLED)
+	$(PIP) --constraint constraints.txt --group machines
 	touch $@
 
 $(UV_INSTALLED): $(INSTALLED)
