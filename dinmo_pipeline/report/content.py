@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
+from functools import partial
 from typing import TypeVar
 
 import duckdb
@@ -11,6 +12,8 @@ from dinmo_pipeline.config.declarations import Activation, Project
 from dinmo_pipeline.config.schedules.phrases import in_words
 from dinmo_pipeline.state.coordination.pauses import Pause, pauses
 from dinmo_pipeline.state.file.database import StateDatabase
+from dinmo_pipeline.state.file.locks import is_locked
+from dinmo_pipeline.state.file.paths import lock_folder
 from dinmo_pipeline.state.looking.audiences import (
     MAX_COMPARED,
     Bucket,
@@ -183,7 +186,14 @@ def _audiences(project: Project, facts: _Facts, now: datetime) -> Iterable[Audie
             declared.destination if declared else None,
             _schedule(declared),
             standing(
-                key, declared, found, stuck=facts.stuck.get(key, 0), paused=facts.paused.get(key), now=now
+                key,
+                declared,
+                found,
+                stuck=facts.stuck.get(key, 0),
+                paused=facts.paused.get(key),
+                broken=project.broken_of("activation").get(key, ()),
+                is_locked=partial(is_locked, lock_folder(project.state)),
+                now=now,
             ),
             found,
             entered=sum(each.entered for each in week),

@@ -1,6 +1,6 @@
 """How an activation stands: the worst of all that the state knows, with the reason and what to do."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -17,6 +17,7 @@ from dinmo_pipeline.text.wording import counted
 
 # Of fewer members, all may well be missing in Intercom: nobody of a new segment has signed up yet.
 MIN_MEMBERS_TO_MATCH = 10
+_REST = "The next sync will finish the rest."
 
 
 class State(StrEnum):
@@ -86,9 +87,10 @@ def standing(
     stuck: int = 0,
     paused: Pause | None = None,
     broken: Sequence[Problem] = (),
+    is_locked: Callable[[str], bool],
     now: datetime,
 ) -> Standing:
-    """How an activation stands.
+    """How an activation stands; `is_locked` says whether a process works on it.
 
     `declared` is None if it is orphaned, or `broken` by the problems of its declaration; `known` is None
     before the state knows it.
@@ -97,7 +99,7 @@ def standing(
     if paused:
         found.append(Finding(State.PAUSED, paused.sentence, f"To go on: dinmo resume {key}"))
     if known:
-        found += _of_last_runs(key, known)
+        found += _of_last_runs(key, known, is_locked)
         found += _of_tags(key, declared, known, stuck)
         if declared and not paused:
             found += _of_schedule(declared, known, now)
@@ -127,13 +129,16 @@ def _of_declaration(key: str, declared: Activation | None, broken: Sequence[Prob
         yield Finding(State.DISABLED, "Disabled in the declarations; its contacts keep their tag.")
 
 
-def _of_last_runs(key: str, known: ActivationOverview) -> Iterator[Finding]:
+def _of_last_runs(key: str, known: ActivationOverview, is_locked: Callable[[str], bool]) -> Iterator[Finding]:
     if known.unread:
         yield _unread(key, known.unread)
     if known.held:
         yield _held(key, known.held)
-    if known.last_status == "running":
+    if known.last_status == "running" and is_locked(key):
         yield Finding(State.RUNNING, "A sync is running.")
+    elif known.last_status == "running":
+        # Nothing of a killed process writes to the state; the next sync does.
+        yield Finding(State.INTERRUPTED, "The process of the last sync ended before the sync did.", _REST)
     elif known.last_status in ("failed", "interrupted") and not _is_superseded(known):
         again = "" if known.last_status == "interrupted" else f"To try again: dinmo sync {key}"
         yield Finding(State(known.last_status), known.last_reason or "", again)

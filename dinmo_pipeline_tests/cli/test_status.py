@@ -13,7 +13,7 @@ SYNCED = ActivationOverview("VIP", 3, 1, 0, 2, 1, NOW, NOW, NOW, "ok", None, 0)
 
 def row(declared=None, known=None, stuck=0, left_behind=(), paused=None):
     """A row of the activation `vip`."""
-    found = standing("vip", declared, known, stuck=stuck, paused=paused, now=NOW)
+    found = standing("vip", declared, known, stuck=stuck, paused=paused, is_locked=bool, now=NOW)
     return ActivationStatus("vip", declared, known, stuck, left_behind, paused, (), found)
 
 

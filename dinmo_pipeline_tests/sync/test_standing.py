@@ -22,16 +22,22 @@ DRIFT = Difference(NOW, 1, 2, None)
 FAILED = replace(FINE, last_status="failed", last_reason="Intercom refused the token.", last_sync_at=NOW)
 
 
-def found(known=FINE, declared=HOURLY, **also):
+def found(known=FINE, declared=HOURLY, is_locked=bool, **also):
     """The findings, as pairs of state and sentence."""
-    return [
-        (each.state, each.sentence) for each in standing("vip", declared, known, now=NOW, **also).findings
-    ]
+    stands = standing("vip", declared, known, is_locked=is_locked, now=NOW, **also)
+    return [(each.state, each.sentence) for each in stands.findings]
+
+
+def test_a_sync_runs_as_long_as_its_process_does():
+    """That of a killed process stays open in the state until the next one."""
+    running = replace(FINE, last_status="running")
+    assert [state for state, _ in found(running)] == ["running"]
+    assert [state for state, _ in found(running, is_locked=lambda _key: False)] == ["interrupted"]
 
 
 def test_only_what_is_known_to_be_right_is_ok():
     """Read, applied, on time, and most members found."""
-    assert standing("vip", HOURLY, FINE, now=NOW).state == State.OK
+    assert standing("vip", HOURLY, FINE, is_locked=bool, now=NOW).state == State.OK
     assert found(None) == [("never_synced", "")]
 
 

@@ -17,6 +17,22 @@ _WAIT_SECONDS = 3_600.0
 _held: ContextVar[frozenset[Path]] = ContextVar("_held", default=frozenset())
 
 
+def is_locked(folder: Path, activation: str) -> bool:
+    """Whether a process works on an activation; False also if the lock's file cannot be opened."""
+    path = folder / f"{activation}.lock"
+    if not path.exists():
+        return False
+    lock = FileLock(path)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        return True
+    except OSError:
+        return False
+    lock.release()
+    return False
+
+
 @contextmanager
 def activation_lock(
     folder: Path,

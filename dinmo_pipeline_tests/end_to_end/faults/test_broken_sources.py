@@ -54,41 +54,39 @@ CAST_THAT_FAILS = (
     "CREATE VIEW vip AS SELECT CAST(email AS INTEGER) AS email FROM t",
 )
 BROKEN = {
-    "no DuckDB file": (1, "not a valid DuckDB database", _write(b"not a database" * 1_000)),
-    "an empty file": (1, "cannot open the source", _write(b"")),
-    "half a file": (1, "cannot open the source", _cut_in_half),
-    "a folder": (1, "does not exist", _folder_in_its_place),
-    "a missing table": (2, "no table 'vip'", _sql()),
-    "a missing column": (2, "no column 'email'", _sql("CREATE TABLE vip (mail TEXT)")),
-    "a view of nothing": (1, "Table with name t does not exist", _sql(*VIEW_OF_NOTHING)),
-    "a cast that fails": (1, "Could not convert string '***'", _sql(*CAST_THAT_FAILS)),
-    "bytes": (2, "is BLOB, which cannot", _sql("CREATE TABLE vip (email BLOB)")),
-    "JSON": (2, "is JSON, which cannot", _sql("CREATE TABLE vip (email JSON)")),
+    "no DuckDB file": ("not a valid DuckDB database", _write(b"not a database" * 1_000)),
+    "an empty file": ("cannot open the source", _write(b"")),
+    "half a file": ("cannot open the source", _cut_in_half),
+    "a folder": ("does not exist", _folder_in_its_place),
+    "a missing table": ("no table 'vip'", _sql()),
+    "a missing column": ("no column 'email'", _sql("CREATE TABLE vip (mail TEXT)")),
+    "a view of nothing": ("Table with name t does not exist", _sql(*VIEW_OF_NOTHING)),
+    "a cast that fails": ("Could not convert string '***'", _sql(*CAST_THAT_FAILS)),
+    "bytes": ("is BLOB, which cannot", _sql("CREATE TABLE vip (email BLOB)")),
+    "JSON": ("is JSON, which cannot", _sql("CREATE TABLE vip (email JSON)")),
     "half a Parquet file": (
-        1,
         "cannot read",
         _files("parquet", "vip.parquet", _parquet(until=300)),
     ),
-    "an empty Parquet file": (1, "cannot read", _files("parquet", "vip.parquet", b"")),
-    "a CSV file of zeros": (1, "NUL characters", _files("csv", "vip.csv", bytes(5_000))),
+    "an empty Parquet file": ("cannot read", _files("parquet", "vip.parquet", b"")),
+    "a CSV file of zeros": ("NUL characters", _files("csv", "vip.csv", bytes(5_000))),
     "a CSV file in Latin-1": (
-        1,
         "line 2: the text is not UTF-8",
         _files("csv", "vip.csv", "email\nélo@x.org\n".encode("latin-1") * 9),
     ),
 }
 
 
-@pytest.mark.parametrize(("code", "words", "break_"), BROKEN.values(), ids=BROKEN)
-def test_a_plan_from_a_broken_source_is_refused_with_a_sentence(company, dinmo, code, words, break_):
+@pytest.mark.parametrize(("words", "break_"), BROKEN.values(), ids=BROKEN)
+def test_a_plan_from_a_broken_source_is_refused_with_a_sentence(company, dinmo, words, break_):
     """No traceback, no personal data, no state created or changed, no call."""
     company.members([ANA])
     break_(company)
     printed = dinmo("plan", "--json")
-    assert (printed.code, printed.out) == (code, "")
-    assert words in printed.err
+    assert printed.code == 1
+    assert words in printed.out + printed.err
     assert "Traceback" not in printed.err
-    assert ANA not in printed.err
+    assert ANA not in printed.out + printed.err
     assert not (company.folder / "state.duckdb").exists()
     assert company.calls() == {}
 

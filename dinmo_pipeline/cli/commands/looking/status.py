@@ -1,8 +1,9 @@
 """`dinmo status`: each activation's tag, numbers, and last sync, from the state alone."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -108,9 +109,7 @@ def _read_all(project: "Project") -> list[ActivationStatus]:
     left_behind: dict[str, tuple[TagLeftBehind, ...]] = {}
     for state in declared_states(project):
         with state.reading() as connection:
-            found = read_status(
-                connection, project.activations, project.broken_of("activation"), now=datetime.now(UTC)
-            )
+            found = read_status(connection, project, now=datetime.now(UTC))
         for row in found:
             left_behind[row.key] = left_behind.get(row.key, ()) + row.left_behind
             if row.declared is None:  # the file that knows it counts
@@ -138,19 +137,18 @@ def outdated_daemon(state: "State", declared: str) -> str | None:
 
 
 def read_status(
-    connection: "duckdb.DuckDBPyConnection",
-    declared: "Mapping[str, Activation]",
-    broken: Mapping[str, tuple[Problem, ...]],
-    *,
-    now: datetime,
+    connection: "duckdb.DuckDBPyConnection", project: "Project", *, now: datetime
 ) -> list[ActivationStatus]:
     """The declared activations in their order, then the broken ones, then the orphaned ones."""
     from dinmo_pipeline.state.coordination.pauses import pauses  # noqa: PLC0415
+    from dinmo_pipeline.state.file.locks import is_locked  # noqa: PLC0415
+    from dinmo_pipeline.state.file.paths import lock_folder  # noqa: PLC0415
     from dinmo_pipeline.state.overview import overview  # noqa: PLC0415  # slow: imports DuckDB
     from dinmo_pipeline.state.retire import carried_tags  # noqa: PLC0415
     from dinmo_pipeline.state.stuck import count_stuck  # noqa: PLC0415
     from dinmo_pipeline.sync.standing import standing  # noqa: PLC0415
 
+    declared, broken = project.activations, project.broken_of("activation")
     known = overview(connection)
     stuck = count_stuck(connection)
     carried = carried_tags(connection)
@@ -175,6 +173,7 @@ def read_status(
                 stuck=stuck.get(key, 0),
                 paused=paused.get(key),
                 broken=broken.get(key, ()),
+                is_locked=partial(is_locked, lock_folder(project.state)),
                 now=now,
             ),
         )
