@@ -1,4 +1,4 @@
-"""Dagster's own storage: created by one process at a time, and cleared of what Dagster leaves behind.
+"""Dagster's own storage: created by one process at a time, kept open, and cleared of what Dagster leaves behind.
 
 `dagster.yaml` names the class here.
 
@@ -13,8 +13,10 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
+from dagster._core.storage.sqlite_storage import DagsterSqliteStorage, _event_logs_directory
 from filelock import FileLock
+
+from dinmo_pipeline.dagster_storage.events import OpenSqliteEventLogStorage
 
 
 class LockedSqliteStorage(DagsterSqliteStorage):
@@ -23,6 +25,7 @@ class LockedSqliteStorage(DagsterSqliteStorage):
     def __init__(self, base_dir: str, inst_data: Any = None) -> None:
         with FileLock(Path(base_dir) / ".storage.lock"):
             super().__init__(base_dir, inst_data=inst_data)
+            self._event_log_storage = OpenSqliteEventLogStorage(_event_logs_directory(base_dir))
             # The index of events is created by its first use.
             self.event_log_storage.get_maximum_record_id()
 
