@@ -1,4 +1,4 @@
-"""Dagster's own storage: created by one process at a time, kept open, and cleared of what Dagster leaves behind.
+"""Dagster's own storage: made by one process at a time, kept open, and cleared of what Dagster leaves behind.
 
 `dagster.yaml` names the class here.
 

@@ -7,10 +7,12 @@ activations of its batch, and logs the events of each for its partition.
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Self
 
 import dagster as dg
+import duckdb
 from pydantic import Field
 
 from dinmo_pipeline.config.declarations import Activation, Project
@@ -56,9 +58,8 @@ from dinmo_pipeline.orchestration.specs import Specs
 from dinmo_pipeline.state.changes import count_changes
 from dinmo_pipeline.state.errors import StateError
 from dinmo_pipeline.state.file.database import StateDatabase
-from dinmo_pipeline.state.ledger import count_tagged
-from dinmo_pipeline.state.membership import earlier_sizes, refresh_membership
-from dinmo_pipeline.state.readings import applied_reading, record_unread
+from dinmo_pipeline.state.membership import earlier_sizes, refresh_and_look
+from dinmo_pipeline.state.readings import StoredReading, applied_reading, record_unread
 from dinmo_pipeline.state.stuck import count_stuck
 from dinmo_pipeline.state.upkeep.history import is_first_reading_of_day, remove_old_rows
 from dinmo_pipeline.sync.guards.limits import Released
@@ -67,6 +68,7 @@ from dinmo_pipeline.sync.operations.apply import apply_changes
 from dinmo_pipeline.sync.operations.compute_changes import ComputedChanges, refresh_changes
 from dinmo_pipeline.sync.operations.sync_result import summary
 from dinmo_pipeline.sync.session import Session
+from dinmo_pipeline.sync.workspace import OpenedWorkspace
 
 if TYPE_CHECKING:
     from dinmo_pipeline.intercom.client import IntercomClient
@@ -151,6 +153,7 @@ def _read_segments(
             _Source(names, context) as source,
             clients_of(destinations, state) as client_of,
         ):
+            session_of = _Sessions(context, project, turn.state, client_of)
             work = Work(context, turn.activations, state.locks, turn.broken)
             is_first_of_day = _is_first_of_day(project, turn.state)
 
@@ -161,7 +164,7 @@ def _read_segments(
                 return None
 
             def compute(activation: Activation) -> Events:
-                session = _session(context, project, turn.state, activation, client_of(activation))
+                session = session_of(activation)
                 spent = seconds.get(activation.key, 0.0)
                 computed = yield from _compute_changes(
                     names, context, session, recheck=config.recheck, seconds_to_read=spent
@@ -244,10 +247,14 @@ def _read_membership(
     started, names = time.monotonic(), names_of(project)
     selects: list[ActivatedSelect] = []
     stage = staging(project, activation, source.opened, selects.append)
-    found = refresh_membership(state, activation.key, activation.match_by, stage)
-    with state.reading() as connection:
+
+    def look(
+        connection: duckdb.DuckDBPyConnection,
+    ) -> tuple[list[tuple[datetime, int]], StoredReading | None]:
         sizes = earlier_sizes(connection, activation.key, limit=checks.SIZES_COMPARED + 1)
-        applied = applied_reading(connection, activation)
+        return sizes, applied_reading(connection, activation)
+
+    found, (sizes, applied) = refresh_and_look(state, activation.key, activation.match_by, stage, look)
     seconds = time.monotonic() - started
     for remark in selects[0].remarks:
         context.log.warning("%s: %s", activation.key, remark)
@@ -313,10 +320,10 @@ def _intercom_tags(
             work = Work(context, turn.activations, state.locks, turn.broken)
             listing_seconds = _LISTING_SECONDS if len(turn.activations) > 1 else 0.0
             client_of = opened.enter_context(clients_of(destinations, state, listing_seconds=listing_seconds))
+            session_of = _Sessions(context, project, turn.state, client_of)
 
             def apply(activation: Activation) -> Events:
-                session = _session(context, project, turn.state, activation, client_of(activation))
-                return (yield from _apply(names, context, session, config))
+                return (yield from _apply(names, context, session_of(activation), config))
 
             # Small change sets first, so that nobody waits for hours for one of a hundred thousand.
             yield from work.each(apply, first=lambda activation: changes.get(activation.key, 0))
@@ -334,11 +341,11 @@ def _apply(names: Names, context: dg.AssetExecutionContext, session: Session, co
         released=Released(config.allow_large_removal, config.allow_large_growth),
         expected_changes=config.expected_changes.get(activation.key),
     )
-    with session.state.reading() as connection:
-        tagged_contacts = count_tagged(connection, activation.key)
-        is_done = result.status == "ok" and not result.numbers.failed
-        stuck = 0 if is_done else count_stuck(connection).get(activation.key, 0)
-    metadata = sync_metadata(result, tagged_contacts)
+    stuck = 0
+    if result.status != "ok" or result.numbers.failed:
+        with session.state.reading() as connection:
+            stuck = count_stuck(connection).get(activation.key, 0)
+    metadata = sync_metadata(result, result.tagged_contacts)
     carried_out = checks.changes_carried_out(names, activation.key, result, stuck)
     if result.status != "ok":
         yield carried_out
@@ -370,21 +377,28 @@ def _materialized(
     yield from evaluations
 
 
-def _session(
-    context: dg.AssetExecutionContext,
-    project: Project,
-    state: StateDatabase,
-    activation: Activation,
-    client: "IntercomClient",
-) -> Session:
-    return Session(
-        activation,
-        state,
-        client,
-        context.log,
-        sync_id=context.run.run_id,
-        declared=project.activations,
-    )
+@dataclass(frozen=True, slots=True)
+class _Sessions:
+    """The sessions of a batch. They share the workspaces of their destinations, each verified once."""
+
+    context: dg.AssetExecutionContext
+    project: Project
+    state: StateDatabase
+    client_of: "Callable[[Activation], IntercomClient]"
+    workspaces: dict[str, OpenedWorkspace] = field(default_factory=dict)
+
+    def __call__(self, activation: Activation) -> Session:
+        session = Session(
+            activation,
+            self.state,
+            self.client_of(activation),
+            self.context.log,
+            sync_id=self.context.run.run_id,
+            declared=self.project.activations,
+            workspace=self.workspaces.get(activation.destination),
+        )
+        self.workspaces[activation.destination] = session.intercom
+        return session
 
 
 class _Source:

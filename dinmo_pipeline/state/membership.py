@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from typing import TypeVar
 
 import duckdb
 import pyarrow as pa
@@ -38,6 +39,7 @@ class StagedMembers:
     identifier_type: str | None = None
 
 
+Found = TypeVar("Found")
 Stage = Callable[[duckdb.DuckDBPyConnection], StagedMembers]
 """Reads a segment into `incoming` of a scratch connection, and has closed the source when it returns."""
 
@@ -208,7 +210,18 @@ def _record_reading(
 
 
 def refresh_membership(state: StateDatabase, activation: str, match_by: MatchBy, stage: Stage) -> Membership:
-    """Read a segment and make its rows the membership.
+    """Read a segment and make its rows the membership; see `refresh_and_look`."""
+    return refresh_and_look(state, activation, match_by, stage, lambda _connection: None)[0]
+
+
+def refresh_and_look(
+    state: StateDatabase,
+    activation: str,
+    match_by: MatchBy,
+    stage: Stage,
+    look: Callable[[duckdb.DuckDBPyConnection], Found],
+) -> tuple[Membership, Found]:
+    """Read a segment and make its rows the membership, then `look` at the state in the same transaction.
 
     The state is locked only for writing, not while the source delivers. If the source fails midway, nothing
     changes.
@@ -220,6 +233,7 @@ def refresh_membership(state: StateDatabase, activation: str, match_by: MatchBy,
     with state.scratch() as connection:
         staged = stage(connection)
         with state.transaction(connection):
-            return write_membership(
+            membership = write_membership(
                 connection, activation, match_by, now=staged.at, identifier_type=staged.identifier_type
             )
+            return membership, look(connection)

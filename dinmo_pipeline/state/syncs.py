@@ -1,6 +1,6 @@
 """The log of syncs: one row per run of an activation, from its start."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from enum import StrEnum
 from typing import Literal
@@ -84,7 +84,8 @@ class SyncResult:
     """How a sync ended: a row of `dinmo.syncs`.
 
     `reason` is a sentence for a person, unless the sync is ok; `hold_reason` is set when it is held. A failed
-    sync `is_transient` if the same may succeed later; that is not stored.
+    sync `is_transient` if the same may succeed later. `tagged_contacts` are then in the ledger. These two are
+    not stored.
     """
 
     status: SyncStatus
@@ -92,6 +93,7 @@ class SyncResult:
     hold_reason: HoldReason | None = None
     numbers: SyncNumbers = SyncNumbers()
     is_transient: bool = False
+    tagged_contacts: int = field(default=0, compare=False)
 
 
 def start_sync(

@@ -22,9 +22,9 @@ from dinmo_pipeline.state.tags.carriers import (
     record_other_carriers,
     take_over_carriers,
 )
-from dinmo_pipeline.state.tags.owners import ActivationTag, activation_tag, other_owner
+from dinmo_pipeline.state.tags.owners import ActivationTag, activation_tag
 from dinmo_pipeline.sync.session import Session
-from dinmo_pipeline.sync.tag import claimable_tag, existing_tag, same_name, tag_is_owned
+from dinmo_pipeline.sync.tag import claimable_tag, existing_tag, known_tag, same_name, tag_is_owned
 from dinmo_pipeline.text.wording import counted
 
 # Intercom's search shows a new contact or tag after "a few minutes".
@@ -43,8 +43,7 @@ def tag_as_it_is(session: Session) -> Tag | None:
     """
     activation = session.activation
     with session.state.reading() as connection:
-        known = activation_tag(connection, activation.key, activation.destination)
-        owner = known and other_owner(connection, activation.key, activation.destination, known.tag_id)
+        known, owner = known_tag(connection, activation)
     if known and owner:
         raise tag_is_owned(session, known.name, owner)
     found = existing_tag(session, known.tag_id) if known else claimable_tag(session, activation.name)

@@ -22,7 +22,6 @@ from dinmo_pipeline.state.contacts.directory import (
     record_contacts,
     record_missing,
     record_signup_look,
-    signups_unseen_since,
 )
 from dinmo_pipeline.state.ledger import unknown_members
 from dinmo_pipeline.sync.carriers import INDEX_LAG
@@ -43,6 +42,8 @@ _MIN_LOOK_AGAIN_HOURS = 12.0
 DUE_SHARE = 0.85
 # So many are looked up again at most, 50 per call, unless more are needed to come round in time.
 _MAX_LOOKS_AGAIN_PER_SYNC = 1_000
+# In a batch, the users who signed up are read once for all activations. The next sync begins there.
+_SIGNUPS_TRUSTED_FOR = timedelta(minutes=1)
 # This many batches in a row without an answer mean that Intercom is down.
 _MAX_FAILURES_IN_A_ROW = 3
 
@@ -78,10 +79,12 @@ def look_for_unknown(session: Session, total: int) -> None:
         session.progress("looking up members", done, total)
 
 
-def look_again(session: Session, missing: int, *, share: float = 0.0, everything: bool = False) -> None:
+def look_again(
+    session: Session, missing: int, *, since: datetime, share: float = 0.0, everything: bool = False
+) -> None:
     """Find members who were not in Intercom (so many are missing) and have signed up since.
 
-    It reads the users created since the last look, 150 per call, then searches for members that are due, at
+    It reads the users created `since` the last look, 150 per call, then searches for members that are due, at
     most 1,000 or a `share` of all missing ones, whichever is more. With `everything`, all are due.
 
     Raises:
@@ -90,10 +93,14 @@ def look_again(session: Session, missing: int, *, share: float = 0.0, everything
     activation = session.activation
     now, at_most = session.clock(), timedelta(days=activation.recheck_days)
     where = (activation.destination, activation.match_by)
-    with session.state.reading() as connection:
-        since = signups_unseen_since(connection, activation.destination, now=now, at_most=at_most)
-    _look_for_signups(session, since, at_most)
-    with session.state.reading() as connection:
+    read_at = session.intercom.signups_read_at
+    until = None
+    if everything or read_at is None or now - read_at > _SIGNUPS_TRUSTED_FOR:
+        until = _look_for_signups(session, since, at_most)
+        session.intercom.signups_read_at = now
+    with session.state.transaction() if until else session.state.reading() as connection:
+        if until:
+            record_signup_look(connection, activation.destination, until=until)
         due = due_for_another_look(
             connection,
             activation.key,
@@ -107,8 +114,8 @@ def look_again(session: Session, missing: int, *, share: float = 0.0, everything
         pass
 
 
-def _look_for_signups(session: Session, since: datetime, at_most: timedelta) -> None:
-    """Read the users created since a time, and record by Intercom's clock how far that has come.
+def _look_for_signups(session: Session, since: datetime, at_most: timedelta) -> datetime:
+    """Read the users created since a time; returns by Intercom's clock how far that has come.
 
     What is created is dated by Intercom, whose clock may differ from ours. If the time is still to come
     there, the users of the time before are read.
@@ -121,8 +128,7 @@ def _look_for_signups(session: Session, since: datetime, at_most: timedelta) -> 
         until = contacts.transport.last_date or session.clock()
         if since <= until:
             break
-    with session.state.transaction() as connection:
-        record_signup_look(connection, session.activation.destination, until=until)
+    return until
 
 
 def list_if_cheaper(session: Session, searches: int, identifiers: Callable[[], Iterator[str]]) -> bool:

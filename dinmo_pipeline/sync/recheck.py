@@ -18,7 +18,12 @@ from dinmo_pipeline.intercom.errors import (
     UnavailableError,
     UnreadableError,
 )
-from dinmo_pipeline.state.contacts.directory import count_missing, forget_contacts, record_contacts
+from dinmo_pipeline.state.contacts.directory import (
+    count_missing,
+    forget_contacts,
+    record_contacts,
+    signups_unseen_since,
+)
 from dinmo_pipeline.state.contacts.rechecks import (
     contact_was_merged,
     count_members,
@@ -55,12 +60,14 @@ class _Asked(NamedTuple):
 class Facts(NamedTuple):
     """How old what is known of an activation's members may be, and of how many.
 
-    `elapsed` is the time since some were read again; None before the first time.
+    `elapsed` is the time since some were read again; None before the first time. Users who signed up since
+    `signups_since` may be members who were missing.
     """
 
     elapsed: timedelta | None
     known: int
     missing: int
+    signups_since: datetime
 
 
 def facts_of(connection: duckdb.DuckDBPyConnection, activation: Activation, *, now: datetime) -> Facts:
@@ -71,6 +78,9 @@ def facts_of(connection: duckdb.DuckDBPyConnection, activation: Activation, *, n
         time_since_recheck(connection, activation, now=now),
         count_members(connection, activation.key) - missing,
         missing,
+        signups_unseen_since(
+            connection, activation.destination, now=now, at_most=timedelta(days=activation.recheck_days)
+        ),
     )
 
 
@@ -87,7 +97,8 @@ def look_for_news(session: Session, facts: Facts, *, now: datetime, everything: 
     period = timedelta(days=activation.recheck_days)
     share = 1.0 if everything else min((facts.elapsed or timedelta()) / period, 1.0)
     if facts.missing:
-        look_again(session, facts.missing, share=share, everything=everything)
+        since = facts.signups_since
+        look_again(session, facts.missing, since=since, share=share, everything=everything)
     if everything:
         _reread(session, facts, facts.known, _known_members(session), since=now)
     else:

@@ -41,6 +41,7 @@ class Session:
         sync_id: the id of the Dagster run, if there is one.
         declared: all declared activations, of which one may be about to give up the name of its tag.
         records_workspace: whether a newly seen workspace is recorded in the state.
+        workspace: that of the destination, if sessions share it, so that it is verified once for all of them.
         intercom: the destination's workspace, verified on first use: no command can forget to.
     """
 
@@ -52,10 +53,11 @@ class Session:
     sync_id: str = field(default_factory=lambda: uuid.uuid4().hex)
     declared: Mapping[str, Activation] = field(default_factory=dict)
     records_workspace: bool = True
+    workspace: OpenedWorkspace | None = None
     intercom: OpenedWorkspace = field(init=False)
 
     def __post_init__(self) -> None:
-        opened = OpenedWorkspace(
+        opened = self.workspace or OpenedWorkspace(
             self.state, self.activation.destination, self.client, records=self.records_workspace
         )
         object.__setattr__(self, "intercom", opened)

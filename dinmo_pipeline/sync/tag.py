@@ -9,7 +9,11 @@ import html
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
+import duckdb
+
+from dinmo_pipeline.config.declarations import Activation
 from dinmo_pipeline.intercom.errors import ConfigurationError, UnavailableError
 from dinmo_pipeline.intercom.tags import Tag
 from dinmo_pipeline.state.errors import ActivationHeldError
@@ -27,12 +31,27 @@ from dinmo_pipeline.sync.session import Session
 _TEMPORARY_NAME = "{name:.150} (being renamed, {tag_id})"
 
 
-def current_tag(session: Session, locks: Path) -> Tag | None:
+class KnownTag(NamedTuple):
+    """The activation's tag as the state has it, and another activation that owns it, if there are any."""
+
+    tag: ActivationTag | None
+    owner: TagOwner | None
+
+
+def known_tag(connection: duckdb.DuckDBPyConnection, activation: Activation) -> KnownTag:
+    """What the state has of an activation's tag."""
+    tag = activation_tag(connection, activation.key, activation.destination)
+    if tag is None:
+        return KnownTag(None, None)
+    return KnownTag(tag, other_owner(connection, activation.key, activation.destination, tag.tag_id))
+
+
+def current_tag(session: Session, locks: Path, in_state: KnownTag | None = None) -> Tag | None:
     """The activation's tag as it is in Intercom now; None if there is none yet.
 
     If the tag was deleted in Intercom, it is created again, and the ledger is emptied, so that all members
     are tagged again. A new name in the declarations renames the tag; a new name in Intercom is kept, with a
-    warning. `locks` is the folder of the activation locks.
+    warning. `locks` is the folder of the activation locks, and `in_state` what was just read of the tag.
 
     Raises:
         ConfigurationError: another activation owns the tag, a tag that nobody owns has the declared name, or
@@ -40,9 +59,10 @@ def current_tag(session: Session, locks: Path) -> Tag | None:
         IntercomError: see the intercom layer.
     """
     activation = session.activation
-    with session.state.reading() as connection:
-        known = activation_tag(connection, activation.key, activation.destination)
-        owner = known and other_owner(connection, activation.key, activation.destination, known.tag_id)
+    if in_state is None:
+        with session.state.reading() as connection:
+            in_state = known_tag(connection, activation)
+    known, owner = in_state
     if known is None:
         return _found_by_name(session, locks)
     if owner:

@@ -7,6 +7,7 @@ something may have changed: the token or the host differs from last time, or a t
 """
 
 from dataclasses import replace
+from datetime import datetime
 
 from dinmo_pipeline.intercom.client import IntercomClient, Workspace
 from dinmo_pipeline.intercom.contacts import Contacts
@@ -56,6 +57,8 @@ class OpenedWorkspace:
         self._client = client
         self._records = records
         self._is_verified = False
+        # When sign-ups were last read through here, which sessions that share the workspace need not repeat.
+        self.signups_read_at: datetime | None = None
 
     @property
     def tags(self) -> Tags:

@@ -71,7 +71,8 @@ def test_a_run_opens_its_database_and_the_index_once(instance: dg.DagsterInstanc
 
     # Dagster looks at the tables of a new database by a second connection.
     assert opened[run_id] <= 2
-    assert opened["index"] == 0
+    # It asks once, by a connection of its own, whether a table is there.
+    assert opened["index"] <= 1
     dagsters = DagsterSqliteStorage.from_local(str(tmp_path)).event_log_storage
     assert len(dagsters.get_logs_for_run(run_id)) == len(instance.all_logs(run_id)) > 40
 

@@ -133,6 +133,20 @@ def test_an_unchanged_batch_costs_one_call(dinmo, four):
     assert four.calls() == {"GET /tags": 1}
 
 
+@pytest.mark.usefixtures("four")
+def test_sign_ups_are_read_once_for_a_batch(dinmo, four):
+    """Each activation misses a member, who then signs up; all of them get the tag at the next sync."""
+    for key in KEYS:
+        four.members([*EVERYBODY[:5], "new@example.com"], table=key)
+    dinmo("sync", "--all", "--allow-large-removal")
+    four.calls()
+    assert dinmo("sync", "--all").code == 0
+    assert four.calls() == {"GET /tags": 1, "POST /contacts/search": 1}
+    four.people("new@example.com")
+    assert dinmo("sync", "--all").code == 0
+    assert all("new@example.com" in four.tagged(key.upper()) for key in KEYS)
+
+
 def test_a_tag_deleted_after_the_list_is_made_again(dinmo, four):
     """No list is trusted to say that a tag is gone, nor asked after a rename."""
     dinmo("sync", "--all")

@@ -7,6 +7,7 @@ import pytest
 from dinmo_pipeline.emulator import NewContact
 from dinmo_pipeline.intercom.errors import AccessError, UnavailableError
 from dinmo_pipeline.sync.lookup import look_again, look_for_unknown, max_lookup_calls
+from dinmo_pipeline.sync.recheck import facts_of
 from dinmo_pipeline.sync.session import progress_listener
 from dinmo_pipeline_tests.sync.syncing import compare, declare_members, rows, session_on
 
@@ -138,13 +139,21 @@ def test_an_outage_ends_the_lookup(workspace, session):
     assert compare(session).unknown == 500
 
 
+def look_again_now(session):
+    """The look of a sync of its own, which shares no workspace with another."""
+    session.intercom.signups_read_at = None
+    with session.state.reading() as connection:
+        facts = facts_of(connection, session.activation, now=session.clock())
+    look_again(session, 1, since=facts.signups_since)
+
+
 def test_members_not_in_intercom_cost_only_a_page_of_sign_ups_next_time(workspace, session):
     """They are remembered, and not searched for again."""
     workspace.users(10)
     look_up(session, map(email, range(15)))
     before = workspace.client.calls
     workspace.clock.now += 600
-    look_again(session, 1)
+    look_again_now(session)
     assert workspace.client.calls - before == 1
     assert compare(session).unknown == 0
     assert compare(session).not_in_intercom == 5
@@ -155,7 +164,7 @@ def test_a_sign_up_is_found_at_the_next_look(workspace, session):
     look_up(session, [email(1), email(2)])
     workspace.clock.now += 3_600
     workspace.create([NewContact(email(1), "1"), NewContact(email(1), "2")])
-    look_again(session, 1)
+    look_again_now(session)
     look_for_unknown(session, compare(session).unknown)
     changes = compare(session)
     assert (changes.entered, changes.unknown, changes.not_in_intercom) == (1, 0, 1)
@@ -170,7 +179,7 @@ def test_members_not_in_intercom_are_looked_up_at_growing_intervals(workspace, s
     for hours in (11, 13, 36, 38, 85, 88):
         workspace.clock.now = started + hours * 3_600
         before = workspace.client.calls
-        look_again(session, 1)
+        look_again_now(session)
         if workspace.client.calls - before > 1:
             looks.append(hours)
     assert looks == [13, 38, 88]

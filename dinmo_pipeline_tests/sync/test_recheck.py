@@ -1,6 +1,6 @@
 """Which facts a sync reads again, what that costs, and what becomes of contacts that are not found."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -102,7 +102,7 @@ def test_a_small_segment_is_read_whole_before_its_time(workspace, sync):
 )
 def test_the_share_of_a_sync(known, elapsed, searches):
     """floor(known * elapsed / 7 days / 50); the rest of a small segment when 0.85 of the time has passed."""
-    assert members_due(Facts(elapsed, known, missing=0), 7) == 50 * searches
+    assert members_due(Facts(elapsed, known, missing=0, signups_since=datetime.now(UTC)), 7) == 50 * searches
 
 
 def test_what_one_sync_reads_again_is_bounded():

@@ -128,7 +128,13 @@ def _tick(
     broken: Collection[str],
 ) -> dg.SensorResult:
     after, newest = _read_cursor(context.cursor)
-    for change_set in _change_sets(names, context.instance, after):
+    # Without a cursor, years of events may be stored, of which only the newest of each activation matter.
+    found = (
+        _change_sets(names, context.instance, after)
+        if after
+        else _newest_change_sets(names, context.instance)
+    )
+    for change_set in found:
         newest[change_set.activation] = change_set
         after = max(after, change_set.event)
     paused = paused_activations(names, context.instance) if newest else set()
@@ -166,18 +172,36 @@ def _change_sets(names: Names, instance: dg.DagsterInstance, after: int) -> Iter
         )
         for record in fetched.records:
             after = record.storage_id
-            materialization = record.asset_materialization
-            if materialization is None or materialization.partition is None:
-                continue
-            metadata = materialization.metadata
-            yield ChangeSetEvent(
-                materialization.partition,
-                record.storage_id,
-                number_in(metadata, CHANGES_TO_APPLY),
-                bool(number_in(metadata, HELD)),
-            )
+            yield from _change_set(record)
         if not fetched.has_more:
             return
+
+
+def _newest_change_sets(names: Names, instance: dg.DagsterInstance) -> Iterator[ChangeSetEvent]:
+    """The newest materialization of the changes of each activation, the oldest first."""
+    asset = names.key(MEMBERSHIP_CHANGES)
+    newest = instance.get_latest_storage_id_by_partition(asset, dg.DagsterEventType.ASSET_MATERIALIZATION)
+    ids = sorted(newest.values())
+    for first in range(0, len(ids), EVENTS_PER_FETCH):
+        page = ids[first : first + EVENTS_PER_FETCH]
+        fetched = instance.fetch_materializations(
+            dg.AssetRecordsFilter(asset_key=asset, storage_ids=page), limit=EVENTS_PER_FETCH, ascending=True
+        )
+        for record in fetched.records:
+            yield from _change_set(record)
+
+
+def _change_set(record: dg.EventLogRecord) -> Iterator[ChangeSetEvent]:
+    materialization = record.asset_materialization
+    if materialization is None or materialization.partition is None:
+        return
+    metadata = materialization.metadata
+    yield ChangeSetEvent(
+        materialization.partition,
+        record.storage_id,
+        number_in(metadata, CHANGES_TO_APPLY),
+        bool(number_in(metadata, HELD)),
+    )
 
 
 def _newest_applied(

@@ -4,7 +4,7 @@ Everything starts from what is stored, so the next sync completes one that ended
 """
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -60,7 +60,7 @@ from dinmo_pipeline.sync.operations.sync_result import (
 from dinmo_pipeline.sync.reviewed_plan import difference_from_reviewed
 from dinmo_pipeline.sync.session import Session
 from dinmo_pipeline.sync.strays import clean_up_strays
-from dinmo_pipeline.sync.tag import current_tag, make_tag
+from dinmo_pipeline.sync.tag import KnownTag, current_tag, known_tag, make_tag
 from dinmo_pipeline.sync.tagging import TagChangedError, Tagger
 
 # Each change is marked in the ledger before its call; if its rows lie scattered, DuckDB needs 20 KB for each.
@@ -80,6 +80,11 @@ class _Comparison:
     readings: Readings
     strays: Sequence[StrayTag]
     looked_up: LookedUp = NOBODY_LOOKED_UP
+
+    @property
+    def is_work(self) -> bool:
+        """Whether there is anything to do in Intercom."""
+        return bool(self.changes.to_apply or self.strays)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,22 +120,49 @@ def apply_changes(
         started, calls_before = time.monotonic(), session.intercom.calls
         with session.state.transaction() as connection:
             start_sync(connection, session.sync_id, session.activation.key, now=session.clock())
-        attempt = _attempt(session, locks, released=released, expected_changes=expected_changes)
-        spent = Spent(session.intercom.calls - calls_before, time.monotonic() - started)
-        return session.state.transact(partial(_finish, session=session, attempt=attempt, spent=spent))
+            in_state = known_tag(connection, session.activation)
+
+        def finish(connection: duckdb.DuckDBPyConnection, attempt: _Attempt) -> SyncResult:
+            spent = Spent(session.intercom.calls - calls_before, time.monotonic() - started)
+            return _finish(connection, session=session, attempt=attempt, spent=spent)
+
+        attempt = _attempt(
+            session, locks, in_state, released=released, expected_changes=expected_changes, finish=finish
+        )
+        if isinstance(attempt, SyncResult):
+            return attempt
+        return session.state.transact(partial(finish, attempt=attempt))
 
 
-def _attempt(session: Session, locks: Path, *, released: Released, expected_changes: str | None) -> _Attempt:
+def _attempt(
+    session: Session,
+    locks: Path,
+    in_state: KnownTag,
+    *,
+    released: Released,
+    expected_changes: str | None,
+    finish: Callable[[duckdb.DuckDBPyConnection, _Attempt], SyncResult],
+) -> _Attempt | SyncResult:
+    """What became of the changes, or the result of a sync that had nothing to do in Intercom."""
     if expected_changes:
         # Before anything is written to Intercom: a new tag name is part of what was reviewed, too.
         other = difference_from_reviewed(session.state, session.activation, expected_changes)
         if other:
             return _Attempt(_compare(session), other)
     try:
-        tag = current_tag(session, locks)
+        tag = current_tag(session, locks, in_state)
     except IntercomError as error:
         return _Attempt(_compare(session), Failed.by(error))
-    unresolved = _compare(session)
+
+    def compare_and_finish(connection: duckdb.DuckDBPyConnection) -> _Comparison | SyncResult:
+        compared = _compared(connection, session)
+        if compared.is_work:
+            return compared
+        return finish(connection, _judged(session, compared, released))
+
+    unresolved = session.state.transact(compare_and_finish)
+    if isinstance(unresolved, SyncResult):
+        return unresolved
     try:
         clean_up_strays(session, unresolved.strays)
         if tag and unresolved.changes.to_apply and _took_over_carriers(session, tag):
@@ -138,6 +170,14 @@ def _attempt(session: Session, locks: Path, *, released: Released, expected_chan
         comparison = _look_up_unknown(session, tag, unresolved)
     except IntercomError as error:
         return _Attempt(unresolved, Failed.by(error))
+    judged = _judged(session, comparison, released)
+    if judged.stopped:
+        return judged
+    return replace(judged, stopped=_change_tags(session, locks, tag, comparison.changes))
+
+
+def _judged(session: Session, comparison: _Comparison, released: Released) -> _Attempt:
+    """A change set as the guards see it: held, or free to be carried out."""
     judge = partial(
         reason_to_hold,
         comparison.changes,
@@ -147,8 +187,7 @@ def _attempt(session: Session, locks: Path, *, released: Released, expected_chan
     )
     if hold := judge(released=released):
         return _Attempt(comparison, hold)
-    stopped = _change_tags(session, locks, tag, comparison.changes)
-    return _Attempt(comparison, stopped, was_released=released != NOTHING_RELEASED and judge() is not None)
+    return _Attempt(comparison, was_released=released != NOTHING_RELEASED and judge() is not None)
 
 
 def _took_over_carriers(session: Session, tag: Tag) -> bool:
@@ -162,26 +201,26 @@ def _took_over_carriers(session: Session, tag: Tag) -> bool:
 
 def _compare(session: Session) -> _Comparison:
     """Compute and store the change set again: the stored one may be older than the ledger."""
+    return session.state.transact(partial(_compared, session=session))
 
-    def compared(connection: duckdb.DuckDBPyConnection) -> _Comparison:
-        changes = compute_changes(connection, session.activation)
-        store_changes(connection, session.activation)
-        reading = newest_reading(connection, session.activation)
-        return _Comparison(
-            changes,
-            touched=newest_touch(connection, session.activation.destination),
-            reading=reading,
-            readings=compared_readings(
-                connection,
-                session.activation,
-                reading.rows if reading else None,
-                leaving=changes.leaving_contacts,
-                at=session.clock(),
-            ),
-            strays=stray_tags(connection, session.activation.key, session.activation.destination),
-        )
 
-    return session.state.transact(compared)
+def _compared(connection: duckdb.DuckDBPyConnection, session: Session) -> _Comparison:
+    changes = compute_changes(connection, session.activation)
+    store_changes(connection, session.activation)
+    reading = newest_reading(connection, session.activation)
+    return _Comparison(
+        changes,
+        touched=newest_touch(connection, session.activation.destination),
+        reading=reading,
+        readings=compared_readings(
+            connection,
+            session.activation,
+            reading.rows if reading else None,
+            leaving=changes.leaving_contacts,
+            at=session.clock(),
+        ),
+        strays=stray_tags(connection, session.activation.key, session.activation.destination),
+    )
 
 
 def _look_up_unknown(session: Session, tag: Tag | None, before: _Comparison) -> _Comparison:
@@ -298,4 +337,4 @@ def _finish(
     if isinstance(attempt.stopped, Hold):
         record_hold(connection, activation.key, attempt.stopped.reason, attempt.stopped.sentence)
     finish_sync(connection, session.sync_id, session.activation.key, result, now=session.clock())
-    return result
+    return replace(result, tagged_contacts=count_tagged(connection, activation.key))
