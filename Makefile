@@ -16,7 +16,7 @@ NODE_INSTALLED := $(VENV)/.installed-node
 # Two test processes: a Dagster run and the emulator keep two cores busy.
 WORKERS ?= 2
 
-.PHONY: demo dev test node test-dbt test-lowest lint docs bench soak soak-kill prove-machines live-test clean
+.PHONY: demo dev test node test-dbt test-lowest lint docs bench bench-hour soak soak-kill prove-machines live-test clean
 
 demo: $(INSTALLED)   ## the whole story in the terminal: a sample shop, two days, a local Intercom
 	$(BIN)/dinmo demo
@@ -51,6 +51,12 @@ docs: $(DOCS_INSTALLED)  ## the documentation as a site; a warning, dead link or
 
 bench: $(INSTALLED)  ## speed and memory, beside raw DuckDB doing the same
 	$(BIN)/python -m dinmo_pipeline_tests.bench
+
+# How many activations are due: make bench-hour ACTIVATIONS=100.
+ACTIVATIONS ?= 500
+
+bench-hour: $(INSTALLED)  ## a tick of a schedule through Dagster's daemon, to right tags
+	$(BIN)/python -m dinmo_pipeline_tests.bench hour --activations $(ACTIVATIONS)
 
 # Longer runs: make soak MINUTES=60, make soak-kill KILLS=1000.
 MINUTES ?= 10

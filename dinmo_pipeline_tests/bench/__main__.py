@@ -11,15 +11,14 @@ from dinmo_pipeline_tests.bench import (
     alternatives,
     api_calls,
     apply_memory,
-    declared,
     membership,
     pacing,
     peer,
-    retention,
     segments,
     source,
     transactions,
 )
+from dinmo_pipeline_tests.bench.scale import declared, hour, retention, ticks
 
 # Each benchmark is called with a console, its own folder, and the options.
 BENCHES: dict[str, Callable[[Console, Path, argparse.Namespace], None]] = {
@@ -32,6 +31,8 @@ BENCHES: dict[str, Callable[[Console, Path, argparse.Namespace], None]] = {
     "api_calls": lambda console, folder, _: api_calls.bench(console, folder),
     "pacing": lambda console, folder, _: pacing.bench(console, folder),
     "declared": lambda console, folder, _: declared.bench(console, folder),
+    "ticks": lambda console, folder, _: ticks.bench(console, folder),
+    "hour": lambda console, folder, chosen: hour.bench(console, folder, chosen.activations),
     "retention": lambda console, folder, _: retention.bench(console, folder),
     "transactions": lambda console, folder, _: transactions.bench(console, folder),
     "peer": lambda console, folder, chosen: peer.bench(console, folder, chosen.peer_latency_ms),
@@ -40,12 +41,18 @@ BENCHES: dict[str, Callable[[Console, Path, argparse.Namespace], None]] = {
     ),
 }
 
+# They run only when they are named: this one waits for the clock.
+_LONG = ("hour",)
+
 
 def main() -> None:
     """Run benchmarks, each in a temporary folder that is deleted afterwards."""
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
-    parser.add_argument("names", nargs="*", help=f"of {', '.join(BENCHES)}; default: all")
+    parser.add_argument(
+        "names", nargs="*", help=f"of {', '.join(BENCHES)}; default: all but {', '.join(_LONG)}"
+    )
     parser.add_argument("--members", type=int, default=10_000_000, help="of the large segment")
+    parser.add_argument("--activations", type=int, default=500, help="that are due in the hour")
     parser.add_argument("--memory-limit", default="1GB", help="of DuckDB, in the limited runs")
     parser.add_argument("--peer-latency-ms", type=float, default=20, help="of each call, for peer")
     parser.add_argument(
@@ -55,7 +62,7 @@ def main() -> None:
     unknown = set(chosen.names) - set(BENCHES)
     if unknown:
         parser.error(f"{', '.join(sorted(unknown))} is not a benchmark. Choose from {', '.join(BENCHES)}.")
-    for name in chosen.names or BENCHES:
+    for name in chosen.names or [name for name in BENCHES if name not in _LONG]:
         with tempfile.TemporaryDirectory(prefix="dinmo-bench-") as folder:
             BENCHES[name](Console(), Path(folder), chosen)
 

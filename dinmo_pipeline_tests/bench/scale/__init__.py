@@ -1,0 +1,1 @@
+"""What grows with the number of activations, and what must not."""
