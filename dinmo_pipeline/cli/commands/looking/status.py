@@ -151,7 +151,11 @@ def read_status(
     declared, broken = project.activations, project.broken_of("activation")
     known = overview(connection)
     stuck = count_stuck(connection)
-    carried = carried_tags(connection)
+    left_behind: dict[str, tuple[TagLeftBehind, ...]] = {}
+    for key, tag in carried_tags(connection):
+        if key in declared and tag.destination != declared[key].destination:
+            left = TagLeftBehind(tag.destination, tag.name, tag.contacts)
+            left_behind[key] = (*left_behind.get(key, ()), left)
     paused = pauses(connection)
     return [
         ActivationStatus(
@@ -159,11 +163,7 @@ def read_status(
             declared.get(key),
             known.get(key),
             stuck.get(key, 0),
-            tuple(
-                TagLeftBehind(tag.destination, tag.name, tag.contacts)
-                for activation, tag in carried
-                if activation == key and key in declared and tag.destination != declared[key].destination
-            ),
+            left_behind.get(key, ()),
             paused.get(key),
             broken.get(key, ()),
             standing(
