@@ -78,7 +78,8 @@ def test_the_tables_of_a_duckdb_file_become_declarations_that_pass(run, warehous
     assert not os.environ.get("INTERCOM_ACCESS_TOKEN")
     os.chdir(made)
     code, out, err = run("check")
-    assert (code, out) == (0, "The declarations are valid: 1 segment, 1 activation, 1 destination.\n")
+    assert code == 0
+    assert out.startswith("The declarations are valid: 1 segment, 1 activation, 1 destination.\n")
     assert err == "Declarations: dinmo.yaml and .env\n"
 
 
