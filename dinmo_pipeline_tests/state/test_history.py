@@ -22,7 +22,7 @@ LIMITED = History(keep_syncs=timedelta(days=30), keep_memberships=timedelta(days
 
 SIZE = {
     "match_by": "email",
-    **dict.fromkeys(("members", "added", "removed", "rows_read", "null_identifiers"), 0),
+    **dict.fromkeys(("members", "entered", "left", "rows_read", "null_identifiers"), 0),
     **dict.fromkeys(("blank_identifiers", "malformed_identifiers", "duplicate_rows"), 0),
 }
 
