@@ -70,9 +70,10 @@ def serve_on(
     """Like `serve`, on a socket that already listens."""
     emulator = Emulator(settings, time.time)
     emulator.store.create_many(contacts)
-    print(f"Emulated Intercom at {_url(listener)}", flush=True)  # noqa: T201
-    with suppress(KeyboardInterrupt):
-        uvicorn.Server(_config(emulator)).run(sockets=[listener])
+    server = _ForegroundServer(_config(emulator), f"Emulated Intercom at {_url(listener)}")
+    # From here on, not only once the loop runs: a signal in between would end it with a warning.
+    with suppress(KeyboardInterrupt), server.capture_signals():
+        server.run(sockets=[listener])
 
 
 @contextmanager
@@ -107,6 +108,18 @@ class _Protocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self.scope["extensions"] = {TRANSPORT: self.transport}  # type: ignore[dict-item]
+
+
+class _ForegroundServer(uvicorn.Server):
+    """A server that prints a line once it accepts connections, and signals end it cleanly."""
+
+    def __init__(self, config: uvicorn.Config, ready: str) -> None:
+        super().__init__(config)
+        self._ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        print(self._ready, flush=True)  # noqa: T201
 
 
 class _StoppableServer(uvicorn.Server):

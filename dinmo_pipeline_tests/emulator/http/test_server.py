@@ -84,7 +84,7 @@ def test_a_defect_of_the_emulator_is_a_500_and_is_logged(caplog: pytest.LogCaptu
 
 @pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
 def test_serve_prints_its_address_and_stops_on_a_signal(stop: signal.Signals):
-    """It prints nothing else, not even a traceback."""
+    """Even one that comes with the line. It prints nothing else, not even a traceback."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     code = (
@@ -95,6 +95,5 @@ def test_serve_prints_its_address_and_stops_on_a_signal(stop: signal.Signals):
     ) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == f"Emulated Intercom at http://127.0.0.1:{port}\n"
-        assert requests.get(f"http://127.0.0.1:{port}/", timeout=10).status_code == 200
         process.send_signal(stop)
         assert process.communicate(timeout=10) == ("", "")
