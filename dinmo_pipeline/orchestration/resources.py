@@ -1,6 +1,7 @@
 """The declarations as Dagster resources: the UI shows every setting, and secrets by name only."""
 
 import logging
+import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from datetime import timedelta
@@ -136,15 +137,18 @@ class IntercomResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     def client_in_run(self, budgets: Path) -> IntercomClient:
         """A client with the token as the environment has it now.
 
-        Assets do not require the destinations, since a run works with one of them.
+        Assets do not require the destinations, since a run works with one of them. Initialising one here
+        would make Dagster set up an instance for it, which takes 0.07 s.
         """
-        initialised: IntercomResource = self.process_config_and_initialize()
-        return initialised.client(budgets)
+        return self._client(os.environ.get(self.access_token_variable, ""), budgets)
 
     def client(self, budgets: Path) -> IntercomClient:
         """A client of the workspace that shares its call budget in a folder; use it in a `with`."""
+        return self._client(self.access_token, budgets)
+
+    def _client(self, access_token: str, budgets: Path) -> IntercomClient:
         return IntercomClient(
-            self.access_token,
+            access_token,
             self.base_url or REGION_HOSTS[self.region],
             token_name=(
                 f"The environment variable {self.access_token_variable}"
