@@ -16,7 +16,7 @@ NODE_INSTALLED := $(VENV)/.installed-node
 # Two test processes: a Dagster run and the emulator keep two cores busy.
 WORKERS ?= 2
 
-.PHONY: demo dev test node test-dbt test-lowest lint docs bench bench-hour soak soak-kill prove-machines live-test clean
+.PHONY: demo dev test test-long node test-dbt test-lowest lint docs bench bench-hour soak soak-kill prove-machines live-test clean
 
 demo: $(INSTALLED)   ## the whole story in the terminal: a sample shop, two days, a local Intercom
 	$(BIN)/dinmo demo
@@ -24,8 +24,11 @@ demo: $(INSTALLED)   ## the whole story in the terminal: a sample shop, two days
 dev: $(INSTALLED)    ## the demo's world in the Dagster UI, with its schedules and sensors running
 	$(BIN)/dinmo demo --dev
 
-test: $(INSTALLED)   ## every test
-	$(BIN)/pytest -n $(WORKERS) --dist worksteal
+test: $(INSTALLED)   ## every test that takes seconds at most
+	$(BIN)/pytest -n $(WORKERS) --dist worksteal -m "not long"
+
+test-long: $(INSTALLED)  ## the others: programs that are started, killed and installed as in production
+	$(BIN)/pytest -n $(WORKERS) --dist worksteal -m long
 
 node: $(NODE_INSTALLED)  ## the YAML language server; with it, `make test` also asks what editors show
 

@@ -1,7 +1,6 @@
 """The declarations as Dagster resources: the UI shows every setting, and secrets by name only."""
 
 import logging
-import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from datetime import timedelta
@@ -140,7 +139,7 @@ class IntercomResource(dg.ConfigurableResource):  # type: ignore[type-arg]
         Assets do not require the destinations, since a run works with one of them. Initialising one here
         would make Dagster set up an instance for it, which takes 0.07 s.
         """
-        return self._client(os.environ.get(self.access_token_variable, ""), budgets)
+        return self._client(dg.EnvVar(self.access_token_variable).get_value() or "", budgets)
 
     def client(self, budgets: Path) -> IntercomClient:
         """A client of the workspace that shares its call budget in a folder; use it in a `with`."""

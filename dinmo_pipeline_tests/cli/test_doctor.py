@@ -32,8 +32,9 @@ def only(found, subject):
     return status, seen, fix
 
 
-def test_all_that_a_sync_needs_is_looked_at(company, findings, dinmo):
+def test_all_that_a_sync_needs_is_looked_at(company, findings, dinmo, dagster_home):
     """A project that works, but for the settings of its instance and the daemon."""
+    (dagster_home / "dagster.yaml").unlink()
     found, code = findings()
     assert code == 0
     statuses = {subject: {status for status, _, _ in each} for subject, each in found.items()}

@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -74,13 +73,17 @@ def here(command):
 @contextmanager
 def service(command, health_check):
     """A service that its own health check calls healthy."""
-    process = subprocess.Popen(here(command), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        until(lambda: is_healthy(health_check, process))
-        yield
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(timeout=60)
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    with subprocess.Popen(here(command), **quiet) as process:
+        try:
+            until(lambda: is_healthy(health_check, process))
+            yield
+        finally:
+            process.terminate()
+            try:
+                process.wait(timeout=60)
+            finally:
+                process.kill()
 
 
 def is_healthy(health_check, process):
@@ -111,6 +114,7 @@ def graphql(query, **variables):
     return answer.json()["data"]
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("stack")
 def test_a_run_from_the_ui_tags_everybody(company):
     """Instance and queue in PostgreSQL; the run and the sensor's tick in the code server, found by gRPC."""

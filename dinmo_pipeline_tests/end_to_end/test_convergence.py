@@ -10,7 +10,7 @@ from dinmo_pipeline_tests.end_to_end.faults.mortal_pipeline import MortalPipelin
 from dinmo_pipeline_tests.intercom.workspace import Clock
 
 PARTS = 2  # of one law, so that two processes prove it
-EXAMPLES_PER_PART = 30  # `make soak` plays longer
+EXAMPLES_PER_PART = 20  # `make soak` plays longer
 STEPS = 50
 
 

@@ -70,6 +70,7 @@ class Command:
         assert self.process.returncode == 0, said
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("home")
 def test_commands_of_two_code_locations_side_by_side(company, monkeypatch, tmp_path):
     """A build holds the source; one activation is synced twice, another from other declarations.

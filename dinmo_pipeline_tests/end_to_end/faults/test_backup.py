@@ -7,6 +7,7 @@ import sys
 from contextlib import contextmanager
 
 import duckdb
+import pytest
 
 from dinmo_pipeline.state.file.backup import back_up
 
@@ -52,6 +53,7 @@ def restore(company, copy):
     shutil.copy(copy, company.folder / "state.duckdb")
 
 
+@pytest.mark.long
 def test_one_sync_after_a_restored_backup_every_tag_is_right(company, dinmo):
     """The sync goes on while copies of its state are made, and only what happened unseen needs a person."""
     assert dinmo("status").code == 0  # sets DAGSTER_HOME

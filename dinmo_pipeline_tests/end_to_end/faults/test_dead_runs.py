@@ -46,6 +46,7 @@ def until(reached: Callable[[], object], seconds: float = 120.0):
     raise AssertionError(f"not reached: {reached}")
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("home")
 def test_a_killed_command_is_closed_by_the_sensor_and_by_the_next_sync(tmp_path):
     """Otherwise its run would stay started, and block every run of its activation in Dagster's queue."""
@@ -159,6 +160,7 @@ def process_of(instance, run):
     return None
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("home")
 def test_a_killed_run_of_the_daemon_is_closed_and_its_activation_goes_on(company):
     """Launched by the sensor through queue and launcher, and killed during calls to Intercom."""

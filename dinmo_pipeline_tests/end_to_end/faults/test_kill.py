@@ -18,6 +18,7 @@ def home(tmp_path, monkeypatch):
     return tmp_path
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("home")
 def test_the_next_sync_finishes_killed_ones(tmp_path):
     """Killed during calls: each shows as interrupted, and in the end no tag is wrong."""
@@ -36,6 +37,7 @@ def test_the_next_sync_finishes_killed_ones(tmp_path):
         assert syncs.company.created_by_api() == 0
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("home")
 def test_a_sync_that_is_told_to_stop_is_interrupted(tmp_path):
     """By Ctrl-C or a shutdown: at once, and not as a failure of Intercom."""
@@ -49,6 +51,7 @@ def test_a_sync_that_is_told_to_stop_is_interrupted(tmp_path):
         assert syncs.wrong() == set()
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("home")
 def test_a_sync_killed_while_reading_a_segment_leaves_no_partial_membership(tmp_path):
     """It is the old or the new one, and the next sync goes on from there."""

@@ -1,7 +1,5 @@
 """Old runs go, with all that Dagster keeps of them; the last ones of each activation stay."""
 
-import shutil
-
 import dagster as dg
 import pytest
 from dagster._core.storage.event_log.schema import AssetCheckExecutionsTable
@@ -12,30 +10,25 @@ from dinmo_pipeline.orchestration.naming import HISTORY_SENSOR, Names
 from dinmo_pipeline.orchestration.runs.in_process import reconcile_activations, sync_activations
 from dinmo_pipeline.orchestration.sensors import history
 from dinmo_pipeline_tests.aging import age_runs
-from dinmo_pipeline_tests.company import TOKEN, TOKEN_VARIABLE, Company
 from dinmo_pipeline_tests.ticking import Ticks, counted_queries
 
 EVERYBODY = [f"user{n}@example.com" for n in range(4)]
 
 
 @pytest.fixture
-def shop(company, tmp_path, new_dagster_home, monkeypatch):
+def shop(stored_company):
     """A company on SQLite, as in production, with two activations in a synced state."""
-    monkeypatch.setenv(TOKEN_VARIABLE, TOKEN)
-    home = tmp_path / "home"
-    shutil.copytree(new_dagster_home, home)
-    with dg.DagsterInstance.local_temp(str(home)) as instance:
-        shop = Company(company.folder, company.intercom, instance)
-        shop.people(*EVERYBODY)
-        for key in ("vip", "monthly"):
-            shop.activate(key)
-            shop.members(EVERYBODY[:2], table=key)
-        yield shop
+    stored_company.people(*EVERYBODY)
+    for key in ("vip", "monthly"):
+        stored_company.activate(key)
+        stored_company.members(EVERYBODY[:2], table=key)
+    return stored_company
 
 
 def files_of(shop, run_id):
     """The files of a run: its events and its compute logs."""
-    return [path for path in (shop.folder / "home").rglob("*") if run_id in str(path) and path.is_file()]
+    home = shop.folder / "dagster_home"
+    return [path for path in home.rglob("*") if run_id in str(path) and path.is_file()]
 
 
 def evaluations_of(shop, run_id):
@@ -190,7 +183,7 @@ def test_the_queries_of_a_tick_depend_on_neither_activations_nor_stored_runs(com
         assert done.startswith(f"{2 if removing else 0} runs removed ("), done
         return counts["queries"]
 
-    assert queries(keys, 3) == queries(keys[:1], 5)
+    assert queries(keys, 3) == queries(keys[:1], 4)
 
 
 def test_a_run_whose_logs_cannot_be_removed_stays_and_holds_up_no_other(shop, monkeypatch):
