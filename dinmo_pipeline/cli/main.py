@@ -94,6 +94,17 @@ for command in (
 
 
 _INTERRUPTED = 130  # 128 + SIGINT, as shells have it
+# What becomes of what an interrupted command has left; the others change nothing, or do it in one step.
+_REST = {
+    "sync": " The next sync will finish the rest.",
+    "reconcile": " Run it again to compare and repair the rest.",
+    **dict.fromkeys(("retire", "forget", "clean"), " Run it again to finish the rest."),
+}
+
+
+def _command_of(arguments: Sequence[str] | None) -> str:
+    words = sys.argv[1:] if arguments is None else arguments
+    return next((word for word in words if word in dinmo.commands), "")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -108,7 +119,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         error.show()
         code = error.exit_code
     except (click.Abort, KeyboardInterrupt):
-        report("Interrupted. The next sync will finish the rest.")
+        report(f"Interrupted.{_REST.get(_command_of(arguments), '')}")
         code = _INTERRUPTED
     except BrokenPipeError:
         # The reader of our output, such as `head`, has seen enough.

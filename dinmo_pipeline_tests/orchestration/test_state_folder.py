@@ -11,6 +11,7 @@ import duckdb
 import pytest
 import requests
 
+from dinmo_pipeline.cli.leases import command_leases
 from dinmo_pipeline.config import load_project
 from dinmo_pipeline.emulator import EmulatorSettings, running
 from dinmo_pipeline.orchestration.naming import names_of
@@ -238,10 +239,43 @@ def test_a_run_whose_destination_was_taken_over_writes_nothing_more(two):
 
     run = sync_membership.execute_in_process(instance=two.instance, raise_on_error=False)
     (failure,) = (event for event in run.all_events if event.is_step_failure)
-    assert "Dagster took this run to be dead" in failure.step_failure_data.error.to_string()
+    assert (
+        "Another run or command has taken over the destination 'main'"
+        in failure.step_failure_data.error.to_string()
+    )
     with state_of(two, "main").reading() as connection:
         assert pauses(connection).keys() == {"before"}
         assert newest_lease(connection, "main").released_at is None  # of the other
+
+
+def test_a_command_whose_destination_was_taken_over_writes_nothing_more(two):
+    """Its machine slept for longer than others wait for a command that they cannot ask."""
+    project = load_project(two.declarations)
+    with command_leases(project, "retire", ["main"]) as fence:
+        for key in ("main", "other"):  # nobody took the other one
+            with fence(state_of(two, key)).transaction() as connection:
+                pause(connection, ["before"], None, now=datetime.now(UTC))
+        with (
+            held_by(state_of(two, "main")),
+            pytest.raises(DestinationHeldError, match="has taken over the destination 'main'"),
+            fence(state_of(two, "main")).transaction() as connection,
+        ):
+            pause(connection, ["after"], None, now=datetime.now(UTC))
+    with state_of(two, "main").reading() as connection:
+        assert pauses(connection).keys() == {"before"}
+
+
+def test_clean_removes_old_rows_from_all_files(two, dinmo):
+    """And gives their leases back, so that the next sync does not wait."""
+    two.declared["history"] = {"keep_syncs": "1 day"}
+    for _ in range(2):
+        assert dinmo("sync", "--all").code == 0
+    for key in ("main", "other"):
+        with state_of(two, key).transaction() as connection:
+            connection.execute("UPDATE dinmo.syncs SET started_at = started_at - INTERVAL 9 DAY")
+    preview, cleaned = (json.loads(dinmo("clean", "--json", *words).out) for words in (["--dry-run"], []))
+    assert preview["rows"]["syncs"] == cleaned["rows"]["syncs"] == 2  # the last of each activation stays
+    assert dinmo("sync", "--all").code == 0
 
 
 def test_after_another_machine_the_budget_counts_anew(state, monkeypatch):

@@ -84,8 +84,8 @@ def fenced(state: StateDatabase, destination: str, holder: str) -> StateDatabase
         lease = newest_lease(connection, destination)
         if lease is None or lease.holder != holder:
             raise DestinationHeldError(
-                f"Dagster took this run to be dead, so another one has taken over the destination"
-                f" {destination!r}. This one stops, and the other does the rest."
+                f"Another run or command has taken over the destination {destination!r}, since this one was"
+                " taken to be dead. This one stops here."
             )
 
     return replace(state, fence=fence)

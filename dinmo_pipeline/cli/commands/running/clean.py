@@ -1,7 +1,6 @@
 """`dinmo clean`: remove what `history` no longer keeps, and give its space back to the disk."""
 
 import sqlite3
-from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,11 +18,12 @@ from dinmo_pipeline.cli.tables import print_table
 from dinmo_pipeline.text.wording import in_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     import dagster as dg
 
-    from dinmo_pipeline.config.declarations import Project
+    from dinmo_pipeline.config.declarations import History, Project
+    from dinmo_pipeline.state.file.database import StateDatabase
 
 # A file of a run that is just being created must not look abandoned.
 _ABANDONED_AGE = timedelta(days=1)
@@ -68,8 +68,8 @@ def clean(*, dry_run: bool, as_json: bool) -> int:
     with progress_bar("looking at old runs"):
         with dagster_instance() as instance:
             _clean_instance(instance, project, done, dry_run=dry_run)
-        with nullcontext() if dry_run else command_leases(project, "clean", project.destinations):
-            _clean_state(project, done, dry_run=dry_run)
+        with command_leases(project, "clean", () if dry_run else project.destinations) as fence:
+            _clean_state(map(fence, declared_states(project)), project.history, done, dry_run=dry_run)
     if as_json:
         print_json({"dry_run": dry_run, **asdict(done)})
     else:
@@ -120,21 +120,23 @@ def _clean_instance(
     done.freed_bytes["dagster_databases"] = freed
 
 
-def _clean_state(project: "Project", done: Cleaned, *, dry_run: bool) -> None:
+def _clean_state(
+    states: "Iterable[StateDatabase]", history: "History", done: Cleaned, *, dry_run: bool
+) -> None:
     from dinmo_pipeline.state.file.compacting import compact, free_bytes  # noqa: PLC0415  # slow: DuckDB
     from dinmo_pipeline.state.upkeep.history import count_old_rows, remove_old_rows  # noqa: PLC0415
     from dinmo_pipeline.sync.session import progress_listener  # noqa: PLC0415
 
     now, show = datetime.now(UTC), progress_listener.get()
     done.freed_bytes["state"] = 0
-    for state in declared_states(project):
-        counts = count_old_rows(state, project.history, now=now)
+    for state in states:
+        counts = count_old_rows(state, history, now=now)
         if any(counts.values()) and not dry_run:
 
             def on_removed(table: str, rows: int, counts: "Mapping[str, int]" = counts) -> None:
                 show(f"dinmo.{table}", rows, max(counts[table], rows))
 
-            counts = remove_old_rows(state, project.history, now=now, on_removed=on_removed)
+            counts = remove_old_rows(state, history, now=now, on_removed=on_removed)
         for table, rows in counts.items():
             done.rows[table] = done.rows.get(table, 0) + rows
         free = free_bytes(state)

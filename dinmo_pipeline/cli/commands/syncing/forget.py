@@ -81,9 +81,9 @@ def _forget(project: "Project", identifier: str, *, keep_tags: bool) -> "Forgott
         with state.reading() as connection:
             known |= set(overview(connection))
     with ExitStack() as opened:
-        opened.enter_context(command_leases(project, "forget", project.destinations))
+        fence = opened.enter_context(command_leases(project, "forget", project.destinations))
         return forget_person(
-            states,
+            [fence(state) for state in states],
             lock_folder(project.state),
             identifier,
             known,

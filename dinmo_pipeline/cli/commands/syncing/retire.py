@@ -128,7 +128,8 @@ def _hand_over(
         f" {new.key!r}?"
     )
     confirm(question, yes=yes)
-    done = hand_over(state, activation, tag, new, lock_folder(project.state), log=message_log())
+    with command_leases(project, "retire", [new.destination]) as fence:
+        done = hand_over(fence(state), activation, tag, new, lock_folder(project.state), log=message_log())
     if as_json:
         print_json({activation: as_object(done)})
     elif done.status == "ok":
@@ -205,8 +206,8 @@ def _retire(
     log = message_log()
     done = Retired(activation)
     with ExitStack() as opened, progress_bar():
-        opened.enter_context(command_leases(project, "retire", (tag.destination for tag in tags)))
-        for state in _states_of(project, activation):
+        fence = opened.enter_context(command_leases(project, "retire", (tag.destination for tag in tags)))
+        for state in map(fence, _states_of(project, activation)):
             there = [tag for tag in tags if project.state.database_of(tag.destination) == state.database]
             sessions = [
                 Session(
