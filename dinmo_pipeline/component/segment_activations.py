@@ -59,6 +59,7 @@ class SegmentActivationsComponent(dg.Component, dg.Resolvable):
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
         """The definitions of the declarations."""
         # `dg` imports this module whenever it lists components, so DuckDB and the rest wait for their use.
+        from dinmo_pipeline.component.siblings import sibling_specs  # noqa: PLC0415
         from dinmo_pipeline.config import fingerprint, load_project  # noqa: PLC0415
         from dinmo_pipeline.orchestration.build import build_definitions  # noqa: PLC0415
         from dinmo_pipeline.orchestration.naming import names_of  # noqa: PLC0415
@@ -67,7 +68,9 @@ class SegmentActivationsComponent(dg.Component, dg.Resolvable):
 
         folder = context.path if context.path.is_dir() else context.path.parent
         path = folder / self.declarations
-        declared = with_upstream(load_project(path, partly=True))
+        loaded = load_project(path, partly=True)
+        others = sibling_specs(self, context, SegmentActivationsComponent) if loaded.finds_upstream else None
+        declared = with_upstream(loaded, others)
         assets = segment_assets(declared)
         settings = replace(
             declared.dagster,
