@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from dinmo_pipeline.config import DeclarationsNotFoundError, locate, search_folders
+from dinmo_pipeline.config import DeclarationsNotFoundError, dg_project_around, locate, search_folders
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -72,13 +72,17 @@ def default_settings() -> str:
 def undeclared_home() -> Path:
     """The folder that is used while `DAGSTER_HOME` is not set.
 
-    It is in the nearest folder with a dagster.yaml, from the project's folder upwards in its repository.
+    It is in the nearest folder with a dagster.yaml, from the project's folder upwards in its repository. The
+    project of a component is the `dg` project.
     """
     here = Path.cwd()
     try:
-        folder = locate(os.environ, here).folder
+        located = locate(os.environ, here)
     except DeclarationsNotFoundError:
         folder = here
+    else:
+        project = dg_project_around(located.declarations)
+        folder = project.folder if project else located.folder
     settled = (each for each in search_folders(folder) if (each / SETTINGS_NAME).exists())
     return next(settled, folder) / DEFAULT_NAME
 

@@ -9,6 +9,11 @@ from typing import Final
 from dotenv import dotenv_values
 
 from dinmo_pipeline.config.strict_yaml.files import holds_yaml
+from dinmo_pipeline.config.surroundings.dg_project import (
+    DgProjectError,
+    declared_by_components,
+    read_dg_project,
+)
 
 VARIABLE: Final = "DINMO_CONFIG"
 NAMES: Final = ("dinmo.yaml", "dinmo", "declarations")
@@ -41,11 +46,12 @@ class Located:
 def locate(environment: Mapping[str, str], here: Path) -> Located:
     """Find the declarations at `$DINMO_CONFIG`, else in this folder or above it.
 
-    The search ends at the root of the repository. Outside a repository it does not go up, since a folder
-    above may be another person's. `$DINMO_CONFIG` may also be set in the nearest `.env` file.
+    In a `dg` project, those of its component are found from the project's folder. The search ends at the root
+    of the repository. Outside a repository it does not go up, since a folder above may be another person's.
+    `$DINMO_CONFIG` may also be set in the nearest `.env` file.
 
     Raises:
-        DeclarationsNotFoundError: there are none.
+        DeclarationsNotFoundError: there are none, or several components of one project have some.
     """
     folders = search_folders(here)
     nearest = next((folder / _ENV_FILE for folder in folders if (folder / _ENV_FILE).is_file()), None)
@@ -58,6 +64,8 @@ def locate(environment: Mapping[str, str], here: Path) -> Located:
         found = [path for name in NAMES if _is_declarations(path := folder / name)]
         if found:
             return Located(found[0], folder, tuple(found[1:]), _env_files(found[0], nearest))
+        if (of_component := _of_component(folder)) is not None:
+            return Located(of_component, folder, env_files=_env_files(of_component, nearest))
     raise DeclarationsNotFoundError(_not_found(folders))
 
 
@@ -82,6 +90,21 @@ def variables(located: Located, environment: Mapping[str, str]) -> dict[str, str
 def _named(path: str, folder: Path, nearest: Path | None) -> Located:
     declarations = folder / Path(path).expanduser()
     return Located(declarations, folder, env_files=_env_files(declarations, nearest))
+
+
+def _of_component(folder: Path) -> Path | None:
+    """The declarations of the component in the `dg` project in a folder, if it is one."""
+    try:
+        found = declared_by_components(read_dg_project(folder))
+    except DgProjectError:
+        return None
+    if len(found) > 1:
+        names = " and ".join(str(path.relative_to(folder)) for path in found)
+        raise DeclarationsNotFoundError(
+            f"The components of {folder} read {names}. Run this in the folder of one of them, or set"
+            f" {VARIABLE}."
+        )
+    return found[0] if found else None
 
 
 def _is_declarations(path: Path) -> bool:

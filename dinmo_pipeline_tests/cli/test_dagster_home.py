@@ -80,7 +80,10 @@ def test_wrong_settings_of_the_instance_are_a_clear_error(sync_at, tmp_path, set
     ("storage", "problem"),
     [
         ("custom: {module: dagster_mongo, class: Storage, config: {}}", "module dagster_mongo, which is not"),
-        ("postgres: {postgres_db: {hostname: {env: NOWHERE_1}, username: u, db_name: d}}", "NOWHERE_1"),
+        (
+            "postgres: {postgres_db: {hostname: {env: NOWHERE_1}, username: u, password: p, db_name: d}}",
+            "NOWHERE_1",
+        ),
         ("postgres: {postgres_url: 'postgresql+psycopg2://u:hidden@127.0.0.1:1/d'}", "its server runs"),
         ("postgres: {postgres_url: 'postgresql://u:hidden@127.0.0.1:1/d'}", "scheme: postgresql+psycopg2"),
     ],

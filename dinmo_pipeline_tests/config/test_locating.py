@@ -2,7 +2,13 @@
 
 import pytest
 
-from dinmo_pipeline.config import DeclarationsNotFoundError, locate, variables
+from dinmo_pipeline.config import (
+    DeclarationsNotFoundError,
+    dg_project_around,
+    locate,
+    read_dg_project,
+    variables,
+)
 
 
 @pytest.fixture
@@ -76,3 +82,52 @@ def test_the_environment_wins_over_env_files_and_the_file_beside_over_a_nearer_o
     (repository / "a" / ".env").write_text("TOKEN=near\nNEAR=near\n")
     located = locate({}, repository / "a")
     assert variables(located, {"URI": "environment"}) == {"TOKEN": "beside", "ONLY": "beside", "NEAR": "near"}
+
+
+COMPONENT = "type: dinmo_pipeline.SegmentActivationsComponent\nattributes: {declarations: segments/}\n"
+
+
+@pytest.fixture
+def dg_project(repository):
+    """A `dg` project with a component whose declarations are beside it, and one of somebody else."""
+    (repository / "pyproject.toml").write_text('[tool.dg.project]\nroot_module = "shop"\n')
+    defs = repository / "src" / "shop" / "defs"
+    (defs / "crm" / "segments").mkdir(parents=True)
+    (defs / "crm" / "defs.yaml").write_text(COMPONENT)
+    (defs / "dlt").mkdir()
+    (defs / "dlt" / "defs.yaml").write_text("type: [\n")
+    return repository
+
+
+def test_the_declarations_of_a_component_are_found_from_its_project(dg_project):
+    """By the file of the component, wherever it is; the runs belong to the project."""
+    declarations = dg_project / "src" / "shop" / "defs" / "crm" / "segments"
+    for here in (dg_project, dg_project / "a" / "b"):
+        located = locate({}, here)
+        assert located.declarations == declarations
+        assert located.folder == dg_project
+    project = dg_project_around(declarations)
+    assert project
+    assert (project.module, project.location) == ("shop.definitions", dg_project.name)
+    assert project.imports == dg_project / "src"
+    assert dg_project_around(dg_project / "a" / "dinmo.yaml") is None
+
+
+def test_several_components_are_not_guessed_from(dg_project):
+    """Which one a person means, only they know."""
+    ops = dg_project / "src" / "shop" / "defs" / "ops"
+    (ops / "segments").mkdir(parents=True)
+    (ops / "defs.yaml").write_text(COMPONENT)
+    with pytest.raises(DeclarationsNotFoundError, match=r"crm/segments and .*ops/segments.*DINMO_CONFIG"):
+        locate({}, dg_project)
+
+
+def test_dg_toml_describes_a_project_too(tmp_path):
+    """It wins over pyproject.toml, as with `dg`."""
+    (tmp_path / "pyproject.toml").write_text('[tool.dg.project]\nroot_module = "other"\n')
+    (tmp_path / "dg.toml").write_text(
+        '[project]\nroot_module = "shop"\ncode_location_name = "crm"\ndefs_module = "shop.parts"\n'
+    )
+    project = read_dg_project(tmp_path)
+    assert (project.location, project.module) == ("crm", "shop.definitions")
+    assert project.defs == tmp_path / "shop" / "parts"

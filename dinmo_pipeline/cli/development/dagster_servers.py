@@ -11,6 +11,7 @@ from typing import Final
 
 import requests
 
+from dinmo_pipeline.cli.development.code_location import CodeLocation
 from dinmo_pipeline.cli.development.ports import LOOPBACK, free_port, is_open
 from dinmo_pipeline.cli.development.processes import Processes
 from dinmo_pipeline.cli.messages import report
@@ -18,24 +19,23 @@ from dinmo_pipeline.config import ConfigError, load_project, modified_at
 
 _TIMEOUT_SECONDS: Final = 60
 _WATCH_SECONDS: Final = 1.0
-_MODULE: Final = "dinmo_pipeline.definitions"
-_LOCATION: Final = "dinmo_pipeline"
-_RELOAD: Final = f"""
-mutation {{
-  reloadRepositoryLocation(repositoryLocationName: {json.dumps(_LOCATION)}) {{
+_RELOAD: Final = """
+mutation ($name: String!) {
+  reloadRepositoryLocation(repositoryLocationName: $name) {
     __typename
-    ... on WorkspaceLocationEntry {{ locationOrLoadError {{ __typename ... on PythonError {{ message }} }} }}
-    ... on PythonError {{ message }}
-  }}
-}}
+    ... on WorkspaceLocationEntry { locationOrLoadError { __typename ... on PythonError { message } } }
+    ... on PythonError { message }
+  }
+}
 """
 
 
 @dataclass(frozen=True, slots=True)
 class DagsterServers:
-    """The running servers, with the address of the web page."""
+    """The running servers, with the address of the web page and the name of the code location."""
 
     url: str
+    location: str
 
     def reload(self) -> str | None:
         """Load the declarations again; what went wrong, or None.
@@ -43,7 +43,8 @@ class DagsterServers:
         The code server is shared, so the daemon gets them too.
         """
         try:
-            answer = requests.post(f"{self.url}/graphql", json={"query": _RELOAD}, timeout=_TIMEOUT_SECONDS)
+            query = {"query": _RELOAD, "variables": {"name": self.location}}
+            answer = requests.post(f"{self.url}/graphql", json=query, timeout=_TIMEOUT_SECONDS)
             answer.raise_for_status()
             entry = answer.json()["data"]["reloadRepositoryLocation"]
         except (requests.RequestException, ValueError, KeyError, TypeError) as error:
@@ -53,7 +54,7 @@ class DagsterServers:
 
 
 @contextmanager
-def dagster_servers(processes: Processes, port: int) -> Iterator[DagsterServers]:
+def dagster_servers(processes: Processes, port: int, code_location: CodeLocation) -> Iterator[DagsterServers]:
     """Start the three and wait until the page can be opened.
 
     One code server serves both others, since a daemon with its own starts a new one each minute
@@ -65,16 +66,16 @@ def dagster_servers(processes: Processes, port: int) -> Iterator[DagsterServers]
     code_port = free_port()
     with tempfile.TemporaryDirectory(prefix="dinmo-dev-") as folder:
         workspace = Path(folder) / "workspace.yaml"
-        server = {"host": LOOPBACK, "port": code_port, "location_name": _LOCATION}
+        server = {"host": LOOPBACK, "port": code_port, "location_name": code_location.name}
         # YAML contains JSON.
         workspace.write_text(json.dumps({"load_from": [{"grpc_server": server}]}), "utf-8")
-        processes.start("code server", _code_server(code_port))
+        processes.start("code server", _code_server(code_port, code_location))
         processes.wait_until(lambda: is_open(code_port))
         processes.start("webserver", _webserver(workspace, port))
         # One after the other: Dagster's own storage breaks if several processes create it at once.
         processes.wait_until(lambda: is_open(port))
         processes.start("daemon", _daemon(workspace))
-        yield DagsterServers(f"http://{LOOPBACK}:{port}")
+        yield DagsterServers(f"http://{LOOPBACK}:{port}", code_location.name)
 
 
 def watch(
@@ -107,9 +108,12 @@ def _modified(files: Iterable[Path]) -> list[int]:
     return [file.stat().st_mtime_ns if file.exists() else 0 for file in files]
 
 
-def _code_server(port: int) -> list[str]:
+def _code_server(port: int, code_location: CodeLocation) -> list[str]:
+    project = code_location.project
     return [
-        *("dagster", "code-server", "start", "--module-name", _MODULE, "--location-name", _LOCATION),
+        *("dagster", "code-server", "start", "--module-name", code_location.module),
+        *(("--working-directory", str(project.imports.resolve())) if project else ()),
+        *("--location-name", code_location.name),
         *("--host", LOOPBACK, "--port", str(port), "--log-level", "warning"),
         "--use-python-environment-entry-point",
     ]

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
+from dinmo_pipeline.cli.development.code_location import code_location_of
 from dinmo_pipeline.cli.development.dagster_servers import dagster_servers, watch
 from dinmo_pipeline.cli.development.ports import LOOPBACK, is_open
 from dinmo_pipeline.cli.development.processes import Processes, running_processes
@@ -20,7 +21,13 @@ _DINMO: Final = "dinmo_pipeline.cli"
 @contextmanager
 def development(located: Located, home: Path) -> Iterator[Processes]:
     """Processes on the declarations and the DAGSTER_HOME, ended quietly by Ctrl-C, SIGTERM or SIGHUP."""
-    environment = {**os.environ, VARIABLE: str(located.declarations.resolve()), "DAGSTER_HOME": str(home)}
+    environment = {
+        **os.environ,
+        VARIABLE: str(located.declarations.resolve()),
+        "DAGSTER_HOME": str(home),
+        # As `dg dev` sets it: the component of dagster-dbt then parses its project.
+        "DAGSTER_IS_DEV_CLI": "1",
+    }
     with _interrupted_by_signals(), running_processes(environment, home) as processes:
         try:
             yield processes
@@ -41,7 +48,10 @@ def serve(processes: Processes, located: Located, port: int, *, first: Sequence[
     Raises:
         click.ClickException: one of the processes ended by itself.
     """
-    with dagster_servers(processes, port) as servers:
+    code_location = code_location_of(located)
+    if code_location.project:
+        report(f"Code location: {code_location.module} of {code_location.project.folder}")
+    with dagster_servers(processes, port, code_location) as servers:
         home = processes.environment["DAGSTER_HOME"]
         echo(f"Dagster: {servers.url}   Its runs are in {home}. Press Ctrl-C to stop.")
         if first:

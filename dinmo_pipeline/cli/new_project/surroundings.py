@@ -10,13 +10,6 @@ IGNORED: Final = (".env", ".dagster/", "state.duckdb*", ".tmp_dagster_home_*/")
 _LOCAL_TOKEN: Final = "the-local-intercom-takes-any-token"  # noqa: S105
 _MODULE: Final = "reverse_etl"
 
-WORKSPACE: Final = """\
-# Where dagster-webserver and dagster-daemon find the declarations. `dinmo dev` and `dg dev` do not need it.
-load_from:
-  - python_module:
-      module_name: dinmo_pipeline.definitions
-      location_name: dinmo_pipeline
-"""
 PYPROJECT: Final = f"""\
 # What `dg` reads.
 [tool.dg]
@@ -28,14 +21,38 @@ code_location_target_module = "{_MODULE}.definitions"
 code_location_name = "dinmo_pipeline" # as in workspace.yaml, so that all of them are one code location
 """
 MODULE_FILES: Final[Mapping[str, str]] = {
-    f"{_MODULE}/__init__.py": '"""What `dg` loads."""\n',
-    f"{_MODULE}/definitions.py": (
-        '"""The assets, jobs, schedules and sensors of the declarations."""\n\n'
-        "from dinmo_pipeline.definitions import defs\n\n"
-        '__all__ = ["defs"]\n'
-    ),
-    f"{_MODULE}/defs/__init__.py": '"""Further definitions that `dg scaffold` adds."""\n',
+    f"{_MODULE}/__init__.py": '"""What Dagster loads."""\n',
+    f"{_MODULE}/definitions.py": """\
+\"\"\"The assets, jobs, schedules and sensors of the declarations, and those in the folder `defs`.\"\"\"
+
+from pathlib import Path
+
+import dagster as dg
+
+import dinmo_pipeline.definitions
+
+
+@dg.definitions
+def defs() -> dg.Definitions:
+    own = dg.load_from_defs_folder(path_within_project=Path(__file__).parent)
+    return dg.Definitions.merge(dinmo_pipeline.definitions.defs(), own)
+""",
+    f"{_MODULE}/defs/__init__.py": '"""Definitions of your own, such as `dg scaffold defs` makes."""\n',
 }
+
+
+def workspace(*, has_module: bool) -> str:
+    """Where Dagster's servers find the definitions: the module that was made here, or the package's own."""
+    module = f"{_MODULE}.definitions" if has_module else "dinmo_pipeline.definitions"
+    return (
+        "# Where dagster-webserver and dagster-daemon find the declarations."
+        " `dinmo dev` and `dg dev` do not need it.\n"
+        "load_from:\n"
+        "  - python_module:\n"
+        f"      module_name: {module}\n"
+        "      working_directory: .\n"
+        "      location_name: dinmo_pipeline\n"
+    )
 
 
 def env_example(*, needs_uri: bool, declarations: str | None = None) -> str:

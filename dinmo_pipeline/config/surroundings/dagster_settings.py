@@ -19,10 +19,10 @@ from dinmo_pipeline.config.strict_yaml.nodes import Node
 from dinmo_pipeline.config.strict_yaml.problems import Place, Problem
 from dinmo_pipeline.config.strict_yaml.report import Report, Subject
 from dinmo_pipeline.config.strict_yaml.settings import Setting, read_settings
+from dinmo_pipeline.config.surroundings.dg_project import COMPONENT_FILES, component_attributes
 
 _NAME = r"[A-Za-z0-9_]+"
 _OWNER = r"team:.+|[^@\s]+@[^@\s]+\.[^@\s]+"
-_COMPONENT_FILES = ("defs.yaml", "defs.yml")
 
 
 def _matching(pattern: str, message: str, *examples: str) -> Kind[str]:
@@ -85,18 +85,14 @@ def named_by_component(project: Project, declarations: Path) -> Project:
 
 def _components_beside(declarations: Path) -> Iterator[tuple[Path, Mapping[str, Any]]]:
     """The attributes of each component that is declared beside the declarations."""
-    for file in (declarations.parent / name for name in _COMPONENT_FILES):
+    for file in (declarations.parent / name for name in COMPONENT_FILES):
         if not file.is_file():
             continue
         try:
-            documents = list(yaml.safe_load_all(file.read_text("utf-8")))
+            yield from ((file, attributes) for attributes in component_attributes(file))
         except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
             reason = str(error).splitlines()[0]
             raise _refused(file, f"This file cannot be read: {reason}.", "Run `dg check yaml`.") from None
-        for document in documents:
-            attributes = document.get("attributes") if isinstance(document, dict) else None
-            if isinstance(attributes, dict) and "declarations" in attributes:
-                yield file, attributes
 
 
 def _settings_of(attributes: Mapping[str, Any], declared: DagsterSettings, file: Path) -> DagsterSettings:

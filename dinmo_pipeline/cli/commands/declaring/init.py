@@ -14,18 +14,18 @@ from dinmo_pipeline.cli.dagster_home import SETTINGS_NAME, default_settings, mak
 from dinmo_pipeline.cli.messages import echo, report
 from dinmo_pipeline.cli.new_project.answers import Answers, Region
 from dinmo_pipeline.cli.new_project.declarations import SCHEMA_FILE, declarations_text, schema_line
-from dinmo_pipeline.cli.new_project.dg_project import DECLARATIONS, DgProject, defs_text, dg_project
+from dinmo_pipeline.cli.new_project.dg_project import DECLARATIONS, defs_text, dg_project
 from dinmo_pipeline.cli.new_project.surroundings import (
     IGNORED,
     MODULE_FILES,
     PYPROJECT,
-    WORKSPACE,
     env_example,
     env_text,
+    workspace,
 )
 from dinmo_pipeline.cli.new_project.writing import Written, ignore, refuse_existing, write_new
 from dinmo_pipeline.cli.project import json_text
-from dinmo_pipeline.config import json_schema, load_project
+from dinmo_pipeline.config import DgProject, json_schema, load_project
 from dinmo_pipeline.config.declarations import Source
 from dinmo_pipeline.config.declarations.activations import MatchBy
 from dinmo_pipeline.config.declarations.warehouse import SourceType
@@ -142,12 +142,13 @@ def _surround(folder: Path, written: Written, answers: Answers | None, *, ignore
     """Make the files around the declarations; `answers` is None for the sample."""
     needs_uri = answers is not None and answers.location is None
     is_local = answers is None or answers.region is None
+    has_module = not (folder / "pyproject.toml").exists()
     texts = {
         SETTINGS_NAME: default_settings(),
-        "workspace.yaml": WORKSPACE,
+        "workspace.yaml": workspace(has_module=has_module),
         ".env.example": env_example(needs_uri=needs_uri),
     }
-    if not (folder / "pyproject.toml").exists():
+    if has_module:
         texts |= {"pyproject.toml": PYPROJECT, **MODULE_FILES}
     write_new(folder, texts, written)
     home = make_dagster_home(folder.resolve())
