@@ -31,7 +31,7 @@ ALLOWED = {
     "demo": {"text", "config", "state", "orchestration"},
     "cli": {
         *("text", "config", "segments", "state", "intercom", "sync", "orchestration", "emulator"),
-        *("demo", "dagster_storage", "report"),
+        *("demo", "dagster_storage", "report", "component"),
     },
     "definitions": {"config", "orchestration"},
     "dagster_storage": set(),

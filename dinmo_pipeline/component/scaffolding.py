@@ -5,6 +5,7 @@ from pathlib import Path
 
 import dagster as dg
 
+COMPONENT = "dinmo_pipeline.SegmentActivationsComponent"
 DECLARATIONS = "dinmo.yaml"
 _COMPONENT = """\
 type: {type_name}
@@ -67,21 +68,24 @@ class SegmentActivationsScaffolder(dg.Scaffolder):
         """Write the component file and what it needs; files that exist are kept."""
         folder = request.target_path.parent if request.append else request.target_path
         module, _, cls = request.type_name.rpartition(".")
-        text = (_PYTHON if request.scaffold_format == "python" else _COMPONENT).format(
-            type_name=request.type_name,
-            module=module,
-            cls=cls,
-            declarations=DECLARATIONS,
-            name=identifier(folder.name),
-        )
+        name = identifier(folder.name)
+        if request.scaffold_format == "python":
+            text = _PYTHON.format(module=module, cls=cls, declarations=DECLARATIONS, name=name)
+        else:
+            text = component_text(name, DECLARATIONS, request.type_name)
         if request.append:
             with request.target_path.open("a", encoding="utf-8") as file:
                 file.write(f"---\n{text}")
         else:
-            name = "component.py" if request.scaffold_format == "python" else "defs.yaml"
-            (folder / name).write_text(text, encoding="utf-8")
+            made = "component.py" if request.scaffold_format == "python" else "defs.yaml"
+            (folder / made).write_text(text, encoding="utf-8")
         _write_new(folder / DECLARATIONS, _EXAMPLE)
         _write_new(folder / ".gitignore", _GITIGNORE)
+
+
+def component_text(name: str, declarations: str, type_name: str = COMPONENT) -> str:
+    """A component file; names and keys start with its name, so that several can be in a project."""
+    return _COMPONENT.format(type_name=type_name, declarations=declarations, name=name)
 
 
 def identifier(text: str) -> str:

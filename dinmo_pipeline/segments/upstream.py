@@ -117,8 +117,9 @@ class _Search:
             return None
 
     def filled(self, declared: Declared, kind: str, tables: Iterable[str]) -> Declared:
-        """The object with the assets of its tables among its upstream."""
-        return replace(declared, upstream=self._added(declared.upstream, tables, f"{kind} '{declared.key}'"))
+        """The object with the assets of its tables among its upstream; nothing is left to find."""
+        upstream = self._added(declared.upstream, tables, f"{kind} '{declared.key}'")
+        return replace(declared, upstream=upstream, finds_upstream=False)
 
     def _added(self, listed: Iterable[str], tables: Iterable[str], subject: str) -> tuple[str, ...]:
         found = (key for table in tables for key in self._keys(table, subject))

@@ -72,7 +72,7 @@ def test_the_tables_of_a_duckdb_file_become_declarations_that_pass(run, warehous
     assert first == "# yaml-language-server: $schema=dinmo.schema.json"
     assert (made / "dinmo.schema.json").exists()
     ignored = (made / ".gitignore").read_text().splitlines()
-    assert {".env", ".dagster/", "state.duckdb*"} <= set(ignored)
+    assert {".env", ".dagster/", "*state.duckdb*"} <= set(ignored)
     assert (made / ".env").stat().st_mode & 0o077 == 0
     assert (made / "dagster.yaml").read_text() == (made / ".dagster" / "dagster.yaml").read_text()
     assert not os.environ.get("INTERCOM_ACCESS_TOKEN")
@@ -155,19 +155,22 @@ def test_what_cannot_be_made_says_why_and_writes_nothing(run, tmp_path, words, p
 
 
 def test_nothing_is_overwritten(run, warehouse, tmp_path):
-    """Declarations refuse the whole; other files stay, and .gitignore gets only what it lacks."""
+    """Declarations refuse the whole; other files stay, and two of them get only what they lack."""
     (tmp_path / "dagster.yaml").write_text("telemetry: {enabled: true}\n")
-    (tmp_path / ".env").write_text("MINE=1\n")
+    (tmp_path / ".env").write_text("MINE=1\nINTERCOM_ACCESS_TOKEN='mine'")
     (tmp_path / "pyproject.toml").write_text("[project]\n")
     (tmp_path / ".gitignore").write_text("/.env\nmine")
     before = files_in(tmp_path)
     code, out, _ = run("init", "--source", f"duckdb:{warehouse}")
     assert code == 0
-    assert "Added lines to .gitignore." in out
-    assert "Kept dagster.yaml, .env" in out
+    assert "Added lines to .env, .gitignore." in out
+    assert "Kept dagster.yaml" in out
     after = files_in(tmp_path)
     changed = {name for name, content in before.items() if after[name] != content}
-    assert changed == {".gitignore"}
+    assert changed == {".gitignore", ".env"}
+    mine, token, home = after[".env"].decode().splitlines()
+    assert (mine, token) == ("MINE=1", "INTERCOM_ACCESS_TOKEN='mine'")
+    assert home == f"DAGSTER_HOME='{tmp_path / '.dagster'}'"
     assert after[".gitignore"].decode().splitlines()[:3] == ["/.env", "mine", ".dagster/"]
     assert not (tmp_path / "reverse_etl").exists()
     code, _, err = run("init", "--source", f"duckdb:{warehouse}")
@@ -189,7 +192,7 @@ def test_the_sample_is_a_project_of_ones_own(run, tmp_path):
 
 
 def test_a_component_goes_into_an_existing_dg_project(run, warehouse, tmp_path):
-    """The declarations are beside its defs.yaml; `dinmo` finds them by the project's .env."""
+    """The declarations are beside its defs.yaml, where `dinmo` finds them."""
     (tmp_path / "pyproject.toml").write_text('[tool.dg.project]\nroot_module = "mine"\n')
     defs = tmp_path / "src" / "mine" / "defs"
     defs.mkdir(parents=True)
@@ -199,11 +202,15 @@ def test_a_component_goes_into_an_existing_dg_project(run, warehouse, tmp_path):
     read = yaml.safe_load((defs / "crm" / "defs.yaml").read_text())
     assert read == {
         "type": "dinmo_pipeline.SegmentActivationsComponent",
-        "attributes": {"declarations": "segments/"},
+        "attributes": {
+            "declarations": "segments/",
+            "name": "crm",
+            "translation": {"key_prefix": ["crm"], "group_name": "crm"},
+        },
     }
     project = load_project(defs / "crm" / "segments")
-    assert project.source.path == warehouse
-    assert project.state.database == str(tmp_path / "state.duckdb")
+    assert (project.source.path, project.source.finds_upstream) == (warehouse, True)
+    assert project.state.database == str(tmp_path / "crm_state.duckdb")
     os.chdir(defs)
     code, _, err = run("check")
     assert (code, err) == (0, f"Declarations: crm/segments and {tmp_path / '.env'}\n")

@@ -20,16 +20,17 @@ attributes: {{project: {}, translation: {{key_prefix: warehouse}}}}
 
 @pytest.fixture
 def project(shop, tmp_path):
-    """A `dg` project whose dbt assets have a prefix that is not in dbt's manifest."""
+    """A `dg` project whose dbt assets have a prefix. The manifest, which `crm` declares, does not know it."""
     pytest.importorskip("dagster_dbt")
     project = Shop(tmp_path / "project")
     (project.defs / "models").mkdir()
     (project.defs / "models" / "defs.yaml").write_text(DBT.format(shop.project))
-    for name in ("crm", "ops"):
+    trialists = {"segments": {"trialists": {"table": "trial_users"}}, "activations": {"trialists": {}}}
+    for name, declarations in (
+        ("crm", declared(shop, **trialists)),
+        ("ops", {k: v for k, v in declared(shop, **trialists, models={}).items() if k != "dbt"}),
+    ):
         folder = project.add(name, {"name": name, "translation": {"key_prefix": name}})
-        declarations = declared(shop, models={}, segments={"trialists": {"table": "trial_users"}})
-        declarations |= {"activations": {"trialists": {}}}
-        del declarations["dbt"]
         (folder / "dinmo.yaml").write_text(yaml.safe_dump(declarations))
     return project
 

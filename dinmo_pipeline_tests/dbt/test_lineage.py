@@ -76,7 +76,9 @@ def test_the_tables_of_dagster_dbt_are_found(specs):
 
 def test_upstream_auto_finds_the_assets_by_manifest_or_by_metadata(project, specs):
     """The same from both; sources of dbt are known to the manifest alone."""
-    assert _found(with_upstream_found(project, None)) == _UPSTREAM
+    found = with_upstream_found(project, None)
+    assert _found(found) == _UPSTREAM
+    assert not found.finds_upstream  # a second look, at other assets, would add theirs
     without_manifest = replace(project, dbt=None)
     assert _found(with_upstream_found(without_manifest, specs)) == {**_UPSTREAM, "planned": {"plans_v2"}}
 

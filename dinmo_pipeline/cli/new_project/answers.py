@@ -24,6 +24,7 @@ class Answers:
         column: The column with the identifier that Intercom knows.
         match_by: What that identifier is.
         region: Where the Intercom workspace is; None for a local Intercom.
+        in_project: Whether they become part of a Dagster project, which may fill the tables.
     """
 
     source: SourceType
@@ -34,3 +35,4 @@ class Answers:
     column: str
     match_by: MatchBy
     region: Region | None
+    in_project: bool = False

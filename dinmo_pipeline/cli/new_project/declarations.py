@@ -78,7 +78,8 @@ def _source(answers: Answers) -> str:
         place = (
             f"folder: {_scalar(answers.location)} # relative to this file; each file or sub-folder is a table"
         )
-    return f"  type: {answers.source}\n  {place}\n"
+    upstream = "  upstream: auto # the assets that fill its tables come before the segments in the lineage\n"
+    return f"  type: {answers.source}\n  {place}\n{upstream if answers.in_project else ''}"
 
 
 def _address(answers: Answers) -> str:

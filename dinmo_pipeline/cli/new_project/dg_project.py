@@ -1,4 +1,4 @@
-"""An existing `dg` project, and the component that is added to it."""
+"""An existing `dg` project, to which a component is added."""
 
 from pathlib import Path
 from typing import Final
@@ -7,7 +7,6 @@ import click
 
 from dinmo_pipeline.config import DgProject, DgProjectError, read_dg_project
 
-COMPONENT: Final = "dinmo_pipeline.SegmentActivationsComponent"
 DECLARATIONS: Final = "segments"
 
 
@@ -27,12 +26,3 @@ def dg_project(folder: Path) -> DgProject:
     if not project.defs.is_dir():
         raise click.UsageError(f"There is no folder {project.defs}. Create it with `dg`.")
     return project
-
-
-def defs_text() -> str:
-    """The defs.yaml of the component, whose declarations are beside it."""
-    return (
-        f"type: {COMPONENT}\n"
-        "attributes:\n"
-        f"  declarations: {DECLARATIONS}/ # `dinmo check` reads the same folder\n"
-    )

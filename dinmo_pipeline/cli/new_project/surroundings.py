@@ -6,7 +6,7 @@ from typing import Final
 
 from dinmo_pipeline.cli.new_project.answers import TOKEN_VARIABLE, URI_VARIABLE
 
-IGNORED: Final = (".env", ".dagster/", "state.duckdb*", ".tmp_dagster_home_*/")
+IGNORED: Final = (".env", ".dagster/", "*state.duckdb*", ".tmp_dagster_home_*/")
 _LOCAL_TOKEN: Final = "the-local-intercom-takes-any-token"  # noqa: S105
 _MODULE: Final = "reverse_etl"
 
@@ -55,26 +55,24 @@ def workspace(*, has_module: bool) -> str:
     )
 
 
-def env_example(*, needs_uri: bool, declarations: str | None = None) -> str:
+def env_example(*, needs_uri: bool) -> str:
     """The variables to set, without values."""
     return (
         "# Copy this file to .env, which git ignores. Variables of the environment win over it.\n"
         "# Intercom's Developer Hub has the token; it needs to read and write tags, and to read users.\n"
         f"{TOKEN_VARIABLE}=\n"
         f"{f'{URI_VARIABLE}={chr(10)}' if needs_uri else ''}"
-        f"{f'DINMO_CONFIG={declarations}{chr(10)}' if declarations else ''}"
         "# Where Dagster keeps its runs; an absolute path. Without it, `dg dev` forgets them.\n"
         "# DAGSTER_HOME=\n"
     )
 
 
-def env_text(home: Path | None, *, is_local: bool, needs_uri: bool, declarations: str | None = None) -> str:
+def env_text(home: Path | None, *, is_local: bool, needs_uri: bool) -> str:
     """The variables of this machine, ready for a local Intercom."""
     lines = [
         "# For this machine alone: git ignores it. Variables of the environment win over it.",
         f"{TOKEN_VARIABLE}={_LOCAL_TOKEN if is_local else ''}",
         *([f"{URI_VARIABLE}="] if needs_uri else []),
-        *([f"DINMO_CONFIG={declarations}"] if declarations else []),
         *([f"# `dinmo` and `dg dev` share the runs in it.\nDAGSTER_HOME='{home}'"] if home else []),
     ]
     return "\n".join(lines) + "\n"

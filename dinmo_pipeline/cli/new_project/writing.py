@@ -1,10 +1,12 @@
 """Writes the files of a new project, and overwrites none."""
 
-from collections.abc import Iterable, Mapping
+import io
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import click
+from dotenv import dotenv_values
 
 _PRIVATE = frozenset({".env"})
 
@@ -57,17 +59,42 @@ def write_new(folder: Path, texts: Mapping[str, str], written: Written) -> None:
 def ignore(folder: Path, patterns: Iterable[str], written: Written) -> None:
     """Make .gitignore, or add the lines to it that it lacks."""
     file = folder / ".gitignore"
-    try:
-        before = file.read_text("utf-8")
-    except FileNotFoundError:
+    if not file.exists():
         write_new(folder, {file.name: "".join(f"{each}\n" for each in patterns)}, written)
         return
+    present = {line.strip().strip("/") for line in _text(file).splitlines()}
+    _extend(file, [each for each in patterns if each.strip("/") not in present], written)
+
+
+def add_variables(folder: Path, text: str, written: Written) -> None:
+    """Make .env, or add to it the variables that it lacks, each on a line of its own."""
+    file = folder / ".env"
+    if not file.exists():
+        write_new(folder, {file.name: text}, written)
+        return
+    present = dotenv_values(stream=io.StringIO(_text(file)))
+    named = (line.partition("=")[0] for line in text.splitlines())
+    lines = zip(named, text.splitlines(), strict=True)
+    missing = [line for name, line in lines if name.isidentifier() and "=" in line and name not in present]
+    _extend(file, missing, written)
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise click.ClickException(f"{file} cannot be read: {error}.") from error
-    present = {line.strip().strip("/") for line in before.splitlines()}
-    missing = [each for each in patterns if each.strip("/") not in present]
-    if missing:
-        gap = "" if not before or before.endswith("\n") else "\n"
+
+
+def _extend(file: Path, lines: Sequence[str], written: Written) -> None:
+    if not lines:
+        written.kept.append(file)
+        return
+    before = _text(file)
+    gap = "" if not before or before.endswith("\n") else "\n"
+    try:
         with file.open("a", encoding="utf-8") as opened:
-            opened.write(gap + "".join(f"{each}\n" for each in missing))
-        written.extended.append(file)
+            opened.write(gap + "".join(f"{each}\n" for each in lines))
+    except OSError as error:
+        raise click.ClickException(f"{file} cannot be written: {error.strerror}.") from error
+    written.extended.append(file)

@@ -14,7 +14,7 @@ from dinmo_pipeline.cli.dagster_home import SETTINGS_NAME, default_settings, mak
 from dinmo_pipeline.cli.messages import echo, report
 from dinmo_pipeline.cli.new_project.answers import Answers, Region
 from dinmo_pipeline.cli.new_project.declarations import SCHEMA_FILE, declarations_text, schema_line
-from dinmo_pipeline.cli.new_project.dg_project import DECLARATIONS, defs_text, dg_project
+from dinmo_pipeline.cli.new_project.dg_project import DECLARATIONS, dg_project
 from dinmo_pipeline.cli.new_project.surroundings import (
     IGNORED,
     MODULE_FILES,
@@ -23,7 +23,13 @@ from dinmo_pipeline.cli.new_project.surroundings import (
     env_text,
     workspace,
 )
-from dinmo_pipeline.cli.new_project.writing import Written, ignore, refuse_existing, write_new
+from dinmo_pipeline.cli.new_project.writing import (
+    Written,
+    add_variables,
+    ignore,
+    refuse_existing,
+    write_new,
+)
 from dinmo_pipeline.cli.project import json_text
 from dinmo_pipeline.config import DgProject, json_schema, load_project
 from dinmo_pipeline.config.declarations import Source
@@ -100,12 +106,13 @@ def init(
     answers = Answers(
         source=source_type,
         location=_from(declarations, path) if path else None,
-        state=_from(declarations, folder / _STATE),
+        state=_from(declarations, folder / (f"{component}_{_STATE}" if into else _STATE)),
         table=proposed.table,
         key=key or proposed.key,
         column=column or proposed.column,
         match_by=match_by or proposed.match_by,
         region=region,
+        in_project=into is not None,
     )
     text = declarations_text(answers)
     _require_right(text)
@@ -152,32 +159,30 @@ def _surround(folder: Path, written: Written, answers: Answers | None, *, ignore
         texts |= {"pyproject.toml": PYPROJECT, **MODULE_FILES}
     write_new(folder, texts, written)
     home = make_dagster_home(folder.resolve())
-    write_new(folder, {".env": env_text(home, is_local=is_local, needs_uri=needs_uri)}, written)
+    add_variables(folder, env_text(home, is_local=is_local, needs_uri=needs_uri), written)
     ignore(folder, ignored, written)
 
 
 def _add_component(into: DgProject, declarations: Path, text: str, answers: Answers) -> None:
+    from dinmo_pipeline.component.scaffolding import component_text  # noqa: PLC0415  # imports Dagster
+
     written = Written()
     component = declarations.parent
     write_new(
         component,
         {
-            "defs.yaml": defs_text(),
+            "defs.yaml": component_text(component.name, f"{DECLARATIONS}/"),
             f"{DECLARATIONS}/{_FILE}": text,
             f"{DECLARATIONS}/{SCHEMA_FILE}": json_text(json_schema()),
         },
         written,
     )
-    named = declarations.relative_to(into.folder).as_posix()
     needs_uri = answers.location is None
-    env = env_text(None, is_local=answers.region is None, needs_uri=needs_uri, declarations=named)
-    example = env_example(needs_uri=needs_uri, declarations=named)
-    write_new(into.folder, {".env": env, ".env.example": example}, written)
+    write_new(into.folder, {".env.example": env_example(needs_uri=needs_uri)}, written)
+    env = env_text(None, is_local=answers.region is None, needs_uri=needs_uri)
+    add_variables(into.folder, env, written)
     ignore(into.folder, IGNORED, written)
     _report(into.folder, written, is_local=answers.region is None)
-    for file in written.kept:
-        if file.name == ".env":
-            report(f"Add to {file}: DINMO_CONFIG={named}, and the variables that the declarations name.")
 
 
 def _report(folder: Path, written: Written, *, is_local: bool) -> None:
