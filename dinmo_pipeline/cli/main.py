@@ -90,6 +90,9 @@ for command in (
         demo,
     ),
 ):
+    for each in (command, *getattr(command, "commands", {}).values()):
+        # Click keeps the lines of a paragraph after this character, which the raw docstrings spell out.
+        each.help = (each.help or "").replace("\\b\n", "\b\n")
     dinmo.add_command(command)
 
 

@@ -103,7 +103,7 @@ def test_every_summary_is_whole_and_every_command_has_examples(dinmo):
     assert "..." not in listed.replace("[ARGS]...", "")
     for name in commands.commands:
         assert f" {name} " in listed
-        assert "Examples:" in dinmo(name, "--help").out, name
+        assert "\n  Examples:\n    dinmo" in dinmo(name, "--help").out, name
 
 
 @pytest.mark.parametrize("words", [("status",), ("sync", "--all"), ("plan",), ("segments",)])
