@@ -11,7 +11,8 @@ from dotenv import dotenv_values
 from dinmo_pipeline.config.strict_yaml.files import holds_yaml
 from dinmo_pipeline.config.surroundings.dg_project import (
     DgProjectError,
-    declared_by_components,
+    declared_beside,
+    declared_in,
     read_dg_project,
 )
 
@@ -61,6 +62,8 @@ def locate(environment: Mapping[str, str], here: Path) -> Located:
         # Relative to the file, as all paths in the project's files are.
         return _named(named, nearest.parent, nearest)
     for folder in folders:
+        if any(path.samefile(folder) for path in declared_beside(folder.parent)):
+            return Located(folder, folder.parent, env_files=_env_files(folder, nearest))
         found = [path for name in NAMES if _is_declarations(path := folder / name)]
         if found:
             return Located(found[0], folder, tuple(found[1:]), _env_files(found[0], nearest))
@@ -93,11 +96,13 @@ def _named(path: str, folder: Path, nearest: Path | None) -> Located:
 
 
 def _of_component(folder: Path) -> Path | None:
-    """The declarations of the component in the `dg` project in a folder, if it is one."""
-    try:
-        found = declared_by_components(read_dg_project(folder))
-    except DgProjectError:
-        return None
+    """The declarations of the component in a folder, or in the `dg` project in it."""
+    found = declared_beside(folder)
+    if not found:
+        try:
+            found = declared_in(read_dg_project(folder))
+        except DgProjectError:
+            return None
     if len(found) > 1:
         names = " and ".join(str(path.relative_to(folder)) for path in found)
         raise DeclarationsNotFoundError(

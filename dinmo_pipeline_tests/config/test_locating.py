@@ -1,5 +1,7 @@
 """Declarations are found from the current folder upwards, and their `.env` files with them."""
 
+import shutil
+
 import pytest
 
 from dinmo_pipeline.config import (
@@ -100,12 +102,14 @@ def dg_project(repository):
 
 
 def test_the_declarations_of_a_component_are_found_from_its_project(dg_project):
-    """By the file of the component, wherever it is; the runs belong to the project."""
+    """By the file of the component, also in its folder, and outside of a repository."""
     declarations = dg_project / "src" / "shop" / "defs" / "crm" / "segments"
-    for here in (dg_project, dg_project / "a" / "b"):
-        located = locate({}, here)
-        assert located.declarations == declarations
-        assert located.folder == dg_project
+    (declarations / "dinmo.yaml").touch()
+    for here in (dg_project / "a" / "b", declarations, declarations.parent):
+        assert locate({}, here).declarations == declarations
+    shutil.rmtree(dg_project / ".git")
+    for here in (dg_project, declarations, declarations.parent):
+        assert locate({}, here).declarations == declarations
     project = dg_project_around(declarations)
     assert project
     assert (project.module, project.location) == ("shop.definitions", dg_project.name)

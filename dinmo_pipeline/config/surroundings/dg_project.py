@@ -1,7 +1,7 @@
 """Dagster projects made with `dg`, and the components in them that read declarations."""
 
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -81,9 +81,17 @@ def dg_project_around(declarations: Path) -> DgProject | None:
     return None
 
 
-def declared_by_components(project: DgProject) -> list[Path]:
-    """The declarations that the components of a project name, in the order of their files."""
-    files = sorted(file for name in COMPONENT_FILES for file in project.defs.rglob(name))
+def declared_in(project: DgProject) -> list[Path]:
+    """The declarations that the components of a project read, in the order of their files."""
+    return _declared_by(sorted(file for name in COMPONENT_FILES for file in project.defs.rglob(name)))
+
+
+def declared_beside(folder: Path) -> list[Path]:
+    """The declarations that the component in a folder reads."""
+    return _declared_by([folder / name for name in COMPONENT_FILES])
+
+
+def _declared_by(files: Iterable[Path]) -> list[Path]:
     found = {
         path.resolve(): path
         for file in files
