@@ -16,7 +16,8 @@ NODE_INSTALLED := $(VENV)/.installed-node
 # Two test processes: a Dagster run and the emulator keep two cores busy.
 WORKERS ?= 2
 
-.PHONY: demo dev test test-long node test-dbt test-lowest lint docs bench bench-hour soak soak-kill prove-machines live-test clean
+.PHONY: demo dev test test-long test-installed node test-dbt test-lowest lint docs bench bench-hour soak soak-kill prove-machines live-test \
+	clean
 
 demo: $(INSTALLED)   ## the whole story in the terminal: a sample shop, two days, a local Intercom
 	$(BIN)/dinmo demo
@@ -24,13 +25,19 @@ demo: $(INSTALLED)   ## the whole story in the terminal: a sample shop, two days
 dev: $(INSTALLED)    ## the demo's world in the Dagster UI, with its schedules and sensors running
 	$(BIN)/dinmo demo --dev
 
+# What users do is tested by test-installed, beside the package index.
+OWN_TESTS := --dist worksteal --ignore dinmo_pipeline_tests/installed
+
 test: $(INSTALLED)   ## every test that takes seconds at most
-	$(BIN)/pytest -n $(WORKERS) --dist worksteal -m "not long"
+	$(BIN)/pytest -n $(WORKERS) $(OWN_TESTS) -m "not long"
 
-test-long: $(INSTALLED)  ## the others: programs that are started, killed and installed as in production
-	$(BIN)/pytest -n $(WORKERS) --dist worksteal -m long
+test-long: $(INSTALLED)  ## others: programs that are started and killed as in production
+	$(BIN)/pytest -n $(WORKERS) $(OWN_TESTS) -m long
 
-node: $(NODE_INSTALLED)  ## the YAML language server; with it, `make test` also asks what editors show
+test-installed: $(INSTALLED)  ## what users see: the wheel in fresh environments, dinmo dev, a Dagster project with dbt, editors
+	$(BIN)/pytest -n $(WORKERS) --dist loadfile dinmo_pipeline_tests/installed
+
+node: $(NODE_INSTALLED)  ## the YAML language server; with it, `make test-installed` asks what editors show
 
 test-dbt: $(DBT_INSTALLED)  ## the tests beside a dbt project, which they build with dbt-duckdb
 	$(DBT)/bin/pytest dinmo_pipeline_tests/dbt
@@ -39,7 +46,7 @@ test-lowest: $(UV_INSTALLED)  ## every test, on the lowest versions that pyproje
 	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(LOWEST)
 	$(BIN)/uv pip install --quiet --python $(LOWEST) --resolution lowest-direct --group test \
 		--editable '.[ui,emulator,postgres,deploy]'
-	$(LOWEST)/bin/pytest -n $(WORKERS) --dist worksteal
+	$(LOWEST)/bin/pytest -n $(WORKERS) $(OWN_TESTS)
 
 lint: $(INSTALLED)   ## linter, formatter, type checker, Dagster's own check of the definitions
 	$(BIN)/ruff check .

@@ -217,17 +217,3 @@ def test_a_component_goes_into_an_existing_dg_project(run, warehouse, tmp_path):
     code, _, err = run("init", str(tmp_path), "--component", "crm", "--source", f"duckdb:{warehouse}")
     assert code == 2
     assert "crm" in err
-
-
-def test_dagster_loads_a_new_project_as_dg_does(run, warehouse, tmp_path):
-    """`dg check` in the folder that `dinmo init` made."""
-    assert run("init", "--source", f"duckdb:{warehouse}")[0] == 0
-    for what in ("defs", "yaml"):
-        checked = subprocess.run(
-            [sys.executable, "-m", "dagster_dg_cli.cli", "check", what],
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert checked.returncode == 0, checked.stdout + checked.stderr
