@@ -25,7 +25,7 @@ from {module} import {cls}
 
 @dg.component_instance
 def load(context: dg.ComponentLoadContext) -> {cls}:
-    return {cls}(declarations="{declarations}", name="{name}")
+    return {cls}(declarations="{declarations}")
 """
 _EXAMPLE = """\
 # Who is in which segment, and which segments become tags in Intercom.
@@ -58,6 +58,11 @@ activations:
   customers_in_france: {schedule: manual}
 """
 # The state holds people's email addresses.
+# Python names nothing, since `dinmo` reads the names too, and not from Python.
+_NAMES = """
+# What jobs, sensors, schedules and resources start with, and the keys of the assets.
+dagster: {{name: {name}, key_prefix: [{name}]}}
+"""
 _GITIGNORE = "*.duckdb*\n"
 
 
@@ -68,9 +73,10 @@ class SegmentActivationsScaffolder(dg.Scaffolder):
         """Write the component file and what it needs; files that exist are kept."""
         folder = request.target_path.parent if request.append else request.target_path
         module, _, cls = request.type_name.rpartition(".")
-        name = identifier(folder.name)
+        name, names = identifier(folder.name), ""
         if request.scaffold_format == "python":
-            text = _PYTHON.format(module=module, cls=cls, declarations=DECLARATIONS, name=name)
+            text = _PYTHON.format(module=module, cls=cls, declarations=DECLARATIONS)
+            names = _NAMES.format(name=name)
         else:
             text = component_text(name, DECLARATIONS, request.type_name)
         if request.append:
@@ -79,7 +85,7 @@ class SegmentActivationsScaffolder(dg.Scaffolder):
         else:
             made = "component.py" if request.scaffold_format == "python" else "defs.yaml"
             (folder / made).write_text(text, encoding="utf-8")
-        _write_new(folder / DECLARATIONS, _EXAMPLE)
+        _write_new(folder / DECLARATIONS, _EXAMPLE + names)
         _write_new(folder / ".gitignore", _GITIGNORE)
 
 

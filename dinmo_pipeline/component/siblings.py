@@ -1,13 +1,16 @@
 """The other assets of a component's project, among which `upstream: auto` looks."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from itertools import chain
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
+from dagster.components.core.defs_module import ComponentPath
 
+_Place = Path | ComponentPath
 _looking: ContextVar[frozenset[int]] = ContextVar("_looking", default=frozenset())
 
 
@@ -26,7 +29,7 @@ def sibling_specs(
         return []
     root = context.load_structural_component_at_path(context.defs_module_path)
     with _looking_for(component):
-        parts = [context.build_defs(place) for place in _places(root, ours)]
+        parts = [context.build_defs(place) for place in _places(context.defs_module_path, root, ours)]
     return list(chain.from_iterable(part.resolve_all_asset_specs() for part in parts))
 
 
@@ -39,13 +42,22 @@ def _looking_for(component: dg.Component) -> Iterator[None]:
         _looking.reset(token)
 
 
-def _places(root: dg.Component, ours: type[dg.Component]) -> list[Any]:
-    """Where the other parts are: whole files, or what stands beside a component of ours in one."""
-    pairs = list(root.iterate_path_component_pairs()) if isinstance(root, dg.DefsFolderComponent) else []
-    shared = {place.file_path for place, part in pairs if isinstance(part, ours)}
-    return [
-        place
-        for place, part in pairs
-        if not isinstance(part, (dg.DefsFolderComponent, ours))
-        and (place.file_path in shared) == (place.instance_key is not None)
-    ]
+def _places(
+    place: Path | ComponentPath, part: Any, ours: type[dg.Component]
+) -> Iterator[Path | ComponentPath]:
+    """The largest parts without a component of ours; `part` is what Dagster has loaded at `place`."""
+    if isinstance(part, ours):
+        return
+    if isinstance(part, dg.DefsFolderComponent):
+        for path, child in part.children.items():
+            yield from _places(path, child, ours)
+        return
+    # What a file declares: a sequence in YAML, a mapping in Python.
+    inside = getattr(part, "components", ())
+    keyed = dict(inside if isinstance(inside, Mapping) else enumerate(inside))
+    if not any(isinstance(child, (dg.DefsFolderComponent, ours)) for child in keyed.values()):
+        yield place
+        return
+    path = place.file_path if isinstance(place, ComponentPath) else place
+    for key, child in keyed.items():
+        yield from _places(ComponentPath.from_path(path, key), child, ours)

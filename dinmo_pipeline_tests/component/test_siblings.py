@@ -65,6 +65,24 @@ def test_assets_of_the_same_yaml_file_are_found(company, shop):
     assert upstream(shop) == {"marts/people"}
 
 
+FOLDER = "type: dagster.DefsFolderComponent\npost_processing: {assets: [{attributes: {tags: {a: b}}}]}\n"
+
+
+@pytest.mark.parametrize("folder", [".", "teams"])
+def test_folders_that_process_what_is_in_them_are_looked_into(company, shop, folder):
+    """A `defs.yaml` above the component, which adds tags to all below it, and one in the file itself."""
+    (shop.defs / "people.py").write_text(CUSTOMERS)
+    (shop.defs / folder).mkdir(exist_ok=True)
+    (shop.defs / folder / "defs.yaml").write_text(FOLDER)
+    crm = shop.add(f"{folder}/crm", {"name": "crm", "translation": {"key_prefix": "crm"}})
+    finds_upstream(company, crm)
+    with (crm / "defs.yaml").open("a") as file:
+        file.write("post_processing: {assets: [{attributes: {owners: ['team:crm']}}]}\n")
+    assert upstream(shop) == {"marts/people"}
+    node = shop.definitions().resolve_asset_graph().get(dg.AssetKey(["crm", "intercom_tags"]))
+    assert (node.tags["a"], node.owners) == ("b", ["team:crm"])
+
+
 def test_a_part_that_builds_the_component_ends(company, shop):
     """Each needs the other: the lineage goes one way."""
     (shop.defs / "report.py").write_text(NEEDS_IT)

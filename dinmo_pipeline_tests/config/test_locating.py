@@ -7,10 +7,13 @@ import pytest
 from dinmo_pipeline.config import (
     DeclarationsNotFoundError,
     dg_project_around,
+    load_project,
     locate,
+    named_by_component,
     read_dg_project,
     variables,
 )
+from dinmo_pipeline_tests.config.reading import SOURCE_AND_STATE
 
 
 @pytest.fixture
@@ -115,6 +118,21 @@ def test_the_declarations_of_a_component_are_found_from_its_project(dg_project):
     assert (project.module, project.location) == ("shop.definitions", dg_project.name)
     assert project.imports == dg_project / "src"
     assert dg_project_around(dg_project / "a" / "dinmo.yaml") is None
+
+
+def test_a_component_may_read_declarations_that_are_elsewhere(dg_project):
+    """Its names and its project hold for them, too."""
+    shutil.rmtree(dg_project / "src" / "shop" / "defs" / "crm" / "segments")
+    path = "../../../../segments/"
+    component = dg_project / "src" / "shop" / "defs" / "crm" / "defs.yaml"
+    component.write_text(COMPONENT.replace("segments/", f"{path}, name: crm"))
+    (dg_project / "segments").mkdir()
+    (dg_project / "segments" / "dinmo.yaml").write_text(SOURCE_AND_STATE)
+    located = locate({}, dg_project)
+    assert located.declarations.samefile(dg_project / "segments")
+    for declarations in (located.declarations, dg_project / "segments"):
+        assert named_by_component(load_project(declarations), declarations).dagster.name == "crm"
+        assert dg_project_around(declarations)
 
 
 def test_several_components_are_not_guessed_from(dg_project):

@@ -19,7 +19,7 @@ from dinmo_pipeline.config.strict_yaml.nodes import Node
 from dinmo_pipeline.config.strict_yaml.problems import Place, Problem
 from dinmo_pipeline.config.strict_yaml.report import Report, Subject
 from dinmo_pipeline.config.strict_yaml.settings import Setting, read_settings
-from dinmo_pipeline.config.surroundings.dg_project import COMPONENT_FILES, component_attributes
+from dinmo_pipeline.config.surroundings.dg_project import component_attributes, component_files
 
 _NAME = r"[A-Za-z0-9_]+"
 _OWNER = r"team:.+|[^@\s]+@[^@\s]+\.[^@\s]+"
@@ -72,27 +72,36 @@ def read_dagster(node: Node, report: Report) -> DagsterSettings:
 
 
 def named_by_component(project: Project, declarations: Path) -> Project:
-    """The project with its names in Dagster, if a component file beside the declarations sets them.
+    """The project with its names in Dagster, if a component file beside it or in its `dg` project sets them.
 
     Raises:
         ConfigError: only Dagster can tell the names, since a template makes them.
     """
-    for file, attributes in _components_beside(declarations):
-        if (file.parent / str(attributes.get("declarations"))).resolve() == declarations.resolve():
+    wanted = declarations.resolve()
+    for file, attributes in _components(declarations):
+        path = str(attributes["declarations"])
+        if "{{" in path and file.parent == declarations.parent:
+            raise _refused(
+                file,
+                "`declarations` is made by a template, so only Dagster knows it.",
+                "Write a path relative to this file instead.",
+            )
+        if (file.parent / path).resolve() == wanted:
             return replace(project, dagster=_settings_of(attributes, project.dagster, file))
     return project
 
 
-def _components_beside(declarations: Path) -> Iterator[tuple[Path, Mapping[str, Any]]]:
-    """The attributes of each component that is declared beside the declarations."""
-    for file in (declarations.parent / name for name in COMPONENT_FILES):
-        if not file.is_file():
-            continue
+def _components(declarations: Path) -> Iterator[tuple[Path, Mapping[str, Any]]]:
+    """The attributes of each component that may read the declarations."""
+    for file in component_files(declarations):
         try:
             yield from ((file, attributes) for attributes in component_attributes(file))
         except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-            reason = str(error).splitlines()[0]
-            raise _refused(file, f"This file cannot be read: {reason}.", "Run `dg check yaml`.") from None
+            # One elsewhere is of another component; `dg` says what is wrong with it.
+            if file.parent == declarations.parent:
+                reason = str(error).splitlines()[0]
+                hint = "Run `dg check yaml`."
+                raise _refused(file, f"This file cannot be read: {reason}.", hint) from None
 
 
 def _settings_of(attributes: Mapping[str, Any], declared: DagsterSettings, file: Path) -> DagsterSettings:

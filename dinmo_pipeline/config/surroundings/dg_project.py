@@ -2,6 +2,7 @@
 
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -70,25 +71,41 @@ def read_dg_project(folder: Path) -> DgProject:
 
 
 def dg_project_around(declarations: Path) -> DgProject | None:
-    """The project whose folder of definitions contains some declarations."""
+    """The project whose folder of definitions contains some declarations, or whose component reads them."""
     declarations = declarations.resolve()
-    for folder in declarations.parents:
-        try:
-            project = read_dg_project(folder)
-        except DgProjectError:
-            continue
-        return project if declarations.is_relative_to(project.defs) else None
-    return None
+    project = _nearest(declarations.parent)
+    if project is None:
+        return None
+    read = [path.resolve() for path in declared_in(project)]
+    return project if declarations.is_relative_to(project.defs) or declarations in read else None
+
+
+def component_files(declarations: Path) -> list[Path]:
+    """The component files that may read some declarations: those beside them, and of the project above."""
+    beside = [declarations.parent / name for name in COMPONENT_FILES]
+    project = _nearest(declarations.resolve().parent)
+    return [*filter(Path.is_file, beside), *(_files(project) if project else ())]
 
 
 def declared_in(project: DgProject) -> list[Path]:
     """The declarations that the components of a project read, in the order of their files."""
-    return _declared_by(sorted(file for name in COMPONENT_FILES for file in project.defs.rglob(name)))
+    return _declared_by(_files(project))
 
 
 def declared_beside(folder: Path) -> list[Path]:
     """The declarations that the component in a folder reads."""
     return _declared_by([folder / name for name in COMPONENT_FILES])
+
+
+def _nearest(folder: Path) -> DgProject | None:
+    for each in (folder, *folder.parents):
+        with suppress(DgProjectError):
+            return read_dg_project(each)
+    return None
+
+
+def _files(project: DgProject) -> list[Path]:
+    return sorted(file for name in COMPONENT_FILES for file in project.defs.rglob(name))
 
 
 def _declared_by(files: Iterable[Path]) -> list[Path]:
