@@ -1,12 +1,16 @@
 """The report as a person gets it: a real browser loads the page, draws its charts, and shows these texts."""
 
+import os
 import re
 import shutil
 import subprocess
+import sys
+from contextlib import contextmanager
 from datetime import timedelta
 from importlib.util import find_spec
 
 import pytest
+import requests
 
 from dinmo_pipeline.state.looking.audiences import last_moves, overlap_of, periods
 from dinmo_pipeline.state.membership import refresh_membership
@@ -84,6 +88,47 @@ def test_a_browser_shows_every_audience_with_its_charts(company, dinmo, browser)
     # Only an earlier report is replaced.
     assert dinmo("report", "--out", str(page), "--days", "365").code == 0
     assert "week by week" in page.read_text()
+
+
+@contextmanager
+def served(declarations):
+    """The address of a running `dinmo report --serve`; it must end cleanly on SIGTERM."""
+    with subprocess.Popen(
+        [sys.executable, "-u", "-m", "dinmo_pipeline.cli", "report", "--serve"],
+        env={**os.environ, "DINMO_CONFIG": str(declarations)},
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            yield re.search(r"http://[\d.:]+", process.stdout.readline())[0]
+        finally:
+            process.terminate()
+    assert process.returncode == 0
+
+
+@pytest.mark.skipif(not has_libraries, reason="the extra `report` is not installed: no vl-convert-python")
+def test_a_served_report_is_made_anew_for_each_look_at_it(company, dinmo):
+    """And only for browsers of this machine, by its own name."""
+    company.members([ANA])
+    dinmo("sync", "vip")
+    with served(company.declarations) as address:
+        first = requests.get(address, timeout=60)
+        assert (first.status_code, first.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
+        assert "1 audience" in shown(first.text)
+        company.activate("new")
+        company.declarations  # noqa: B018  # writes them
+        assert "2 audiences" in shown(requests.get(address, timeout=60).text)
+        assert requests.get(f"{address}/state.duckdb", timeout=60).status_code == 404
+        renamed = requests.get(address, headers={"Host": "evil.example:80"}, timeout=60)
+        assert (renamed.status_code, "audience" in renamed.text) == (403, False)
+        (company.folder / "state.duckdb").write_bytes(b"not a database" * 1_000)
+        broken = requests.get(address, timeout=60)
+        assert (broken.status_code, broken.headers["Content-Type"]) == (503, "text/plain; charset=utf-8")
+        assert "state.duckdb cannot be opened" in broken.text
+        company.declared["activations"]["new"]["shedule"] = "never"
+        company.declared["nonsense"] = {}
+        company.declarations  # noqa: B018
+        assert "`nonsense` is not a known section" in requests.get(address, timeout=60).text
 
 
 @pytest.mark.skipif(has_libraries, reason="the extra `report` is installed")
