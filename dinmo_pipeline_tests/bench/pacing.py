@@ -12,8 +12,8 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass
-from multiprocessing.synchronize import Event
 from pathlib import Path
+from threading import Event
 
 import requests
 from rich.console import Console

@@ -103,8 +103,8 @@ def _fill(workspace: Intercom) -> None:
 def _installed(environment: Path) -> Path:
     """Install the peer into a new environment; the path of its interpreter."""
     python = environment / "bin" / "python"
-    pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", PEER]
-    for command in ([sys.executable, "-m", "venv", environment], pip):
+    pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", PEER]
+    for command in ([sys.executable, "-m", "venv", str(environment)], pip):
         try:
             subprocess.run(
                 command,

@@ -67,9 +67,11 @@ class AuditedDatabase(StateDatabase):
     run_id: str = ""
 
     @contextmanager
-    def attached(self, connection: duckdb.DuckDBPyConnection, *, read_only: bool = False) -> Iterator[None]:
+    def attached(
+        self, connection: duckdb.DuckDBPyConnection, *, read_only: bool = False, any_schema: bool = False
+    ) -> Iterator[None]:
         """As its parent. After the block the transaction is over, and the file still locked."""
-        with super().attached(connection, read_only=read_only):
+        with super().attached(connection, read_only=read_only, any_schema=any_schema):
             if read_only:
                 yield
                 return

