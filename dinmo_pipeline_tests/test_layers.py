@@ -61,7 +61,7 @@ ALLOWED_WITHIN_LAYER = {
     "orchestration.runs": {"naming", "resources"},
     "orchestration.sensors": {"metadata", "naming", "resources", "runs"},
     "emulator.workspace": set(),
-    "cli.development": {"messages"},
+    "cli.development": {"exit_codes", "messages", "project"},
     "cli.diagnosis": {"dagster_home", "destinations", "messages"},
     "cli.new_project": set(),
     "cli.commands": {

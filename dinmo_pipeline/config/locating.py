@@ -17,6 +17,8 @@ from dinmo_pipeline.config.surroundings.dg_project import (
 )
 
 VARIABLE: Final = "DINMO_CONFIG"
+REPORT_URL_VARIABLE: Final = "DINMO_REPORT_URL"
+"""Where people find the report; the Dagster UI links to it."""
 NAMES: Final = ("dinmo.yaml", "dinmo", "declarations")
 _ENV_FILE: Final = ".env"
 _REPOSITORY: Final = ".git"  # a folder; in a worktree or submodule a file

@@ -1,4 +1,4 @@
-"""What `dg` imports of a package with components whenever it lists them."""
+"""What is imported by `dg` whenever it lists components, and by a shell whenever it completes a command."""
 
 import subprocess
 import sys
@@ -24,3 +24,12 @@ def test_listing_components_imports_nothing_heavy():
         [sys.executable, "-c", without], cwd=PROJECT, capture_output=True, text=True, check=True
     )
     assert found.stdout.strip() == "False"
+
+
+def test_help_and_completion_import_nothing_heavy():
+    """A shell runs `dinmo` for each press of the tab key."""
+    program = "import sys, dinmo_pipeline.cli; print(*{name.partition('.')[0] for name in sys.modules})"
+    found = subprocess.run(
+        [sys.executable, "-c", program], cwd=PROJECT, capture_output=True, text=True, check=True
+    )
+    assert not {"dagster", "duckdb", "jinja2", "pyarrow", "requests"} & set(found.stdout.split())

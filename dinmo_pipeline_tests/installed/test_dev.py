@@ -99,6 +99,8 @@ def test_dev_shares_the_instance_reloads_and_leaves_nothing_running(project, com
     """From the first start to SIGTERM, with an edit, a broken edit, and a sync beside it."""
     with running_dev(project) as process:
         assert line_with(process, "Declarations:") == "Declarations: dinmo.yaml\n"
+        report = re.search(r"http://127\.0\.0\.1:\d+", line_with(process, "Report: "))[0]
+        assert "VIP" in requests.get(report, timeout=60).text
         said = line_with(process, "Dagster: ")
         url = re.search(r"http://127\.0\.0\.1:\d+", said)[0]
         assert str(project / ".dagster") in said

@@ -11,9 +11,10 @@ from dinmo_pipeline.cli.development.code_location import code_location_of
 from dinmo_pipeline.cli.development.dagster_servers import dagster_servers, watch
 from dinmo_pipeline.cli.development.ports import LOOPBACK, is_open
 from dinmo_pipeline.cli.development.processes import Processes, running_processes
+from dinmo_pipeline.cli.development.report_server import served_report
 from dinmo_pipeline.cli.messages import echo, report
 from dinmo_pipeline.config import Located
-from dinmo_pipeline.config.locating import VARIABLE
+from dinmo_pipeline.config.locating import REPORT_URL_VARIABLE, VARIABLE
 
 _DINMO: Final = "dinmo_pipeline.cli"
 
@@ -28,11 +29,14 @@ def development(located: Located, home: Path) -> Iterator[Processes]:
         # As `dg dev` sets it: the component of dagster-dbt then parses its project.
         "DAGSTER_IS_DEV_CLI": "1",
     }
-    with _interrupted_by_signals(), running_processes(environment, home) as processes:
-        try:
-            yield processes
-        except KeyboardInterrupt:
-            report("Stopping …")
+    with _interrupted_by_signals(), served_report(located) as report_url:
+        if report_url:
+            environment[REPORT_URL_VARIABLE] = report_url
+        with running_processes(environment, home) as processes:
+            try:
+                yield processes
+            except KeyboardInterrupt:
+                report("Stopping …")
 
 
 def start_emulator(processes: Processes, port: int, *options: str) -> str:
@@ -53,6 +57,8 @@ def serve(processes: Processes, located: Located, port: int, *, first: Sequence[
         report(f"Code location: {code_location.module} of {code_location.project.folder}")
     with dagster_servers(processes, port, code_location) as servers:
         home = processes.environment["DAGSTER_HOME"]
+        if report_url := processes.environment.get(REPORT_URL_VARIABLE):
+            echo(f"Report:  {report_url}   Every audience on one page, always current.")
         echo(f"Dagster: {servers.url}   Its runs are in {home}. Press Ctrl-C to stop.")
         if first:
             processes.run(f"dinmo {first[0]}", (_DINMO, *first))

@@ -4,9 +4,10 @@ import os
 import re
 import sys
 import tempfile
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final, get_args
+from typing import TYPE_CHECKING, Final, get_args
 
 import click
 
@@ -37,7 +38,9 @@ from dinmo_pipeline.config.declarations.activations import MatchBy
 from dinmo_pipeline.config.declarations.warehouse import SourceType
 from dinmo_pipeline.config.locating import NAMES
 from dinmo_pipeline.config.strict_yaml.problems import Place
-from dinmo_pipeline.segments.proposal import Proposal
+
+if TYPE_CHECKING:
+    from dinmo_pipeline.segments.proposal import Proposal
 
 _FILE: Final = NAMES[0]
 _SOURCES: Final[tuple[SourceType, ...]] = get_args(SourceType)
@@ -230,20 +233,20 @@ def _read_source(text: str) -> tuple[SourceType, Path | None]:
     return source_type, found
 
 
-def _propose(source_type: SourceType, path: Path | None, table: str | None, column: str | None) -> Proposal:
+def _propose(source_type: SourceType, path: Path | None, table: str | None, column: str | None) -> "Proposal":
     """What to declare, as far as the source shows it; what a person named wins.
 
     Raises:
         click.UsageError: nothing can be proposed, or the table is not there.
         SourceError: the source cannot be read.
     """
+    from dinmo_pipeline.segments import open_source  # noqa: PLC0415  # 0.3 s to import
+    from dinmo_pipeline.segments.proposal import Proposal, proposals, tables_of  # noqa: PLC0415
+
     if path is None or source_type != "duckdb":
         if not table or not column:
             raise click.UsageError("Name the table of your users with --table, and its column with --column.")
         return Proposal(table, None, column, _kind_of(column))
-    from dinmo_pipeline.segments import open_source  # noqa: PLC0415  # 0.3 s to import
-    from dinmo_pipeline.segments.proposal import proposals, tables_of  # noqa: PLC0415
-
     source = Source(source_type, path, None, Place("", 1, 1))
     with open_source(source, uri=None, on_wait=report) as opened:
         tables = tables_of(opened)
@@ -283,7 +286,7 @@ def _ask_for_source() -> str:
     return f"{kind}:{click.prompt(what, type=click.Path(exists=True, path_type=str), err=True)}"
 
 
-def _ask_about(proposed: Proposal) -> Proposal:
+def _ask_about(proposed: "Proposal") -> "Proposal":
     table = click.prompt("Table of users", default=proposed.table, err=True)
     column = click.prompt("Column that Intercom knows them by", default=proposed.column, err=True)
     match_by = click.prompt(
@@ -293,7 +296,7 @@ def _ask_about(proposed: Proposal) -> Proposal:
         err=True,
     )
     key = click.prompt("Column that identifies a row", default=proposed.key or "", err=True)
-    return Proposal(table, key or None, column, match_by)
+    return replace(proposed, table=table, key=key or None, column=column, match_by=match_by)
 
 
 def _ask_for_region() -> Region | None:
