@@ -2,9 +2,11 @@
 
 import copy
 import json
+import re
 from collections import Counter
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from importlib.util import find_spec
 
 import dagster as dg
 import duckdb
@@ -83,6 +85,17 @@ def test_each_destination_has_a_file_and_commands_show_them_as_one(two, dinmo):
     assert {key: row["tagged_contacts"] for key, row in shown.items()} == {"vip": 2, "beta": 1}
     planned = json.loads(dinmo("plan", "--json").out)
     assert {key: row["members"] for key, row in planned.items()} == {"vip": 2, "beta": 1}
+    assert {key: len(json.loads(dinmo("history", key, "--json").out)["syncs"]) for key in shown} == {
+        "vip": 1,
+        "beta": 1,
+    }
+    for who, activation in ((ANN, "vip"), (CY, "beta")):
+        found = json.loads(dinmo("who", who, "--json").out)["activations"]
+        assert found[activation]["tagged_since"]
+    if find_spec("vl_convert"):
+        page = two.folder / "audience.html"
+        assert dinmo("report", "--out", str(page)).out.startswith(f"{page}: 2 audiences")
+        assert {"VIP", "BETA"} <= set(re.findall("[A-Z]{3,}", page.read_text()))
     dinmo("pause", "vip", "beta")
     assert "Paused since" in dinmo("status").out
     assert dinmo("resume", "vip", "beta").out == "vip: resumed.\nbeta: resumed.\n"
