@@ -3,8 +3,11 @@
 Colours are the page's CSS variables, so that light, dark and print need no second drawing.
 """
 
+from datetime import date, timedelta
 from typing import Any
 
+# Fewer would stretch a single day over the whole chart.
+_MIN_DAYS = 14
 _TIME = {
     "field": "start",
     "type": "temporal",
@@ -13,7 +16,7 @@ _TIME = {
 }
 _NUMBER = {"type": "quantitative", "title": None}
 # Points, so that a single day shows.
-_LINE = {"type": "line", "point": {"size": 10}, "strokeWidth": 2}
+_LINE = {"type": "line", "point": {"size": 24}, "strokeWidth": 2}
 CONFIG: dict[str, Any] = {
     "background": "transparent",
     "font": "system-ui, sans-serif",
@@ -113,4 +116,18 @@ CALLS = _chart(
 )
 """Calls to Intercom."""
 
-SPECIFICATIONS = {"size": SIZE, "moves": MOVES, "match_rate": MATCH_RATE, "calls": CALLS}
+_SPECIFICATIONS = {"size": SIZE, "moves": MOVES, "match_rate": MATCH_RATE, "calls": CALLS}
+
+
+def specifications(first: date, last: date) -> dict[str, dict[str, Any]]:
+    """The charts by their name, all of them over the same days."""
+    first = min(first, last - timedelta(days=_MIN_DAYS - 1))
+    scale = {"type": "utc", "domain": [_as_moment(first), _as_moment(last + timedelta(days=1))]}
+    return {
+        name: {**chart, "encoding": {**chart["encoding"], "x": {**chart["encoding"]["x"], "scale": scale}}}
+        for name, chart in _SPECIFICATIONS.items()
+    }
+
+
+def _as_moment(day: date) -> dict[str, Any]:
+    return {"year": day.year, "month": day.month, "date": day.day, "utc": True}

@@ -250,15 +250,20 @@ def _left_out(
     audiences: Sequence[Audience], charted: Sequence[str], compared: Sequence[str], overlap: Overlap | None
 ) -> Iterable[str]:
     if len(charted) == MAX_CHARTED < len(audiences):
-        more = len(audiences) - MAX_CHARTED
-        yield f"Charts of {counted(more, 'more audience')}: those that need a look and the largest have some."
+        yield f"Charts are shown for the {MAX_CHARTED} audiences that need a look or are the largest."
     if overlap is None and len(compared) > 1:
-        yield "What audiences share: they have too many members to compare them here."
+        yield "The audiences have too many members to show here who is in several of them."
     elif overlap and len(compared) > MAX_COMPARED:
-        yield f"What audiences share, but for the {MAX_COMPARED} largest."
+        yield f"Only the {MAX_COMPARED} largest audiences are compared with each other."
     elsewhere = len(compared) - len(overlap.activations) if overlap and len(compared) <= MAX_COMPARED else 0
     if elsewhere > 0:
-        yield f"What {counted(elsewhere, 'audience')} share that have another state file."
+        yield f"{_not_compared(elsewhere)} another state file."
     others = sum(1 for each in audiences if each.known and each.known.members) - len(compared)
     if overlap and others > 0:
-        yield f"What {counted(others, 'audience')} share that are matched by another kind of identifier."
+        yield f"{_not_compared(others)} another kind of identifier."
+
+
+def _not_compared(number: int) -> str:
+    return (
+        f"{counted(number, 'audience')} {'is' if number == 1 else 'are'} not compared with the others, having"
+    )

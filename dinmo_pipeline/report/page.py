@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from dinmo_pipeline.report.charts import SPECIFICATIONS
+from dinmo_pipeline.report.charts import specifications
 from dinmo_pipeline.report.content import Audience, Report
 from dinmo_pipeline.state.looking.audiences import Overlap
 from dinmo_pipeline.state.syncs import match_rate
@@ -98,8 +98,10 @@ def _text(name: str) -> str:
 
 def _data(report: Report) -> str:
     """What the charts are drawn from, as JSON that cannot end its script element."""
+    last = report.made_at.date()
+    starts = [period.start for each in report.audiences for period in each.periods]
     data = {
-        "specifications": SPECIFICATIONS,
+        "specifications": specifications(min(starts, default=last), last),
         "audiences": {each.key: _points(each) for each in report.audiences if each.is_charted},
         "calls": {
             each.destination: [{"start": f"{start}", "calls": calls} for start, calls in each.by_period]

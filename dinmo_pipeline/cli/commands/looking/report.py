@@ -67,7 +67,7 @@ def write_report(*, out: Path, days: int, serve: bool, port: int | None) -> None
     write_own_file(out, page, marker=_MARK, what="the report")
     echo(f"{out}: {counted(len(content.audiences), 'audience')}, {out.stat().st_size / 1_000_000:.1f} MB.")
     for each in content.left_out:
-        echo(f"Left out: {each}")
+        echo(each)
 
 
 def _serve(located: "Located", days: int, port: int) -> None:
