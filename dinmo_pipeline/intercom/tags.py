@@ -97,8 +97,10 @@ class Tags:
 
     def create(self, name: str) -> Tag:
         """Create a tag; if one has that name, Intercom returns it unchanged."""
-        self._listed_until = 0.0
-        return answered_tag("POST /tags", self.transport.call("POST", "/tags", json={"name": name}))
+        tag = answered_tag("POST /tags", self.transport.call("POST", "/tags", json={"name": name}))
+        # A batch of many new tags lists them once, not once after each.
+        self._listed = [*(each for each in self._listed if each.id != tag.id), tag]
+        return tag
 
     def rename(self, tag_id: str, name: str) -> Tag:
         """Rename a tag. What Intercom does if another tag has the name is undocumented, so check first."""

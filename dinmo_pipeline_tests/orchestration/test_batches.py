@@ -72,6 +72,7 @@ def test_two_runs_bring_the_tags_of_all_to_intercom(four):
     (run,) = applied(four)
     assert run.success
     assert tagged(four) == dict.fromkeys(KEYS, 5)
+    assert four.calls()["GET /tags"] == 1  # though four were made
     for executed, assets in ((read, 2), (run, 1)):
         events = executed.get_asset_materialization_events()
         assert sorted(event.partition for event in events) == sorted(KEYS * assets)
