@@ -8,12 +8,13 @@ from threading import Thread
 
 
 class Chat(ThreadingHTTPServer):
-    """Keeps what was posted, newest last, and responds with `status`."""
+    """Keeps what was posted, newest last, counts GETs as beats, and responds with `status`."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Webhook)
         self.posted: list[dict[str, str]] = []
         self.status = 200
+        self.beats = 0
 
     @property
     def url(self) -> str:
@@ -36,6 +37,11 @@ class _Webhook(BaseHTTPRequestHandler):
             self.server.posted.append(json.loads(body))
         self.send_response(self.server.status)
         self.send_header("Location", "/services/elsewhere")
+        self.end_headers()
+
+    def do_GET(self) -> None:
+        self.server.beats += 1
+        self.send_response(self.server.status)
         self.end_headers()
 
     def log_message(self, format: str, *_: object) -> None:  # noqa: A002  # its own name

@@ -17,6 +17,7 @@ from dinmo_pipeline.cli.commands.looking.history import history
 from dinmo_pipeline.cli.commands.looking.report import write_report
 from dinmo_pipeline.cli.commands.looking.status import status
 from dinmo_pipeline.cli.commands.looking.who import who
+from dinmo_pipeline.cli.commands.running.alerts import alerts
 from dinmo_pipeline.cli.commands.running.backup import backup
 from dinmo_pipeline.cli.commands.running.clean import clean
 from dinmo_pipeline.cli.commands.running.demo import demo
@@ -79,6 +80,7 @@ for command in (
         history,
         write_report,
         explain,
+        alerts,
         backup,
         clean,
         move_state,

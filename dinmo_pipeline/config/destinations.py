@@ -6,7 +6,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from dinmo_pipeline.config.declarations import Activation, Destination
-from dinmo_pipeline.config.secrets import environment_variable
 from dinmo_pipeline.config.strict_yaml.declared_fields import Values, read_values, settings_of
 from dinmo_pipeline.config.strict_yaml.json_schemas import first_of, matching
 from dinmo_pipeline.config.strict_yaml.kinds import (
@@ -20,6 +19,12 @@ from dinmo_pipeline.config.strict_yaml.kinds import (
 from dinmo_pipeline.config.strict_yaml.nodes import Node, Scalar, kind_of
 from dinmo_pipeline.config.strict_yaml.report import Subject
 from dinmo_pipeline.config.strict_yaml.settings import Setting, read_settings, settings_schema
+from dinmo_pipeline.config.surroundings.alerts import (
+    ALERTS_OF_A_DESTINATION,
+    GeneralAlerts,
+    read_own_alerts,
+)
+from dinmo_pipeline.config.surroundings.secrets import environment_variable
 
 DEFAULT_API_VERSION = "2.16"
 DEFAULT_RATE_LIMIT_SHARE = 0.8
@@ -120,6 +125,7 @@ DESTINATION_SETTINGS: tuple[Setting[Any], ...] = (
     BASE_URL_SETTING,
     API_VERSION_SETTING,
     RATE_LIMIT_SHARE,
+    ALERTS_OF_A_DESTINATION,
     DEFAULT_ACTIVATION,
 )
 
@@ -132,12 +138,16 @@ class DestinationDraft:
     defaults: Values | None
 
 
-def read_destination(key: str, node: Node, subject: Subject) -> DestinationDraft:
-    """One destination."""
+def read_destination(key: str, node: Node, subject: Subject, general: GeneralAlerts) -> DestinationDraft:
+    """One destination; `general` are the alerts of all."""
     found = read_settings(node, DESTINATION_SETTINGS, subject, holds_secret=True)
     if found is None:
         return DestinationDraft(None, None)
     defaults = _read_defaults(found.node(DEFAULT_ACTIVATION), subject)
+    alerts, alerts_node = general.alerts, found.node(ALERTS_OF_A_DESTINATION)
+    if alerts_node is not None:
+        alerts = read_own_alerts(alerts_node, general, subject.part(ALERTS_OF_A_DESTINATION.key))
+        found.is_whole = found.is_whole and alerts is not None
     access_token = found.get(ACCESS_TOKEN)
     if access_token is None or not found.is_whole:
         return DestinationDraft(None, defaults)
@@ -148,6 +158,7 @@ def read_destination(key: str, node: Node, subject: Subject) -> DestinationDraft
         base_url=found.get(BASE_URL_SETTING),
         api_version=found.get(API_VERSION_SETTING) or DEFAULT_API_VERSION,
         rate_limit_share=found.get(RATE_LIMIT_SHARE) or DEFAULT_RATE_LIMIT_SHARE,
+        alerts=alerts,
         place=node.place,
     )
     return DestinationDraft(destination, defaults)

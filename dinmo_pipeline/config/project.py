@@ -34,7 +34,7 @@ from dinmo_pipeline.config.strict_yaml.keys import check_key, named, objects_in
 from dinmo_pipeline.config.strict_yaml.nodes import MapNode, Node, Scalar
 from dinmo_pipeline.config.strict_yaml.problems import Owner, Place
 from dinmo_pipeline.config.strict_yaml.report import Report, Subject
-from dinmo_pipeline.config.surroundings.alerts import read_alerts
+from dinmo_pipeline.config.surroundings.alerts import read_alerts, refuse_without_channel
 from dinmo_pipeline.config.surroundings.dagster_settings import read_dagster
 from dinmo_pipeline.config.surroundings.history import read_history
 from dinmo_pipeline.config.surroundings.sources import read_source, read_state, refuse_one_database
@@ -125,15 +125,17 @@ def _is_first(
 def _read_project(merged: _Merged, path: Path, report: Report) -> Project | None:
     source, state = _read_source_and_state(merged, path, report)
     alerts_node = merged.singles.get("alerts")
-    alerts = read_alerts(alerts_node, report) if alerts_node else None
+    alerts = read_alerts(alerts_node, report)
     history_node = merged.singles.get("history")
     history = read_history(history_node, report) if history_node else None
     dagster_node = merged.singles.get("dagster")
     dagster = read_dagster(dagster_node, report) if dagster_node else DagsterSettings()
     destinations = {
-        key: read_destination(key, node, named("destination", key, report))
+        key: read_destination(key, node, named("destination", key, report), alerts)
         for key, node in merged.sections["destinations"].items()
     }
+    own_alerts = (draft.destination.alerts for draft in destinations.values() if draft.destination)
+    refuse_without_channel(alerts, own_alerts, alerts_node, report)
     dbt_node = merged.singles.get("dbt")
     dbt = read_dbt(dbt_node, report) if dbt_node else None
     references = DbtReferences(dbt, is_declared=dbt_node is not None, report=report)
@@ -159,7 +161,7 @@ def _read_project(merged: _Merged, path: Path, report: Report) -> Project | None
         declared,
         activations,
         tests,
-        alerts=alerts,
+        alerts=alerts.alerts,
         history=history or History(),
         dbt=dbt,
         dagster=dagster,

@@ -58,12 +58,13 @@ from dinmo_pipeline.orchestration.specs import Specs
 from dinmo_pipeline.state.changes import count_changes
 from dinmo_pipeline.state.errors import StateError
 from dinmo_pipeline.state.file.database import StateDatabase
-from dinmo_pipeline.state.membership import earlier_sizes, refresh_and_look
+from dinmo_pipeline.state.membership import refresh_and_look
 from dinmo_pipeline.state.readings import StoredReading, applied_reading, record_unread
 from dinmo_pipeline.state.stuck import count_stuck
 from dinmo_pipeline.state.upkeep.history import is_first_reading_of_day, remove_old_rows
 from dinmo_pipeline.sync.guards.limits import Released
 from dinmo_pipeline.sync.guards.lost_identifiers import what_changed
+from dinmo_pipeline.sync.guards.usual_size import SizeChange, judge_size
 from dinmo_pipeline.sync.operations.apply import apply_changes
 from dinmo_pipeline.sync.operations.compute_changes import ComputedChanges, refresh_changes
 from dinmo_pipeline.sync.operations.sync_result import summary
@@ -250,16 +251,17 @@ def _read_membership(
 
     def look(
         connection: duckdb.DuckDBPyConnection,
-    ) -> tuple[list[tuple[datetime, int]], StoredReading | None]:
-        sizes = earlier_sizes(connection, activation.key, limit=checks.SIZES_COMPARED + 1)
-        return sizes, applied_reading(connection, activation)
+    ) -> tuple[SizeChange | None, StoredReading | None]:
+        return judge_size(connection, activation), applied_reading(connection, activation)
 
-    found, (sizes, applied) = refresh_and_look(state, activation.key, activation.match_by, stage, look)
+    found, (size_change, applied) = refresh_and_look(state, activation.key, activation.match_by, stage, look)
     seconds = time.monotonic() - started
     for remark in selects[0].remarks:
         context.log.warning("%s: %s", activation.key, remark)
     for change in what_changed(found.rows, applied) if applied else ():
         context.log.warning("%s: %s", activation.key, change)
+    if size_change:
+        context.log.warning("%s: %s", activation.key, size_change.sentence)
     context.log.info(
         "%s: %s members; %s entered, %s left.",
         *(activation.key, found.members, found.entered, found.left),
@@ -270,7 +272,7 @@ def _read_membership(
         activation,
         {**membership_metadata(found, selects[0].sql, seconds), **upstream_metadata(upstream)},
         checks.usable_identifiers(names, activation.key, found.rows, applied),
-        checks.usual_size(names, activation.key, found.members, [members for _, members in sizes[1:]]),
+        checks.usual_size(names, activation.key, found.members, size_change),
     )
     return seconds
 

@@ -6,6 +6,7 @@ from typing import Any
 import dagster as dg
 
 from dinmo_pipeline.config.declarations import Alerts, Destination, Project
+from dinmo_pipeline.orchestration.alerts.resource import AlertsResource, alerts_resource
 from dinmo_pipeline.orchestration.alerts.sensor import build_alerts_sensor
 from dinmo_pipeline.orchestration.assets import build_assets
 from dinmo_pipeline.orchestration.checks import all_check_keys
@@ -16,12 +17,12 @@ from dinmo_pipeline.orchestration.naming import (
     STATE,
     Names,
     activation_resource,
+    alerts_resource_key,
     destination_resource,
     names_of,
 )
 from dinmo_pipeline.orchestration.reconcile import build_drift_check, build_reconcile_job
 from dinmo_pipeline.orchestration.resources import (
-    AlertsResource,
     IntercomResource,
     SourceResource,
     StateResource,
@@ -69,6 +70,7 @@ def build_definitions(
     destinations = {
         key: _destination(destination, environment) for key, destination in project.destinations.items()
     }
+    alerts = {each: alerts_resource(each, environment) for each in project.all_alerts}
     keep_runs = project.history.keep_runs
     return dg.Definitions(
         assets=build_assets(project, specs, destinations, partitions),
@@ -79,7 +81,7 @@ def build_definitions(
             *build_retries_sensors(names, project.activations),
             build_staleness_sensor(project),
             *build_upstream_sensors(project),
-            *([build_alerts_sensor(project)] if project.alerts else []),
+            *([build_alerts_sensor(project, alerts)] if alerts else []),
             *([build_history_sensor(names, keep_runs, all_check_keys(names))] if keep_runs else []),
         ],
         asset_checks=[
@@ -90,6 +92,7 @@ def build_definitions(
             names,
             {
                 **_resources(project, environment, destinations),
+                **_alerts(project, alerts),
                 **({} if for_a_run else _activations(project)),
             },
         ),
@@ -108,7 +111,6 @@ def _resources(
             query_timeout_seconds=project.source.query_timeout.total_seconds(),
         ),
         STATE: _state(project),
-        **({ALERTS: _alerts(project.alerts, environment)} if project.alerts else {}),
         **{destination_resource(key): resource for key, resource in destinations.items()},
     }
 
@@ -148,7 +150,12 @@ def _destination(destination: Destination, environment: Mapping[str, str]) -> In
     )
 
 
-def _alerts(alerts: Alerts, environment: Mapping[str, str]) -> AlertsResource:
-    return AlertsResource(
-        webhook=_secret(alerts.webhook.name, environment), webhook_variable=alerts.webhook.name
-    )
+def _alerts(project: Project, resources: Mapping[Alerts, AlertsResource]) -> dict[str, AlertsResource]:
+    """The general alerts, and those of each destination that has its own."""
+    general = {ALERTS: resources[project.alerts]} if project.alerts else {}
+    own = {
+        alerts_resource_key(key): resources[destination.alerts]
+        for key, destination in project.destinations.items()
+        if destination.alerts and destination.alerts != project.alerts
+    }
+    return {**general, **own}

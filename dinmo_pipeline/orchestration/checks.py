@@ -1,8 +1,6 @@
 """Asset checks: what a person should look at, per activation."""
 
 import warnings
-from collections.abc import Sequence
-from statistics import median
 from typing import Any
 
 import dagster as dg
@@ -12,10 +10,12 @@ from dinmo_pipeline.orchestration.metadata import identifier_metadata
 from dinmo_pipeline.orchestration.naming import (
     DRIFT,
     INTERCOM_TAGS,
+    MATCH_RATE,
     MEMBERSHIP_CHANGES,
     REMOVAL_GUARD,
     SEGMENT_MEMBERSHIP,
     UP_TO_DATE,
+    USUAL_SIZE,
     Names,
 )
 from dinmo_pipeline.orchestration.runs.errors import Failed
@@ -25,13 +25,10 @@ from dinmo_pipeline.state.syncs import SyncResult
 from dinmo_pipeline.sync.carriers import other_carriers_note
 from dinmo_pipeline.sync.guards.holds import remedy
 from dinmo_pipeline.sync.guards.lost_identifiers import lost_identifiers, type_change, what_changed
+from dinmo_pipeline.sync.guards.usual_size import SizeChange
 from dinmo_pipeline.sync.operations.compute_changes import ComputedChanges
 from dinmo_pipeline.sync.standing import MIN_MEMBERS_TO_MATCH, nobody_matched
 
-# A membership that halves or doubles against the median of its last sizes is worth a look.
-MAX_USUAL_FACTOR = 2.0
-SMALL_SEGMENT_SIZE = 20
-SIZES_COMPARED = 10
 # A few rows without an identifier are in every warehouse: guests, imports, tests. More than one in a hundred
 # is a column that is going wrong; `max_unidentified_share`, 5 by default, then holds the changes. Rows that
 # repeat an identifier are no loss, as in a table with one row per order.
@@ -74,7 +71,9 @@ _CHECKS = {
             " lost theirs since the reading last applied, and at a new type. The description says what is"
             " new since."
         ),
-        "usual_size": "The number of members, compared with the median of the last ten.",
+        USUAL_SIZE: (
+            "Whether the size changed no more within a day than it usually does, by its last nine weeks."
+        ),
     },
     MEMBERSHIP_CHANGES: {
         REMOVAL_GUARD: (
@@ -89,8 +88,9 @@ _CHECKS = {
         "only_our_carriers": (
             "Whether nobody carries the tag but contacts that we tagged; see `on_existing_carriers`."
         ),
-        "match_rate": (
-            "The share of members that exist as users in Intercom. It warns below a half, from 10 members up."
+        MATCH_RATE: (
+            "The share of members that exist as users in Intercom. From 10 members up it warns below a half,"
+            " and fails if nobody was found."
         ),
     },
 }
@@ -142,17 +142,15 @@ def _is_much(rows: int, of: int) -> bool:
 
 
 def usual_size(
-    names: Names, activation: str, members: int, earlier: Sequence[int]
+    names: Names, activation: str, members: int, change: SizeChange | None
 ) -> dg.AssetCheckEvaluation:
-    """Warn when the size is out of line with the earlier sizes (newest first, without this one)."""
-    usual = median(earlier) if earlier else members
-    small = max(members, usual) < SMALL_SEGMENT_SIZE
-    in_line = usual / MAX_USUAL_FACTOR <= members <= usual * MAX_USUAL_FACTOR
+    """Warn when the size changed more within a day than it usually does."""
     return evaluation(
-        *(names, SEGMENT_MEMBERSHIP, "usual_size", activation),
-        passed=small or in_line,
+        *(names, SEGMENT_MEMBERSHIP, USUAL_SIZE, activation),
+        passed=change is None,
         severity=dg.AssetCheckSeverity.WARN,
-        metadata={"members": members, "usual": float(usual)},
+        description=change.sentence if change else None,
+        metadata={"members": members},
     )
 
 
@@ -215,17 +213,18 @@ def only_our_carriers(names: Names, activation: Activation, others: int | None) 
 
 
 def match_rate(names: Names, activation: str, result: SyncResult) -> dg.AssetCheckEvaluation:
-    """Warn when few members were found: often a wrong column or the wrong workspace."""
+    """Warn when few members were found, and fail when nobody was: often a wrong column or workspace."""
     numbers, rate = result.numbers, result.numbers.match_rate
     few = (
         f"Only {rate:.0%} of {numbers.members:,} members were found in Intercom."
         if rate is not None and rate < MIN_MATCH_SHARE and numbers.members >= MIN_MEMBERS_TO_MATCH
         else None
     )
+    nobody = nobody_matched(numbers.members, numbers.not_in_intercom)
     return evaluation(
-        *(names, INTERCOM_TAGS, "match_rate", activation),
-        passed=few is None,
-        severity=dg.AssetCheckSeverity.WARN,
-        description=nobody_matched(numbers.members, numbers.not_in_intercom) or few,
+        *(names, INTERCOM_TAGS, MATCH_RATE, activation),
+        passed=not (nobody or few),
+        severity=dg.AssetCheckSeverity.ERROR if nobody else dg.AssetCheckSeverity.WARN,
+        description=nobody or few,
         metadata={} if rate is None else {"match_rate": rate},
     )

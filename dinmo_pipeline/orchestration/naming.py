@@ -30,6 +30,8 @@ ALERTS_SENSOR = "alerts_sensor"
 HISTORY_SENSOR = "history_sensor"
 
 REMOVAL_GUARD = "removal_guard"
+USUAL_SIZE = "usual_size"
+MATCH_RATE = "match_rate"
 UP_TO_DATE = "up_to_date"
 DRIFT = "drift"
 
@@ -41,6 +43,11 @@ ALERTS = "alerts"
 def destination_resource(destination: str) -> str:
     """`destination_intercom_main`."""
     return f"destination_{destination}"
+
+
+def alerts_resource_key(destination: str) -> str:
+    """`alerts_intercom_main`."""
+    return f"{ALERTS}_{destination}"
 
 
 def activation_resource(activation: str) -> str:

@@ -29,7 +29,6 @@ from dinmo_pipeline.config.strict_yaml.declared_fields import (
 from dinmo_pipeline.config.strict_yaml.problems import Place
 from dinmo_pipeline.intercom.client import REGION_HOSTS, IntercomClient
 from dinmo_pipeline.orchestration.naming import SOURCE, STATE, Names
-from dinmo_pipeline.orchestration.webhook import post_text
 from dinmo_pipeline.state.errors import StateError
 from dinmo_pipeline.state.file.database import StateDatabase
 from dinmo_pipeline.state.file.paths import budget_folder, lock_folder, other_files
@@ -187,21 +186,6 @@ def clients_of(
             return clients[key]
 
         yield client_of
-
-
-class AlertsResource(dg.ConfigurableResource):  # type: ignore[type-arg]
-    """Where alert messages go: an incoming webhook of a chat."""
-
-    webhook: str = Field(repr=False, description="From the environment; never shown.")
-    webhook_variable: str = Field(description="The environment variable of the webhook's URL.")
-
-    def post(self, text: str) -> None:
-        """Post a message.
-
-        Raises:
-            AlertError: the webhook did not accept it.
-        """
-        post_text(self.webhook, text, variable=self.webhook_variable)
 
 
 _SETTINGS: dict[str, Any] = {

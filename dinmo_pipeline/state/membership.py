@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TypeVar
 
 import duckdb
@@ -168,6 +168,57 @@ def earlier_sizes(
         " ORDER BY rowid DESC LIMIT ?",
         [activation, limit],
     ).fetchall()
+
+
+SIZES_COMPARED = timedelta(weeks=9)
+"""So long a history says what size is usual: two months, for a segment that starts anew each month."""
+
+
+@dataclass(frozen=True, slots=True)
+class SizeOnDay:
+    """The size of a segment so many days before its newest reading."""
+
+    days_ago: int
+    members: int
+
+
+def daily_sizes(connection: duckdb.DuckDBPyConnection, activation: str) -> tuple[list[SizeOnDay], bool]:
+    """The sizes of the last SIZES_COMPARED, newest first; and whether the reading before was unusual.
+
+    The first is that of the newest reading. Then follows one for each day, counted back from it: the last
+    that was read on it. A reading that came up to two hours late belongs to its day.
+    """
+    readings = connection.execute(
+        "SELECT materialized_at, members, size_note FROM dinmo.membership_sizes WHERE activation = ?"
+        " ORDER BY rowid DESC LIMIT 2",
+        [activation],
+    ).fetchall()
+    if not readings:
+        return [], False
+    at, members, _ = readings[0]
+    earlier = connection.execute(
+        """
+        SELECT floor((epoch($at) - epoch(materialized_at) + 7200) / 86400)::INTEGER AS days_ago,
+               arg_max(members, rowid)
+        FROM dinmo.membership_sizes
+        WHERE activation = $activation AND materialized_at BETWEEN $since AND $at
+        GROUP BY days_ago HAVING days_ago > 0 ORDER BY days_ago
+        """,
+        {"activation": activation, "at": at, "since": at - SIZES_COMPARED},
+    ).fetchall()
+    was_unusual = any(note is not None for *_, note in readings[1:])
+    return [SizeOnDay(0, members), *(SizeOnDay(*each) for each in earlier)], was_unusual
+
+
+def note_size(connection: duckdb.DuckDBPyConnection, activation: str, note: str) -> None:
+    """Note with the newest reading of a segment that its size is unusual."""
+    connection.execute(
+        """
+        UPDATE dinmo.membership_sizes SET size_note = $note
+        WHERE rowid = (SELECT max(rowid) FROM dinmo.membership_sizes WHERE activation = $activation)
+        """,
+        {"activation": activation, "note": note},
+    )
 
 
 def _count(connection: duckdb.DuckDBPyConnection) -> tuple[int, int, int]:

@@ -44,7 +44,8 @@ class ActivationOverview:
     `other_carriers` are contacts that carry the tag and that we did not tag, as last counted; `changes` are
     those of the newest change set that no successful sync has applied. `read_at` is when its segment was last
     read, and `in_sync_at` the newest time as of which Intercom had what the segment said. What begins with
-    `last_` is None before the first sync. `look_failed` is why Intercom could not be asked for news.
+    `last_` is None before the first sync. `look_failed` is why Intercom could not be asked for news, and
+    `size_note` how the segment's size changed more than usual.
     """
 
     tag_name: str | None
@@ -60,6 +61,7 @@ class ActivationOverview:
     last_reason: str | None
     other_carriers: int | None
     look_failed: str | None = None
+    size_note: str | None = None
     held: HeldChanges | None = None
     unread: Unread | None = None
     drift: Difference | None = None
@@ -85,6 +87,7 @@ def overview(connection: duckdb.DuckDBPyConnection) -> dict[str, ActivationOverv
         ),
         readings AS (
             SELECT activation, arg_max(materialized_at, sizes.rowid) AS read_at,
+                   arg_max({note: size_note}, sizes.rowid).note AS size_note,
                    arg_max(materialized_at, sizes.rowid) FILTER (applied_to = destination) AS applied_at
             FROM dinmo.membership_sizes AS sizes LEFT JOIN dinmo.change_sets USING (activation) GROUP BY ALL
         ),
@@ -123,7 +126,7 @@ def overview(connection: duckdb.DuckDBPyConnection) -> dict[str, ActivationOverv
                greatest(applied_at, synced_at),
                last_sync.started_at, last_sync.status, last_sync.reason,
                carriers.others,
-               sets.look_failed,
+               sets.look_failed, size_note,
                sets.hold_reason, sets.held_because,
                unread.since, unread.failures, unread.reason,
                drift.reconciled_at, drift.missing, drift.unexpected, drift.reason
@@ -145,7 +148,7 @@ def overview(connection: duckdb.DuckDBPyConnection) -> dict[str, ActivationOverv
 
 
 def _overview(*columns: Any) -> ActivationOverview:
-    known, held, unread, drift = columns[:13], columns[13:15], columns[15:18], columns[18:]
+    known, held, unread, drift = columns[:14], columns[14:16], columns[16:19], columns[19:]
     found = ActivationOverview(*known)
     return replace(
         found,

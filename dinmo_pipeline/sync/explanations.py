@@ -54,6 +54,12 @@ EXPLANATIONS: Mapping[str, Explanation] = {
         "Intercom refused the change of some members in each of the last three syncs. The others are done.",
         "`dinmo history ACTIVATION` shows how many, `dinmo.change_log` the reason and Intercom's request id.",
     ),
+    State.UNUSUAL_SIZE: Explanation(
+        "Within a day the segment gained or lost more members than it usually does, by its last nine weeks."
+        " Nothing is held for it. A size that stays is usual after a day.",
+        "Look at who entered and left: `dinmo history ACTIVATION`. If a condition or a table went wrong, fix"
+        " it. `report_size_change` sets another limit, or none.",
+    ),
     State.OVERDUE: Explanation(
         "The activation has missed a whole interval of its schedule.",
         "Look for failed runs in the Dagster UI, and check that the schedule and the daemon are running.",

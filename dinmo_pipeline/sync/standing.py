@@ -30,6 +30,7 @@ class State(StrEnum):
     NOBODY_MATCHED = "nobody_matched"
     DRIFT = "drift"
     STUCK = "stuck"
+    UNUSUAL_SIZE = "unusual_size"
     OVERDUE = "overdue"
     UNCHECKED = "unchecked"
     PAUSED = "paused"
@@ -178,6 +179,8 @@ def _of_tags(
         yield _drift(key, known.drift)
     if stuck:
         yield Finding(State.STUCK, stuck_members(stuck))
+    if known.size_note:
+        yield Finding(State.UNUSUAL_SIZE, known.size_note, f"To see who: dinmo history {key}")
 
 
 def _drift(key: str, drift: Difference) -> Finding:

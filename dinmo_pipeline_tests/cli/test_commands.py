@@ -11,6 +11,7 @@ import pytest
 from dinmo_pipeline.cli.main import dinmo as commands
 from dinmo_pipeline.config import fingerprint, load_project
 from dinmo_pipeline.orchestration.build import build_definitions
+from dinmo_pipeline_tests.chat import chat_of_a_test
 from dinmo_pipeline_tests.ticking import Ticks
 
 ANA, BEN, CLEO = "ana@example.com", "ben@example.com", "cleo@example.com"
@@ -199,10 +200,41 @@ def test_check_online_reports_that_alerts_go_nowhere(company, dinmo, monkeypatch
     printed = dinmo("check", "--online")
     assert printed.code == 2
     assert printed.err == (
-        "alerts: the environment variable TEST_ALERTS_WEBHOOK is not set, so alerts go nowhere.\n"
+        "alerts: the environment variable TEST_ALERTS_WEBHOOK is not set, so its alerts go nowhere.\n"
     )
     monkeypatch.setenv("TEST_ALERTS_WEBHOOK", "http://127.0.0.1:1/")
     assert dinmo("check", "--online").code == 0
+
+
+def test_alerts_test_sends_a_message_to_each_place_that_alerts_go_to(company, dinmo, monkeypatch):
+    """A place that several destinations share gets one message; the exit code says whether all arrived."""
+    main = company.declared["destinations"]["main"]
+    eu = {**main, "alerts": {"webhook": {"env": "TEST_EU"}}}
+    company.declared |= {
+        "alerts": {"webhook": {"env": "TEST_ALERTS"}, "dagster_url": "https://dagster.example.com/"},
+        "destinations": {"main": main, "us": main, "eu": eu},
+        "activations": {"vip": {"destination": "main"}},
+    }
+    printed = dinmo("alerts", "test", "eu", "--json")
+    assert printed.code == 1
+    assert json.loads(printed.out) == {
+        "webhook in TEST_EU": {
+            "sent": False,
+            "error": "TEST_EU is not set to a URL (https://…), so alerts go nowhere.",
+        }
+    }
+    with chat_of_a_test() as chat, chat_of_a_test() as chat_eu:
+        monkeypatch.setenv("TEST_ALERTS", chat.url)
+        monkeypatch.setenv("TEST_EU", chat_eu.url)
+        printed = dinmo("alerts", "test")
+        assert printed.out == "Sent: webhook in TEST_ALERTS.\nSent: webhook in TEST_EU.\n"
+        assert printed.code == 0
+        (told,), (told_eu,) = chat.take(), chat_eu.take()
+    assert told.endswith(": main, us. https://dagster.example.com")
+    assert told_eu.endswith(": eu. https://dagster.example.com")
+    assert "Declared: main, us, eu." in dinmo("alerts", "test", "ue").err
+    del company.declared["alerts"], eu["alerts"]
+    assert "No alerts are declared." in dinmo("alerts", "test").err
 
 
 def test_status_shows_each_activation_and_what_is_orphaned(company, dinmo):

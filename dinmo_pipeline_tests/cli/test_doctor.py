@@ -49,6 +49,7 @@ def test_all_that_a_sync_needs_is_looked_at(company, findings, dinmo, dagster_ho
         "destination main": {"ok"},
         "destination main: permissions": {"ok", "not checked"},
         "destination main: clock": {"ok"},
+        "alerts": {"ok"},
         "daemon": {"warn"},
         "disk": {"ok"},
     }

@@ -85,7 +85,7 @@ def test_what_is_read_fits(declared):
     "declared",
     [
         "segment: {}",
-        "alerts: {}",
+        "alerts: {email: {port: 0}}",
         "history: {keep_runs: 12 hours}",
         "history: {keep_syncs: 0 days}",
         "history: {keep_memberships: never}",

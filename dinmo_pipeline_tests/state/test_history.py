@@ -5,12 +5,11 @@ from datetime import timedelta
 import pytest
 
 from dinmo_pipeline.config.declarations import History
-from dinmo_pipeline.orchestration.checks import SIZES_COMPARED
 from dinmo_pipeline.state.file.database import StateDatabase
+from dinmo_pipeline.state.membership import SIZES_COMPARED
 from dinmo_pipeline.state.readings import compared_readings
 from dinmo_pipeline.state.stuck import count_stuck
 from dinmo_pipeline.state.upkeep.history import (
-    SIZES_KEPT,
     count_old_rows,
     is_first_reading_of_day,
     remove_old_rows,
@@ -124,7 +123,6 @@ def test_old_syncs_and_changes_go_but_for_what_is_still_read(state):
 
 def test_old_stays_and_sizes_go_but_for_those_that_guards_and_checks_compare(state):
     """The size that a week ago counts, however long nobody has synced."""
-    assert SIZES_KEPT > SIZES_COMPARED + 1
     for left, identifier in [(40, "long ago"), (20, "lately")]:
         insert(
             state,
@@ -160,7 +158,7 @@ def test_old_stays_and_sizes_go_but_for_those_that_guards_and_checks_compare(sta
     assert rows(state, "SELECT identifier FROM dinmo.membership_history") == [("lately",)]
     assert compared() == before
     kept = [members for (members,) in rows(state, "SELECT members FROM dinmo.membership_sizes ORDER BY ALL")]
-    assert kept == [9, *range(60 - SIZES_KEPT, 60)]
+    assert kept == [9, *range(100 - SIZES_COMPARED.days, 60)]
 
 
 def test_a_limit_shorter_than_a_week_leaves_the_guards_their_week(state):

@@ -1,6 +1,7 @@
 """A segment's rows become a membership: normalised, distinct, every row counted, all or nothing."""
 
 from collections import Counter
+from datetime import timedelta
 
 import pyarrow as pa
 import pytest
@@ -10,6 +11,8 @@ from hypothesis import strategies as st
 from dinmo_pipeline.state.file.database import StateDatabase
 from dinmo_pipeline.state.membership import (
     Membership,
+    SizeOnDay,
+    daily_sizes,
     earlier_sizes,
     refresh_membership,
     stage_members,
@@ -109,6 +112,26 @@ def test_a_stream_that_breaks_off_changes_nothing(state):
     assert _members(state) == ["a@x.org"]
     with state.reading() as connection:
         assert [members for _, members in earlier_sizes(connection, "vip", limit=5)] == [1]
+
+
+def test_a_day_counts_once_from_the_newest_reading_on(state):
+    """An hourly segment compares with a day ago; a schedule that runs a minute late does not skip a day."""
+    read = [(0, 7), (1, 6), (21, 5), (23.9, 4), (25, 3), (48.1, 2), (71.5, 1), (24 * 64, 9)]
+    with state.transaction() as connection:
+        for hours, members in reversed(read):
+            connection.execute(
+                """
+                INSERT INTO dinmo.membership_sizes BY NAME
+                SELECT 'vip' AS activation, $at AS materialized_at, 'email' AS match_by, $members AS members,
+                       0 AS entered, 0 AS "left", 0 AS rows_read, 0 AS null_identifiers,
+                       0 AS blank_identifiers, 0 AS malformed_identifiers, 0 AS duplicate_rows,
+                       CASE WHEN $members = 6 THEN 'unusual' END AS size_note
+                """,
+                {"at": NOW - timedelta(hours=hours), "members": members},
+            )
+        sizes, was_unusual = daily_sizes(connection, "vip")
+    assert sizes == [SizeOnDay(0, 7), SizeOnDay(1, 4), SizeOnDay(2, 2), SizeOnDay(3, 1)]
+    assert was_unusual
 
 
 # Letters whose lower case is one letter, in DuckDB as in Python.

@@ -61,14 +61,24 @@ def _state_file(file: Path) -> Finding:
 
 
 def check_alerts(project: Project) -> Iterator[Finding]:
-    """Whether the webhook is set; nothing is sent to it."""
-    if project.alerts is None:
-        return
-    variable = project.alerts.webhook.name
-    if os.environ.get(variable):
-        yield ok("alerts", f"{variable} is set; nothing was sent")
-    else:
-        yield warn("alerts", f"{variable} is not set: alerts go nowhere.", f"Set {variable}, also in .env.")
+    """Where alerts go, and whether their secrets are set; nothing is sent."""
+    from dinmo_pipeline.orchestration.alerts.resource import alerts_resource  # noqa: PLC0415  # slow
+
+    variables = dict.fromkeys(name for each in project.all_alerts for name in each.variables)
+    missing = [name for name in variables if not os.environ.get(name)]
+    for variable in missing:
+        fix = f"Set {variable}, also in .env."
+        yield warn("alerts", f"{variable} is not set: its alerts go nowhere.", fix)
+    channels = dict.fromkeys(
+        channel.name
+        for each in project.all_alerts
+        for channel in alerts_resource(each, os.environ).channels()
+    )
+    if channels and not missing:
+        sends = "nothing was sent; `dinmo alerts test` sends a message"
+        yield ok("alerts", f"{'; '.join(channels)}: {sends}")
+    if not project.all_alerts:
+        yield ok("alerts", "none are declared: nobody is told of a failure")
 
 
 def written_folders(project: Project, home: Path) -> list[Path]:

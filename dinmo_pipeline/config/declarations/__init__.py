@@ -4,14 +4,15 @@ The conditions of segments are in the module `conditions`.
 """
 
 from dinmo_pipeline.config.declarations.activations import (
+    NEVER,
     Activation,
     Destination,
     Guards,
     MatchBy,
     Reconciliation,
 )
+from dinmo_pipeline.config.declarations.alerts import Alerts, Email
 from dinmo_pipeline.config.declarations.project import (
-    Alerts,
     DagsterSettings,
     Dbt,
     History,
@@ -40,11 +41,13 @@ from dinmo_pipeline.config.schedules.kinds import AFTER_UPSTREAM, MANUAL
 __all__ = [
     "AFTER_UPSTREAM",
     "MANUAL",
+    "NEVER",
     "Activation",
     "Alerts",
     "DagsterSettings",
     "Dbt",
     "Destination",
+    "Email",
     "EnvironmentVariable",
     "FieldFormat",
     "FieldType",

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from dataclasses import field as dataclass_field
 from typing import Literal, TypeAlias
 
+from dinmo_pipeline.config.declarations.alerts import Alerts
 from dinmo_pipeline.config.declarations.warehouse import EnvironmentVariable
 from dinmo_pipeline.config.schedules.kinds import (
     AFTER_UPSTREAM,
@@ -22,12 +23,16 @@ from dinmo_pipeline.config.strict_yaml.kinds import (
     one_of,
     positive,
     share,
+    word_or_share,
 )
 from dinmo_pipeline.config.strict_yaml.problems import Place
 
 MatchBy: TypeAlias = Literal["email", "user_id"]
 
 _SHARE = "a share, 0 to 1"
+UNUSUAL = "unusual"
+NEVER = "never"
+SIZE_CHANGE = word_or_share(UNUSUAL, NEVER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +86,10 @@ class Reconciliation:
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """One Intercom workspace; `rate_limit_share` is the part of its API budget we use (0 to 1)."""
+    """One Intercom workspace; `rate_limit_share` is the part of its API budget we use (0 to 1).
+
+    `alerts` are its own over the general ones; None if neither are declared.
+    """
 
     key: str
     access_token: EnvironmentVariable
@@ -89,6 +97,7 @@ class Destination:
     base_url: str | None
     api_version: str
     rate_limit_share: float
+    alerts: Alerts | None
     place: Place = dataclass_field(compare=False, repr=False)
 
 
@@ -149,6 +158,13 @@ class Activation:
         " `keep` it; or `take_over` the tag, so that those who are not members lose it, under the guards",
         default="report",
     )
+    report_size_change: str = setting(
+        SIZE_CHANGE,
+        "When to report how much the segment's size changed within a day: if that is `unusual` by its own"
+        " last nine weeks, if it is more than a share of its size, such as `0.2`, or `never`. Nothing is held"
+        " for it",
+        default=UNUSUAL,
+    )
     recheck_days: float = setting(
         positive(),
         "Read what Intercom has of each member again within this time: emails and user ids change there, move"
@@ -163,6 +179,12 @@ class Activation:
         key="reconcile",
     )
     place: Place = dataclass_field(compare=False, repr=False)
+
+    @property
+    def size_change_limit(self) -> float | None:
+        """The declared share of its size that a segment may gain or lose in a day without a word."""
+        is_word = self.report_size_change in (UNUSUAL, NEVER)
+        return None if is_word else float(self.report_size_change)
 
     @property
     def is_scheduled(self) -> bool:

@@ -7,8 +7,9 @@ from datetime import timedelta
 from pathlib import Path
 
 from dinmo_pipeline.config.declarations.activations import Activation, Destination
+from dinmo_pipeline.config.declarations.alerts import Alerts
 from dinmo_pipeline.config.declarations.segments import Segment, SegmentTest
-from dinmo_pipeline.config.declarations.warehouse import EnvironmentVariable, Model, Source
+from dinmo_pipeline.config.declarations.warehouse import Model, Source
 from dinmo_pipeline.config.strict_yaml.problems import Owner, Place, Problem
 
 
@@ -29,13 +30,6 @@ class State:
     def databases(self, destinations: Iterable[str]) -> list[str]:
         """The files of some destinations, each once."""
         return list(map(self.database_of, dict.fromkeys(destinations))) if self.folder else [self.database]
-
-
-@dataclass(frozen=True, slots=True)
-class Alerts:
-    """Where alert messages go: the variable with the URL of an incoming webhook."""
-
-    webhook: EnvironmentVariable
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +97,17 @@ class Project:
     def declared_activations(self) -> list[str]:
         """The keys of all activations, also of those that cannot be used."""
         return [*self.activations, *self.broken_of("activation")]
+
+    @property
+    def all_alerts(self) -> list[Alerts]:
+        """The alerts for all destinations, and those of each, without repetition."""
+        own = (destination.alerts for destination in self.destinations.values())
+        return list(dict.fromkeys(alerts for alerts in (self.alerts, *own) if alerts))
+
+    def alerts_of(self, activation: str) -> Alerts | None:
+        """Where messages about an activation go; those about one that cannot be used go where most do."""
+        declared = self.activations.get(activation)
+        return self.destinations[declared.destination].alerts if declared else self.alerts
 
     @property
     def finds_upstream(self) -> bool:

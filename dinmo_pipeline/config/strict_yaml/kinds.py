@@ -7,7 +7,7 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any, Generic, TypeVar
 
-from dinmo_pipeline.config.strict_yaml.json_schemas import JsonSchema, matching, one_word_of
+from dinmo_pipeline.config.strict_yaml.json_schemas import JsonSchema, first_of, matching, one_word_of
 from dinmo_pipeline.config.strict_yaml.nodes import ListNode, MapNode, Node, Scalar, kind_of
 from dinmo_pipeline.text.wording import shown, suggestion
 
@@ -212,6 +212,25 @@ def share(*, above_zero: bool = False) -> Kind[float]:
     lower = "exclusiveMinimum" if above_zero else "minimum"
     message = "This must be a share from 0 to 1, such as 0.3."
     return Kind(read, {"type": "number", lower: 0, "maximum": 1, "errorMessage": message})
+
+
+def word_or_share(*words: str) -> Kind[str]:
+    """One of a few words, or a number above 0 as it was written."""
+    allowed = (*words, "0.2")
+
+    def read(node: Node) -> str:
+        if isinstance(node, Scalar) and node.kind in ("int", "float"):
+            return f"{positive().read(node):g}"
+        if isinstance(node, Scalar) and node.text in words:
+            return node.text
+        hint = suggestion(node.text, words) if isinstance(node, Scalar) else None
+        raise InvalidValueError("must be one of the allowed values", allowed=allowed, hint=hint)
+
+    message = f"This must be {', '.join(words)}, or a share such as 0.2."
+    schema = first_of(
+        [({"type": "number"}, dict(positive().schema))], {"enum": [*words], "errorMessage": message}
+    )
+    return Kind(read, schema)
 
 
 def factor() -> Kind[float]:

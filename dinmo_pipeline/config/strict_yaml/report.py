@@ -44,9 +44,9 @@ class Subject:
         return Subject(f"{self.name}, {name}", self.report, self.owner)
 
 
-SECRET_SETTINGS = frozenset({"access_token", "uri", "webhook"})
+SECRET_SETTINGS = frozenset({"access_token", "uri", "webhook", "heartbeat", "password"})
 _SECRET_NAME = re.compile(
-    r"token|secret|passw|credential|api_?key|webhook|^uri$|^dsn$|^alerts$", re.IGNORECASE
+    r"token|secret|passw|credential|api_?key|webhook|heartbeat|^uri$|^dsn$|^alerts$", re.IGNORECASE
 )
 MAX_PROBLEMS_SHOWN = 500
 _VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,199}")

@@ -10,7 +10,7 @@ from dinmo_pipeline.text.masking import MASK, credential_spans
 _LINE_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
 # If the structure is unknown, whatever follows such a name is masked.
 _SECRET_NAME = re.compile(
-    r"""(?:token|secret|passw|credential|uri|dsn|api_key|webhook|alerts)[\w-]{0,40}["']?\s{0,40}[:=]\s*(?P<secret>.*)$""",
+    r"""(?:token|secret|passw|credential|uri|dsn|api_key|webhook|heartbeat|alerts)[\w-]{0,40}["']?\s{0,40}[:=]\s*(?P<secret>.*)$""",
     re.IGNORECASE,
 )
 _REFERENCE = re.compile(r"^\{\s*env\s*:\s*[A-Za-z_][A-Za-z0-9_]*\s*\}\s*[,}]*\s*(?:#.*)?$")

@@ -8,7 +8,6 @@ from typing import get_args
 
 from dinmo_pipeline.config.declarations import EnvironmentVariable, Source, SourceType, State
 from dinmo_pipeline.config.declarations.warehouse import DEFAULT_QUERY_TIMEOUT
-from dinmo_pipeline.config.secrets import environment_variable
 from dinmo_pipeline.config.strict_yaml.files import absolute
 from dinmo_pipeline.config.strict_yaml.json_schemas import (
     JsonSchema,
@@ -21,6 +20,7 @@ from dinmo_pipeline.config.strict_yaml.kinds import LINE, Kind, duration, one_of
 from dinmo_pipeline.config.strict_yaml.nodes import Node
 from dinmo_pipeline.config.strict_yaml.report import Report, Subject
 from dinmo_pipeline.config.strict_yaml.settings import Found, Setting, read_settings, settings_schema
+from dinmo_pipeline.config.surroundings.secrets import environment_variable
 
 SOURCE_TYPES: tuple[SourceType, ...] = get_args(SourceType)
 

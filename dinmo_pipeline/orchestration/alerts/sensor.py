@@ -5,16 +5,19 @@ failing query and a refusal by Intercom fail different jobs, and the same failur
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 from dagster import DagsterEventType as Event
 
-from dinmo_pipeline.config.declarations import Activation, Project
+from dinmo_pipeline.config.declarations import Activation, Alerts, Project
 from dinmo_pipeline.orchestration import naming
-from dinmo_pipeline.orchestration.alerts.troubles import Trouble, as_message, news
+from dinmo_pipeline.orchestration.alerts.errors import AlertError
+from dinmo_pipeline.orchestration.alerts.outbox import deliver
+from dinmo_pipeline.orchestration.alerts.resource import AlertsResource, Channel
+from dinmo_pipeline.orchestration.alerts.troubles import Seen, Subject, Trouble, news
 from dinmo_pipeline.orchestration.alerts.verdict import (
     ChangesComputed,
     CheckEvaluated,
@@ -27,7 +30,6 @@ from dinmo_pipeline.orchestration.alerts.verdict import (
 )
 from dinmo_pipeline.orchestration.metadata import CHANGES_TO_APPLY, number_in
 from dinmo_pipeline.orchestration.naming import Names, names_of
-from dinmo_pipeline.orchestration.resources import AlertsResource
 from dinmo_pipeline.orchestration.runs.batch import activations_of, sentence_about
 from dinmo_pipeline.orchestration.runs.errors import was_interrupted
 from dinmo_pipeline.orchestration.runs.lifecycle import (
@@ -60,53 +62,63 @@ class Standing:
     known_since: float
 
 
-def build_alerts_sensor(project: Project) -> dg.SensorDefinition:
-    """The sensor; it needs the `alerts` resource."""
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """What a run that ended at a time says of an activation."""
+
+    ended: float
+    run_id: str
+    verdict: Verdict
+
+
+def build_alerts_sensor(project: Project, resources: Mapping[Alerts, AlertsResource]) -> dg.SensorDefinition:
+    """The sensor. It initialises a resource only when there is something to send."""
     activations, names = project.activations, names_of(project)
+    heartbeat = resources.get(project.alerts) if project.alerts and project.alerts.heartbeat else None
 
     @dg.sensor(
         name=names.of(naming.ALERTS_SENSOR),
         asset_selection=dg.AssetSelection.assets(names.key(naming.INTERCOM_TAGS)),
         minimum_interval_seconds=INTERVAL_SECONDS,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        required_resource_keys={names.resource(naming.ALERTS)},
-        description="Posts a message when an activation gets into trouble, and when it is out of it.",
+        description="Sends a message when an activation gets into trouble, and when it is out of it.",
     )
     def alerts_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         now = datetime.now(UTC)
-        since, before = _read_cursor(context.cursor, now)
+        since, before, undelivered = _read_cursor(context.cursor, now)
         runs = finished_runs(names, context.instance, (*naming.JOB_OPS, ASSET_PAGE_JOB), since, _FINISHED)
         new = Standing(0.0, (), now.timestamp())
         verdicts = _verdicts(names, context.instance, runs, {key: s.as_of for key, s in before.items()})
         observer = Observer(project, context.instance)
-        lines, after = [], {}
+        lines: dict[str, str | None] = {}
+        after = {}
         for activation in activations.values():
             standing = before.get(activation.key, new)
-            ended = [at for at, _ in verdicts.get(activation.key, ())]
-            troubles = troubles_after(
-                standing.kinds, (found for _, found in verdicts.get(activation.key, ()))
-            )
-            if Trouble.BEHIND in standing.kinds or not troubles:
-                troubles |= _behind(observer, activation, now, standing.known_since)
-            line = news(f"{activation.key} (tag {activation.name!r})", standing.kinds, troubles)
-            lines += [line] if line else []
+            judged = verdicts.get(activation.key, ())
+            seen = troubles_after(standing.kinds, ((each.run_id, each.verdict) for each in judged))
+            if Trouble.BEHIND in standing.kinds or not _kinds(seen):
+                seen |= _behind(observer, activation, now, standing.known_since)
+            lines[activation.key] = news(_subject(project, activation), standing.kinds, seen)
             known_since = now.timestamp() if activation.key in observer.paused else standing.known_since
-            after[activation.key] = Standing(max(ended, default=standing.as_of), tuple(troubles), known_since)
+            as_of = max((each.ended for each in judged), default=standing.as_of)
+            after[activation.key] = Standing(as_of, _kinds(seen), known_since)
         for key, problems in project.broken_of("activation").items():
             standing = before.get(key, new)
-            troubles = dict.fromkeys(standing.kinds, "")
-            troubles[Trouble.DECLARATIONS] = sentence_about(problems)
-            line = news(key, standing.kinds, troubles)
-            lines += [line] if line else []
-            after[key] = Standing(standing.as_of, tuple(troubles), standing.known_since)
-        if lines:
-            # An error ends the tick before its cursor is kept, so the next tick posts the same.
-            alerts: AlertsResource = getattr(context.resources, names.resource(naming.ALERTS))
-            alerts.post(as_message(lines))
-        return dg.SensorResult(
-            skip_reason="\n".join(lines) or "Nothing new to report.",
-            cursor=_write_cursor(now, after),
-        )
+            seen = {
+                **dict.fromkeys(standing.kinds, Seen("")),
+                Trouble.DECLARATIONS: Seen(sentence_about(problems)),
+            }
+            lines[key] = news(Subject(key), standing.kinds, seen)
+            after[key] = Standing(standing.as_of, _kinds(seen), standing.known_since)
+        # An error ends the tick before its cursor is kept, so the next tick sends the same.
+        new_lines = {key: line for key, line in lines.items() if line}
+        delivery = deliver(_addressed(project, resources, new_lines, undelivered), undelivered)
+        for failure in delivery.failures:
+            context.log.error("%s It is tried again at the next tick; the other channels have it.", failure)
+        reason = "\n".join([*new_lines.values(), *delivery.failures]) or "Nothing new to report."
+        if heartbeat and not delivery.failures:
+            reason += _beat(heartbeat)
+        return dg.SensorResult(skip_reason=reason, cursor=_write_cursor(now, after, delivery.undelivered))
 
     return alerts_sensor
 
@@ -116,9 +128,9 @@ def _verdicts(
     instance: dg.DagsterInstance,
     runs: Sequence[dg.RunRecord],
     judged: Mapping[str, float],
-) -> dict[str, list[tuple[float, Verdict]]]:
-    """What new runs say about their activations, oldest first: the end of each run, and the verdict."""
-    verdicts: dict[str, list[tuple[float, Verdict]]] = {}
+) -> dict[str, list[_Judged]]:
+    """What new runs say about their activations, oldest first."""
+    verdicts: dict[str, list[_Judged]] = {}
     for record in reversed(runs):
         ended = record.end_time or 0.0
         new = [
@@ -129,8 +141,8 @@ def _verdicts(
         if new:
             findings = _findings(names, instance, record, new)
             for activation in new:
-                found = verdict(findings[activation])
-                verdicts.setdefault(activation, []).insert(0, (ended, found))
+                found = _Judged(ended, record.dagster_run.run_id, verdict(findings[activation]))
+                verdicts.setdefault(activation, []).insert(0, found)
     return verdicts
 
 
@@ -164,7 +176,8 @@ def _partition_of(event: dg.DagsterEvent) -> str:
 def _finding(names: Names, event: dg.DagsterEvent) -> Finding | None:
     if event.event_type == Event.ASSET_CHECK_EVALUATION:
         check = event.asset_check_evaluation_data
-        return CheckEvaluated(check.check_name, check.passed, check.description or "")
+        is_error = check.severity == dg.AssetCheckSeverity.ERROR
+        return CheckEvaluated(check.check_name, check.passed, check.description or "", is_error)
     if event.event_type != Event.ASSET_MATERIALIZATION or event.asset_key is None:
         return None
     asset = names.keys.get(event.asset_key)
@@ -174,28 +187,70 @@ def _finding(names: Names, event: dg.DagsterEvent) -> Finding | None:
     return TagsApplied() if asset == naming.INTERCOM_TAGS else None
 
 
-def _behind(observer: Observer, activation: Activation, now: datetime, known_since: float) -> dict[str, str]:
+def _behind(observer: Observer, activation: Activation, now: datetime, known_since: float) -> dict[str, Seen]:
     if not activation.is_automatic:
         return {}
     found = observer.staleness_of(activation, now, known_since=datetime.fromtimestamp(known_since, UTC))
-    return {Trouble.BEHIND: found.description} if found.stale else {}
+    return {Trouble.BEHIND: Seen(found.description)} if found.stale else {}
 
 
-def _read_cursor(cursor: str | None, now: datetime) -> tuple[datetime, dict[str, Standing]]:
-    """The moment from which on to look at runs, and the standing of each activation."""
+def _kinds(seen: Mapping[str, Seen]) -> tuple[str, ...]:
+    """The kinds of trouble that are not over."""
+    return tuple(kind for kind, each in seen.items() if each.sentence is not None)
+
+
+def _subject(project: Project, activation: Activation) -> Subject:
+    alerts = project.alerts_of(activation.key)
+    url = alerts.dagster_url if alerts else None
+    return Subject(activation.key, activation.name, activation.segment, url)
+
+
+def _addressed(
+    project: Project,
+    resources: Mapping[Alerts, AlertsResource],
+    lines: Mapping[str, str],
+    undelivered: Mapping[str, Sequence[str]],
+) -> Iterator[tuple[Channel, Sequence[str]]]:
+    """The channels that get something, each with the new lines for it."""
+    addressed: dict[Alerts, list[str]] = {each: [] for each in resources if undelivered}
+    for key, line in lines.items():
+        alerts = project.alerts_of(key)
+        if alerts:
+            addressed[alerts] = [*addressed.get(alerts, ()), line]
+    for alerts, new in addressed.items():
+        for channel in resources[alerts].channels():
+            yield channel, new
+
+
+def _beat(heartbeat: AlertsResource) -> str:
+    """Call the heartbeat; what to say if nobody answers, for the service itself reports that."""
+    try:
+        heartbeat.beat()
+    except AlertError as error:
+        return f"\n{error}"
+    return ""
+
+
+def _read_cursor(
+    cursor: str | None, now: datetime
+) -> tuple[datetime, dict[str, Standing], dict[str, list[str]]]:
+    """The moment from which on to look at runs, the standing of each activation, and what was not sent."""
     if not cursor:
-        return now - _FIRST_TICK_LOOKS_BACK, {}
+        return now - _FIRST_TICK_LOOKS_BACK, {}, {}
     read = json.loads(cursor)
     # An earlier release did not keep since when an activation is known.
     first_seen = {"known_since": now.timestamp()}
     standing = {key: Standing(**first_seen | values) for key, values in read["activations"].items()}
-    return datetime.fromtimestamp(read["at"], UTC) - _OVERLAP, standing
+    return datetime.fromtimestamp(read["at"], UTC) - _OVERLAP, standing, read.get("undelivered", {})
 
 
-def _write_cursor(now: datetime, standing: Mapping[str, Standing]) -> str:
+def _write_cursor(
+    now: datetime, standing: Mapping[str, Standing], undelivered: Mapping[str, Sequence[str]]
+) -> str:
     return json.dumps(
         {
             "at": now.timestamp(),
             "activations": {key: asdict(each) for key, each in standing.items()},
+            **({"undelivered": undelivered} if undelivered else {}),
         }
     )

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from dinmo_pipeline.orchestration import naming
-from dinmo_pipeline.orchestration.alerts.troubles import Trouble
+from dinmo_pipeline.orchestration.alerts.troubles import Seen, Trouble
 
 _FAILED_JOB = {
     naming.APPLY_TAG_CHANGES: Trouble.TAGS,
@@ -14,11 +14,12 @@ _FAILED_JOB = {
 
 @dataclass(frozen=True, slots=True)
 class CheckEvaluated:
-    """A run evaluated an asset check."""
+    """A run evaluated an asset check; `is_error` if it failed with more than a warning."""
 
     check: str
     passed: bool
     description: str
+    is_error: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,30 +57,22 @@ def verdict(findings: Iterable[Finding]) -> Verdict:
     return found
 
 
-def troubles_after(kinds: Iterable[str], verdicts: Iterable[Verdict]) -> dict[str, str]:
-    """The troubles of an activation, each with a sentence, after some runs (oldest first).
+def troubles_after(kinds: Iterable[str], verdicts: Iterable[tuple[str, Verdict]]) -> dict[str, Seen]:
+    """How the troubles of an activation were last seen after some runs, by id (oldest first).
 
     `kinds` are those that it was in before; a trouble that no run mentions stays, without a sentence. Being
     behind the schedule, or broken as declared, is left out, since no run shows that.
     """
-    troubles = {kind: "" for kind in kinds if kind not in (Trouble.BEHIND, Trouble.DECLARATIONS)}
-    for each in verdicts:
-        for kind, sentence in each.items():
-            if sentence is None:
-                troubles.pop(kind, None)
-            else:
-                troubles[kind] = sentence
-    return troubles
+    seen = {kind: Seen("") for kind in kinds if kind not in (Trouble.BEHIND, Trouble.DECLARATIONS)}
+    for run_id, each in verdicts:
+        seen |= {kind: Seen(sentence, run_id) for kind, sentence in each.items()}
+    return seen
 
 
 def _of(finding: Finding) -> Verdict:
     match finding:
-        case CheckEvaluated(naming.DRIFT, passed, description):
-            return {Trouble.DRIFT: None if passed else description, Trouble.RECONCILIATION: None}
-        case CheckEvaluated(naming.REMOVAL_GUARD, passed, description):
-            return {Trouble.HELD: None if passed else f"held. {description}"}
         case CheckEvaluated():
-            return {}
+            return _of_check(finding)
         case ChangesComputed(to_apply):
             over: Verdict = {Trouble.MEMBERSHIP: None}
             # Without changes, those that failed before are no longer needed.
@@ -89,3 +82,18 @@ def _of(finding: Finding) -> Verdict:
         case RunFailed(job, summary, held):
             kind = Trouble.HELD if held else _FAILED_JOB.get(job, Trouble.MEMBERSHIP)
             return {kind: summary}
+
+
+def _of_check(evaluated: CheckEvaluated) -> Verdict:
+    trouble = None if evaluated.passed else evaluated.description
+    match evaluated.check:
+        case naming.DRIFT:
+            return {Trouble.DRIFT: trouble, Trouble.RECONCILIATION: None}
+        case naming.REMOVAL_GUARD:
+            return {Trouble.HELD: None if trouble is None else f"held. {trouble}"}
+        case naming.MATCH_RATE:
+            # That few are found is usual in many workspaces; that nobody is, is an error.
+            return {Trouble.NOBODY_MATCHED: trouble if evaluated.is_error else None}
+        case naming.USUAL_SIZE:
+            return {Trouble.SIZE: trouble}
+    return {}

@@ -63,6 +63,7 @@ DESCRIPTIONS: Mapping[str, Description] = {
             "identifier_type": "The type of the identifier's column in the source",
             "applied_to": "Key of the destination that this reading was applied to; NULL if none",
             "released": "Whether a guard held its changes and a person released them",
+            "size_note": "How its size changed more than usual; NULL if it did not",
         },
     ),
     "unread_segments": Description(

@@ -292,4 +292,8 @@ MIGRATIONS: Sequence[str] = (
     ALTER TABLE dinmo.syncs ADD COLUMN never_looked_up BIGINT;
     ALTER TABLE dinmo.syncs ADD COLUMN tagged_contacts BIGINT;
     """,
+    # 10: what is unusual about the size of a segment
+    """
+    ALTER TABLE dinmo.membership_sizes ADD COLUMN size_note VARCHAR;
+    """,
 )

@@ -13,17 +13,18 @@ The newest row of a table is the last one, and stays the last one.
 """
 
 from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import duckdb
 
 from dinmo_pipeline.config.declarations import History
 from dinmo_pipeline.state.file.database import StateDatabase
+from dinmo_pipeline.state.membership import SIZES_COMPARED
 from dinmo_pipeline.state.readings import NET_SIZE_AGE
 from dinmo_pipeline.state.sql import one_row
 from dinmo_pipeline.state.stuck import FAILED_SYNCS
 
-# More than the check `usual_size` compares with.
+# The history of a segment that is seldom read begins with these.
 SIZES_KEPT = 20
 _ROWS_PER_TRANSACTION = 1_000_000
 
@@ -92,11 +93,10 @@ def _old_rows(history: History, now: datetime) -> dict[str, tuple[str, Mapping[s
     if history.keep_memberships:
         before = {"before": now - history.keep_memberships}
         queries["membership_departures"] = (_OLD_STAYS, before)
-        # The guards look back over a week.
-        week_ago = now - NET_SIZE_AGE
+        # The guards look back over a week, and what size is usual takes longer to see.
         queries["membership_sizes"] = (
             _OLD_SIZES,
-            {"before": min(before["before"], week_ago - timedelta(days=1)), "week_ago": week_ago},
+            {"before": min(before["before"], now - SIZES_COMPARED), "week_ago": now - NET_SIZE_AGE},
         )
     return queries
 

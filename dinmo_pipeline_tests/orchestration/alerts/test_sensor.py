@@ -7,15 +7,17 @@ import dagster as dg
 import pytest
 
 from dinmo_pipeline.config import load_project
+from dinmo_pipeline.orchestration.alerts.errors import AlertError
 from dinmo_pipeline.orchestration.naming import Names
 from dinmo_pipeline.orchestration.runs.in_process import reconcile_activations
-from dinmo_pipeline.orchestration.webhook import AlertError
 from dinmo_pipeline_tests.chat import chat_of_a_test
 from dinmo_pipeline_tests.company import TOKEN
+from dinmo_pipeline_tests.mailbox import mailbox_of_a_test
 from dinmo_pipeline_tests.ticking import Ticks
 
 EVERYBODY = [f"user{n}@example.com" for n in range(40)]
 WEBHOOK = "TEST_ALERTS_WEBHOOK"
+HEARTBEAT = "TEST_ALERTS_HEARTBEAT"
 
 
 @pytest.fixture
@@ -31,14 +33,19 @@ def chat(company, monkeypatch):
 
 @pytest.fixture
 def heard(company, chat):
-    """The messages in the chat after one more tick of the sensor."""
+    """The first lines of the messages in the chat after one more tick of the sensor."""
     ticks = Ticks(company.definitions(), company.instance)
 
     def tick():
         ticks.tick("alerts_sensor")
-        return chat.take()
+        return first_lines(chat)
 
     return tick
+
+
+def first_lines(chat):
+    """What happened, of each new message; the lines after it say what to do, and name the run."""
+    return [text.split("\n    ")[0] for text in chat.take()]
 
 
 def test_successful_syncs_are_not_reported(company, heard):
@@ -178,7 +185,7 @@ def test_an_activation_behind_its_schedule_is_reported_when_nothing_else_is_wron
 
     def heard():
         ticks.tick("alerts_sensor")
-        return chat.take()
+        return first_lines(chat)
 
     assert heard() == []
     cursor = json.loads(ticks.cursors["alerts_sensor"])
@@ -253,6 +260,118 @@ def test_a_webhook_that_is_not_set_is_an_error_when_it_is_needed(company, chat, 
     assert chat.take() == []
 
 
+def test_a_channel_that_fails_gets_its_messages_later_and_the_others_get_them_once(
+    company, chat, tmp_path, monkeypatch
+):
+    """Neither waits for the other. The heartbeat stops until all is delivered."""
+    with mailbox_of_a_test(tmp_path, encrypted=False) as mailbox:
+        monkeypatch.setenv(HEARTBEAT, chat.url)
+        company.declared["alerts"] |= {
+            "email": {
+                "host": "127.0.0.1",
+                "port": mailbox.port,
+                "security": "none",
+                "from": "dinmo@example.com",
+                "to": ["crm@example.com"],
+            },
+            "heartbeat": {"env": HEARTBEAT},
+        }
+        company.declared["segments"]["vip"]["table"] = "gone"
+        assert company.sync().status == "failed"
+        ticks = Ticks(company.definitions(), company.instance)
+        mailbox.is_full = True
+        _, skipped = ticks.tick("alerts_sensor")
+        assert f"The SMTP server 127.0.0.1:{mailbox.port} answered with 452." in skipped
+        (told,) = chat.take()
+        assert chat.beats == 0
+        with pytest.raises(AlertError):  # nothing is left that could be sent
+            ticks.tick("alerts_sensor")
+        mailbox.is_full = False
+        ticks.tick("alerts_sensor")
+        ticks.tick("alerts_sensor")
+        (mail,) = mailbox.take()
+        assert mail.get_content() == f"{told}\n"
+        assert told.startswith(mail["Subject"].removesuffix("…"))
+        assert chat.take() == []
+        assert chat.beats == 2
+
+
+def test_a_destination_has_alerts_of_its_own(company, chat, monkeypatch):
+    """What they leave out is as in the general ones."""
+    company.declared["alerts"]["dagster_url"] = "https://dagster.example.com"
+    main = company.declared["destinations"]["main"]
+    company.declared["destinations"] |= {"other": {**main, "alerts": {"webhook": {"env": "OTHER_WEBHOOK"}}}}
+    company.declared["activations"]["vip"]["destination"] = "main"
+    company.activate("second", destination="other")
+    definitions = company.definitions()
+    job = definitions.resolve_job_def("sync_membership")
+    company.members(EVERYBODY, "other_table")
+    company.declared["segments"]["vip"]["table"] = "gone"
+    with chat_of_a_test() as other:
+        monkeypatch.setenv("OTHER_WEBHOOK", other.url)
+        definitions = company.definitions()
+        job = definitions.resolve_job_def("sync_membership")
+        runs = [
+            job.execute_in_process(instance=company.instance, partition_key=key, raise_on_error=False).run_id
+            for key in ("vip", "second")
+        ]
+        Ticks(definitions, company.instance).tick("alerts_sensor")
+        for each, key, run in zip((chat, other), ("vip", "second"), runs, strict=True):
+            (told,) = each.take()
+            assert told.startswith(f"{key} (tag ")
+            assert told.endswith(f"\n    Run: https://dagster.example.com/runs/{run}")
+            assert f"run `dinmo sync {key}`" in told
+    assert {"alerts", "alerts_other"} <= set(definitions.resources)
+
+
+def test_nobody_found_in_intercom_is_reported_and_so_is_that_they_are_again(company, heard):
+    """The segment's column holds something else, say."""
+    company.members([f"nobody{n}@example.com" for n in range(12)])
+    company.synced()
+    assert heard() == [
+        "vip (tag 'VIP'): None of 12 members were found in Intercom: wrong column or `match_by`?"
+    ]
+    company.members(EVERYBODY)
+    company.synced()
+    assert heard() == ["vip (tag 'VIP'): Members are found in Intercom again."]
+
+
+def test_an_unusual_size_is_reported_once_and_so_is_that_it_is_usual_again(company, heard):
+    """In status and checks it is the same sentence."""
+    company.synced()
+    read_daily(company, [40] * 20)
+    assert heard() == []
+    company.people(*(f"new{n}@example.com" for n in range(30)))
+    company.members([*EVERYBODY, *(f"new{n}@example.com" for n in range(30))])
+    company.synced()
+    grown = (
+        "The segment grew from 40 to 70 members within a day (+75%);"
+        " by its last nine weeks, usual is up to 47%."
+    )
+    assert heard() == [f"vip (tag 'VIP'): {grown}"]
+    assert company.rows("SELECT size_note FROM dinmo.membership_sizes WHERE members = 70") == [(grown,)]
+    company.synced()
+    assert heard() == []
+    read_daily(company, [70])
+    company.synced()
+    assert heard() == ["vip (tag 'VIP'): Its size is as usual again."]
+
+
+def read_daily(company, sizes):
+    """Let the readings so far lie as many days back, each followed by one a day."""
+    with company.state.transaction() as connection:
+        connection.execute(
+            "UPDATE dinmo.membership_sizes SET materialized_at = materialized_at - to_days(?)", [len(sizes)]
+        )
+        for days, members in enumerate(reversed(sizes), start=1):
+            connection.execute(
+                "INSERT INTO dinmo.membership_sizes BY NAME SELECT * REPLACE ("
+                "  now() - to_days($days) AS materialized_at, $members AS members, NULL AS size_note"
+                ") FROM (FROM dinmo.membership_sizes LIMIT 1)",
+                {"days": days, "members": members},
+            )
+
+
 def test_several_activations_in_trouble_are_one_message(company, chat):
     """For example when Intercom is down."""
     for key in ("first", "second"):
@@ -263,7 +382,8 @@ def test_several_activations_in_trouble_are_one_message(company, chat):
         job.execute_in_process(instance=company.instance, partition_key=key, raise_on_error=False)
     Ticks(definitions, company.instance).tick("alerts_sensor")
     (told,) = chat.take()
-    assert [line.partition(": ")[0] for line in told.splitlines()] == [
+    lines = [line for line in told.splitlines() if not line.startswith(" ")]
+    assert [line.partition(": ")[0] for line in lines] == [
         "first (tag 'FIRST')",
         "second (tag 'SECOND')",
     ]

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dinmo_pipeline.orchestration.alerts.troubles import Trouble
+from dinmo_pipeline.orchestration.alerts.troubles import Seen, Trouble
 from dinmo_pipeline.orchestration.alerts.verdict import (
     ChangesComputed,
     CheckEvaluated,
@@ -77,7 +77,22 @@ def test_a_reconciliation_reports_drift_and_that_it_got_through(passed, drift):
 
 def test_other_checks_are_not_news():
     """They warn in the UI."""
-    assert verdict([CheckEvaluated("match_rate", passed=False, description="Few.")]) == {}
+    assert verdict([CheckEvaluated("only_our_carriers", passed=False, description="40.")]) == {}
+
+
+@pytest.mark.parametrize(
+    ("passed", "is_error", "expected"), [(True, False, None), (False, False, None), (False, True, "None.")]
+)
+def test_that_nobody_is_found_is_news_and_that_few_are_is_not(passed, is_error, expected):
+    """In many workspaces most members are no users."""
+    found = CheckEvaluated("match_rate", passed, "None.", is_error)
+    assert verdict([found]) == {Trouble.NOBODY_MATCHED: expected}
+
+
+@pytest.mark.parametrize(("passed", "expected"), [(True, None), (False, "It grew.")])
+def test_an_unusual_size_is_news(passed, expected):
+    """Until it is as usual again."""
+    assert verdict([CheckEvaluated("usual_size", passed, "It grew.")]) == {Trouble.SIZE: expected}
 
 
 def test_the_last_finding_counts():
@@ -88,7 +103,10 @@ def test_the_last_finding_counts():
 
 def test_a_trouble_that_no_run_mentions_stays_without_a_sentence():
     """It was told before."""
-    assert troubles_after([Trouble.DRIFT], [{Trouble.TAGS: None}]) == {Trouble.DRIFT: ""}
+    assert troubles_after([Trouble.DRIFT], [("run-1", {Trouble.TAGS: None})]) == {
+        Trouble.DRIFT: Seen(""),
+        Trouble.TAGS: Seen(None, "run-1"),
+    }
 
 
 def test_being_behind_is_left_to_the_schedule():
@@ -99,9 +117,14 @@ def test_being_behind_is_left_to_the_schedule():
 @given(st.sets(st.sampled_from(Trouble)), st.lists(VERDICTS))
 def test_judging_runs_in_one_tick_or_in_several_gives_the_same_troubles(before, verdicts):
     """So it does not matter how often the sensor ticks."""
-    at_once = troubles_after(before, verdicts)
+
+    def kinds_after(kinds, verdicts):
+        seen = troubles_after(kinds, (("a-run", each) for each in verdicts))
+        return {kind for kind, each in seen.items() if each.sentence is not None}
+
+    at_once = kinds_after(before, verdicts)
     kinds = before
     for each in verdicts:
-        kinds = set(troubles_after(kinds, [each]))
+        kinds = kinds_after(kinds, [each])
     shown_by_no_run = {Trouble.BEHIND, Trouble.DECLARATIONS}
-    assert kinds - shown_by_no_run == set(at_once) - shown_by_no_run
+    assert kinds - shown_by_no_run == at_once - shown_by_no_run

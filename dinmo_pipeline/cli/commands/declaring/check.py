@@ -71,7 +71,7 @@ def check(*, online: bool, as_json: bool) -> int:
     sizes, problems, notes = _count_segments(project)
     workspaces, unreachable = _workspaces(project)
     carriers, users = _survey(project, workspaces)
-    problems += unreachable + _changed_workspaces(project, workspaces) + _missing_webhook(project)
+    problems += unreachable + _changed_workspaces(project, workspaces) + _missing_secrets_of_alerts(project)
     known = _known(project)
     notes += [
         f"{key}: {nobody}"
@@ -299,9 +299,11 @@ def _changed_workspaces(project: Project, workspaces: Mapping[str, Mapping[str, 
     ]
 
 
-def _missing_webhook(project: Project) -> list[str]:
-    """A message if alerts have no webhook; nothing is posted to it."""
-    if project.alerts is None or os.environ.get(project.alerts.webhook.name):
-        return []
-    variable = project.alerts.webhook.name
-    return [f"alerts: the environment variable {variable} is not set, so alerts go nowhere."]
+def _missing_secrets_of_alerts(project: Project) -> list[str]:
+    """A message for each secret of the alerts that is not set; nothing is sent."""
+    variables = dict.fromkeys(name for each in project.all_alerts for name in each.variables)
+    return [
+        f"alerts: the environment variable {variable} is not set, so its alerts go nowhere."
+        for variable in variables
+        if not os.environ.get(variable)
+    ]

@@ -4,7 +4,8 @@ import traceback
 
 import pytest
 
-from dinmo_pipeline.orchestration.webhook import AlertError, post_text
+from dinmo_pipeline.orchestration.alerts.errors import AlertError
+from dinmo_pipeline.orchestration.alerts.webhook import post_text
 from dinmo_pipeline_tests.chat import chat_of_a_test
 
 
