@@ -31,6 +31,8 @@ PAGES = {
         "guides/duckdb-file",
         "guides/production",
         "guides/operate",
+        "guides/for-marketers",
+        "guides/moving",
         "guides/live-test",
     ],
     "Reference": [

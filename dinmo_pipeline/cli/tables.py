@@ -104,5 +104,6 @@ def _cell(value: object) -> str:
     if type(value) is int:
         return f"{value:,}"
     if isinstance(value, Share):
-        return f"{value:.0%}"
+        # Rounded to 100%, nobody would be missing.
+        return f"{min(value, 0.99) if value < 1 else value:.0%}"
     return f"{value:.1f}" if type(value) is float else escaped(str(value))

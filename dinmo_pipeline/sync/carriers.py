@@ -91,9 +91,13 @@ def count_other_carriers(session: Session, tag_id: str) -> int:
 def tag_to_look_at(
     connection: duckdb.DuckDBPyConnection, activation: Activation, *, now: datetime
 ) -> Tag | None:
-    """The activation's tag if its carriers have not been counted for a day; None otherwise."""
+    """The activation's tag if its carriers have not been counted for a day, or are to be taken over.
+
+    None otherwise.
+    """
     where = (activation.key, activation.destination)
-    if carriers_counted(connection, *where, since=now - _COUNTED_EVERY, now=now):
+    takes_over = activation.on_existing_carriers == "take_over" and other_carriers(connection, *where)
+    if not takes_over and carriers_counted(connection, *where, since=now - _COUNTED_EVERY, now=now):
         return None
     tag = activation_tag(connection, *where)
     return Tag(tag.tag_id, tag.name) if tag else None

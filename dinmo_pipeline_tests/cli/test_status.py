@@ -39,8 +39,16 @@ def test_a_known_activation_adds_what_the_state_knows():
     assert set(shown) == {
         *("state", "findings", "tag", "destination", "schedule", "description", "tag_name", "members"),
         *("not_in_intercom", "never_looked_up", "match_rate", "tagged_contacts", "changes", "read_at"),
-        *("in_sync_at", "last_sync_at", "last_status", "last_reason", "other_carriers", "look_failed"),
-        *("held", "unread", "drift", "stuck", "left_behind", "paused", "problems"),
+        *(
+            "in_sync_at",
+            "last_sync_at",
+            "last_status",
+            "last_reason",
+            "other_carriers",
+            "look_failed",
+            "size_note",
+        ),
+        *("size_note", "held", "unread", "drift", "stuck", "left_behind", "paused", "problems"),
     }
     assert (shown["members"], shown["tagged_contacts"], shown["changes"]) == (3, 2, 1)
     assert (shown["state"], shown["match_rate"]) == ("stuck", 0.6667)

@@ -16,9 +16,11 @@ from dinmo_pipeline.state.schema.descriptions import DESCRIPTIONS
 from dinmo_pipeline.state.syncs import SyncResult, finish_sync, start_sync
 from dinmo_pipeline_tests.state.declaring import NOW, activation, rows_of, staged
 
-PAGE = (Path(__file__).parents[2] / "docs" / "reference" / "state.md").read_text()
-QUERIES = re.findall(r"^```sql\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
-WHO, WHY, SIZES, FAILURES = QUERIES
+DOCS = Path(__file__).parents[2] / "docs"
+PAGE = (DOCS / "reference" / "state.md").read_text()
+_SQL = re.compile(r"^```sql\n(.*?)^```", re.MULTILINE | re.DOTALL)
+WHO, WHY, SIZES, FAILURES = _SQL.findall(PAGE)
+QUERIES = [query for page in sorted(DOCS.glob("**/*.md")) for query in _SQL.findall(page.read_text())]
 VIP = activation("vip_customers", on_multiple_users="skip")
 
 
@@ -57,6 +59,12 @@ def state(tmp_path_factory):
 def _ask(state, query):
     with state.reading() as connection:
         return connection.execute(query).fetchall()
+
+
+@pytest.mark.parametrize("query", QUERIES)
+def test_every_query_in_the_documents_runs(state, query):
+    """On the state as it is."""
+    _ask(state, query)
 
 
 def test_the_page_answers_who_was_in_it_on_a_day(state):

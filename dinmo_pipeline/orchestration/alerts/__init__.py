@@ -1,1 +1,1 @@
-"""Which activations are in trouble, and the chat messages about it."""
+"""Which activations are in trouble, and the messages about it, to chats and mailboxes."""

@@ -80,6 +80,20 @@ def test_a_tag_that_is_taken_over_is_only_on_members(company):
 
 
 @pytest.mark.usefixtures("adopted")
+def test_a_person_who_decides_to_take_over_later_need_not_wait_for_a_change(company):
+    """The next sync does it, as `dinmo status` says, although the carriers were counted today."""
+    company.members(EMAILS[20:])
+    company.synced()
+    assert company.tagged() == set(EMAILS)
+    company.declared["activations"]["vip"] = {
+        "on_existing_carriers": "take_over",
+        "guards": {"max_removed_share": 0.5},
+    }
+    company.synced()
+    assert company.tagged() == set(EMAILS[20:])
+
+
+@pytest.mark.usefixtures("adopted")
 def test_reconcile_shows_whom_taking_over_would_untag_before_it_does(company, dinmo):
     """A list of the size first, then the repair, under the same guards."""
     company.synced()

@@ -22,6 +22,10 @@ def alerts() -> None:
     r"""Messages that you get when an activation gets into trouble, and when it is out of it.
 
     `alerts` in the declarations says where they go: to a chat by `webhook`, and by `email`.
+
+    \b
+    Examples:
+      dinmo alerts test
     """
 
 

@@ -185,8 +185,9 @@ def _print(
     )
     for planned, _ in plans:
         if planned.changes.unknown:
+            have = "has" if planned.changes.unknown == 1 else "have"
             echo(
-                f"{planned.activation}: {planned.changes.unknown:,} of those to tag have never been looked"
+                f"{planned.activation}: {planned.changes.unknown:,} of those to tag {have} never been looked"
                 " up in Intercom; those not there will not be tagged."
             )
         before = surveyed.get(planned.activation)
