@@ -17,7 +17,6 @@ _HEAD = f"""\
 """
 # Since dbt 1.10, tags and meta belong below config; earlier versions know them only beside it.
 _CONFIG_SINCE = (1, 10)
-_APPS = {"us": "app.intercom.com", "eu": "app.eu.intercom.com", "au": "app.au.intercom.com"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +60,7 @@ def _exposure(
         "label": f"{activation.name} in Intercom",
         "type": "application",
         "maturity": project.dbt.maturity if project.dbt else None,
-        "url": destination.base_url or f"https://{_APPS[destination.region]}",
+        "url": destination.app_url,
         "description": activation.description
         or segment.description
         or f"Users of the segment {segment.name} carry the tag {activation.name}.",

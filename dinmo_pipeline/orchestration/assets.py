@@ -17,6 +17,7 @@ from pydantic import Field
 
 from dinmo_pipeline.config.declarations import Activation, Project
 from dinmo_pipeline.orchestration import checks
+from dinmo_pipeline.orchestration.audiences.events import AudienceLog
 from dinmo_pipeline.orchestration.metadata import (
     changes_metadata,
     description_metadata,
@@ -45,6 +46,7 @@ from dinmo_pipeline.orchestration.runs.batch import (
     Events,
     Work,
     broken_in,
+    keys_in,
     listed,
 )
 from dinmo_pipeline.orchestration.runs.errors import Failed
@@ -61,13 +63,19 @@ from dinmo_pipeline.state.file.database import StateDatabase
 from dinmo_pipeline.state.membership import refresh_and_look
 from dinmo_pipeline.state.readings import StoredReading, applied_reading, record_unread
 from dinmo_pipeline.state.stuck import count_stuck
+from dinmo_pipeline.state.syncs import SyncNumbers, newest_outcomes
 from dinmo_pipeline.state.upkeep.history import is_first_reading_of_day, remove_old_rows
 from dinmo_pipeline.sync.guards.limits import Released
 from dinmo_pipeline.sync.guards.lost_identifiers import what_changed
 from dinmo_pipeline.sync.guards.usual_size import SizeChange, judge_size
 from dinmo_pipeline.sync.operations.apply import apply_changes
-from dinmo_pipeline.sync.operations.compute_changes import ComputedChanges, refresh_changes
-from dinmo_pipeline.sync.operations.sync_result import summary
+from dinmo_pipeline.sync.operations.compute_changes import (
+    ComputedChanges,
+    refresh_changes,
+    unchanged_numbers,
+    with_current_members,
+)
+from dinmo_pipeline.sync.operations.sync_result import summary, what_happened
 from dinmo_pipeline.sync.session import Session
 from dinmo_pipeline.sync.workspace import OpenedWorkspace
 
@@ -79,6 +87,9 @@ if TYPE_CHECKING:
 _LISTING_SECONDS = 60.0
 # A day's rows take less than a second. The first time there may be years of them.
 _TRIMMING_SECONDS = 30.0
+
+_CHANGES = {"tagged": "entered", "untagged": "left"}
+_SAMPLE_SIZE = 3
 
 
 class ReadConfig(BatchConfig):
@@ -145,10 +156,12 @@ def _read_segments(
     def read_segments(context: dg.AssetExecutionContext, config: ReadConfig) -> Iterator[Any]:
         selected = {names.keys[key] for key in context.selected_asset_keys}
         state = state_of(names, context)
+        audiences = AudienceLog(names, context.instance, keys_in(context, config))
         if SEGMENT_MEMBERSHIP in selected:
             broken = broken_in(context, project, config)
             yield from (checks.unread(names, key, failed) for key, failed in broken.items())
-        seconds: dict[str, float] = {}
+            yield from (audiences.broken(key, failed) for key, failed in broken.items())
+        read_now: dict[str, _Read] = {}
         with (
             taken_turn(names, context, project, config) as turn,
             _Source(names, context) as source,
@@ -159,33 +172,35 @@ def _read_segments(
             is_first_of_day = _is_first_of_day(project, turn.state)
 
             def read(activation: Activation) -> Events:
-                seconds[activation.key] = yield from _read_membership(
+                read_now[activation.key] = yield from _read_membership(
                     context, project, turn.state, activation, source, upstream=upstream[activation.key]
                 )
                 return None
 
             def compute(activation: Activation) -> Events:
                 session = session_of(activation)
-                spent = seconds.get(activation.key, 0.0)
+                found = read_now.get(activation.key, _NOT_READ)
                 computed = yield from _compute_changes(
-                    names, context, session, recheck=config.recheck, seconds_to_read=spent
+                    names, context, session, recheck=config.recheck, seconds_to_read=found.seconds
                 )
+                yield from _audience_after_reading(audiences, session, computed, found)
                 held.extend([activation.key] if computed.hold else [])
                 return None
 
             unread: dict[str, str] = {}
             held: list[str] = []
 
-            def not_read(activation: Activation, why: Failed) -> list[dg.AssetCheckEvaluation]:
+            def not_read(activation: Activation, why: Failed) -> Iterator[Any]:
                 unread[activation.key] = why.reason
-                return [checks.unread(names, activation.key, why)]
+                yield checks.unread(names, activation.key, why)
+                yield from audiences.failed(activation, why)
 
             if SEGMENT_MEMBERSHIP in selected:
                 yield from work.each(read, on_failure=not_read)
                 source.close()
                 _record_unread(context, turn.state, unread)
             if MEMBERSHIP_CHANGES in selected:
-                yield from work.each(compute)
+                yield from work.each(compute, on_failure=audiences.failed)
             if held:
                 # The run itself succeeds, so without a word it would look as if all was applied.
                 context.instance.add_run_tags(context.run.run_id, {HELD_TAG: listed(held)})
@@ -240,8 +255,8 @@ def _read_membership(
     source: "_Source",
     *,
     upstream: Any,
-) -> Generator[Any, None, float]:
-    """Read a segment; returns the seconds that it took."""
+) -> Generator[Any, None, "_Read"]:
+    """Read a segment; returns what was found."""
     # The compiler takes 0.16 s to import, which runs of the other op do without.
     from dinmo_pipeline.orchestration.segment_rows import staging  # noqa: PLC0415
 
@@ -274,7 +289,7 @@ def _read_membership(
         checks.usable_identifiers(names, activation.key, found.rows, applied),
         checks.usual_size(names, activation.key, found.members, size_change),
     )
-    return seconds
+    return _Read(seconds, found.entered, found.left)
 
 
 def _compute_changes(
@@ -316,6 +331,7 @@ def _intercom_tags(
     @_ops_of_assets(names, INTERCOM_TAGS, partitions, [specs[INTERCOM_TAGS]], {STATE})
     def intercom_tags(context: dg.AssetExecutionContext, config: ApplyConfig) -> Iterator[Any]:
         state = state_of(names, context)
+        audiences = AudienceLog(names, context.instance, keys_in(context, config))
         with taken_turn(names, context, project, config) as turn, ExitStack() as opened:
             with turn.state.reading() as connection:
                 changes = count_changes(connection, [activation.key for activation in turn.activations])
@@ -325,16 +341,26 @@ def _intercom_tags(
             session_of = _Sessions(context, project, turn.state, client_of)
 
             def apply(activation: Activation) -> Events:
-                return (yield from _apply(names, context, session_of(activation), config))
+                return (yield from _apply(names, context, session_of(activation), config, audiences))
 
             # Small change sets first, so that nobody waits for hours for one of a hundred thousand.
-            yield from work.each(apply, first=lambda activation: changes.get(activation.key, 0))
+            yield from work.each(
+                apply,
+                on_failure=audiences.failed,
+                first=lambda activation: changes.get(activation.key, 0),
+            )
         work.raise_failures()
 
     return intercom_tags
 
 
-def _apply(names: Names, context: dg.AssetExecutionContext, session: Session, config: ApplyConfig) -> Events:
+def _apply(
+    names: Names,
+    context: dg.AssetExecutionContext,
+    session: Session,
+    config: ApplyConfig,
+    audiences: AudienceLog,
+) -> Events:
     activation = session.activation
     state = state_of(names, context)
     result = apply_changes(
@@ -348,6 +374,7 @@ def _apply(names: Names, context: dg.AssetExecutionContext, session: Session, co
         with session.state.reading() as connection:
             stuck = count_stuck(connection).get(activation.key, 0)
     metadata = sync_metadata(result, result.tagged_contacts)
+    context.log.info("%s: %s", activation.key, what_happened(result.numbers))
     carried_out = checks.changes_carried_out(names, activation.key, result, stuck)
     if result.status != "ok":
         yield carried_out
@@ -363,7 +390,22 @@ def _apply(names: Names, context: dg.AssetExecutionContext, session: Session, co
         # Whether it is behind its upstream depends on when its members were read, which a sensor looks up.
         *(() if activation.follows_upstream else (checks.up_to_date(names, activation.key),)),
     )
+    yield from audiences.synced(
+        activation, result.numbers, stuck=stuck, sample=_sample(session, result.numbers)
+    )
     return None
+
+
+def _sample(session: Session, numbers: SyncNumbers) -> dict[str, list[str]]:
+    """A few of those who were tagged and untagged in the newest sync."""
+    done = {name: change for name, change in _CHANGES.items() if getattr(numbers, name)}
+    if not done:
+        return {}
+    with session.state.reading() as connection:
+        return {
+            name: newest_outcomes(connection, session.activation.key, change, limit=_SAMPLE_SIZE)
+            for name, change in done.items()
+        }
 
 
 def _materialized(
@@ -377,6 +419,32 @@ def _materialized(
         names.key(asset), partition=activation.key, metadata={**metadata, **description_metadata(activation)}
     )
     yield from evaluations
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """What the reading of a segment took, and found: who entered and who left."""
+
+    seconds: float = 0.0
+    entered: int = 0
+    left: int = 0
+
+
+_NOT_READ = _Read()
+
+
+def _audience_after_reading(
+    audiences: AudienceLog, session: Session, computed: ComputedChanges, found: _Read
+) -> Iterator[Any]:
+    """What an audience shows once its changes are computed. If there are some, the next run shows them."""
+    activation = session.activation
+    if computed.hold:
+        yield audiences.held(activation.key, computed.hold)
+    elif not computed.to_apply:
+        numbers = unchanged_numbers(computed, entered=found.entered, left=found.left)
+        if computed.look_failed or audiences.has_news(activation.key, numbers):
+            numbers = with_current_members(session, numbers)
+            yield from audiences.synced(activation, numbers, look_failed=computed.look_failed)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,13 @@ from dinmo_pipeline.config.declarations import Alerts, Destination, Project
 from dinmo_pipeline.orchestration.alerts.resource import AlertsResource, alerts_resource
 from dinmo_pipeline.orchestration.alerts.sensor import build_alerts_sensor
 from dinmo_pipeline.orchestration.assets import build_assets
+from dinmo_pipeline.orchestration.audiences.check import build_audience_checks
+from dinmo_pipeline.orchestration.audiences.specs import audience_specs
 from dinmo_pipeline.orchestration.checks import all_check_keys
 from dinmo_pipeline.orchestration.jobs import build_jobs
 from dinmo_pipeline.orchestration.naming import (
     ALERTS,
+    INTERCOM_TAGS,
     SOURCE,
     STATE,
     Names,
@@ -57,9 +60,10 @@ def build_definitions(
     `fingerprint` is the one of the declarations' files: the daemon records it, so that `dinmo status` can
     warn when the files have changed since.
 
-    With `for_a_run`, the resources of activations are left out, which only the UI shows: each would take part
-    in the configuration of the run, at 1 ms of processor time. Among `other_assets`, those of the Dagster
-    project, `upstream: auto` looks for the ones that fill the tables of segments.
+    With `for_a_run`, the resources of activations and the assets of audiences are left out, which only the UI
+    shows: each resource would take part in the configuration of the run, at 1 ms of processor time. Among
+    `other_assets`, those of the Dagster project, `upstream: auto` looks for the ones that fill the tables of
+    segments.
     """
     project = with_upstream(project, other_assets)
     names = names_of(project)
@@ -73,7 +77,10 @@ def build_definitions(
     alerts = {each: alerts_resource(each, environment) for each in project.all_alerts}
     keep_runs = project.history.keep_runs
     return dg.Definitions(
-        assets=build_assets(project, specs, destinations, partitions),
+        assets=[
+            *build_assets(project, specs, destinations, partitions),
+            *([] if for_a_run else audience_specs(project, specs[INTERCOM_TAGS])),
+        ],
         jobs=[*build_jobs(names), build_reconcile_job(project, destinations, partitions)],
         schedules=list(build_schedules(names, project.activations.values())),
         sensors=[
@@ -87,6 +94,7 @@ def build_definitions(
         asset_checks=[
             build_staleness_check(project, partitions),
             build_drift_check(project, destinations, partitions),
+            *build_audience_checks(project),
         ],
         resources=_named(
             names,

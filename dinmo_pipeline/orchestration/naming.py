@@ -35,6 +35,10 @@ MATCH_RATE = "match_rate"
 UP_TO_DATE = "up_to_date"
 DRIFT = "drift"
 
+# The assets of the audiences, one for each activation, below this; and the check that each has.
+AUDIENCES = "audiences"
+IN_SYNC = "in_sync"
+
 SOURCE = "source"
 STATE = "state"
 ALERTS = "alerts"
@@ -88,6 +92,14 @@ class Names:
     def key(self, asset: str) -> dg.AssetKey:
         """The key of an asset: `crm/intercom_tags`."""
         return dg.AssetKey([*self.key_prefix, asset])
+
+    def audience(self, activation: str) -> dg.AssetKey:
+        """The key of the asset of an audience: `crm/audiences/vip_customers`."""
+        return dg.AssetKey([*self.key_prefix, AUDIENCES, activation])
+
+    def audience_check(self, activation: str) -> dg.AssetCheckKey:
+        """The key of its check."""
+        return dg.AssetCheckKey(self.audience(activation), IN_SYNC)
 
     @property
     def keys(self) -> dict[dg.AssetKey, str]:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from dinmo_pipeline.config.declarations import Activation, Project
+from dinmo_pipeline.orchestration.audiences.events import AudienceLog
 from dinmo_pipeline.orchestration.checks import evaluation
 from dinmo_pipeline.orchestration.naming import (
     DRIFT,
@@ -31,7 +32,7 @@ from dinmo_pipeline.orchestration.resources import (
     source_of,
     state_of,
 )
-from dinmo_pipeline.orchestration.runs.batch import BatchConfig, Events, Work
+from dinmo_pipeline.orchestration.runs.batch import BatchConfig, Events, Work, keys_in
 from dinmo_pipeline.orchestration.runs.errors import Failed
 from dinmo_pipeline.orchestration.runs.handover import hand_over
 from dinmo_pipeline.orchestration.runs.turns import taken_turn
@@ -115,6 +116,7 @@ def build_reconcile_job(
             clients_of(destinations, state) as client_of,
         ):
             work = Work(context, turn.activations, state.locks, turn.broken)
+            audiences = AudienceLog(names, context.instance, keys_in(context, config))
 
             def each(activation: Activation) -> Events:
                 client = client_of(activation)
@@ -123,6 +125,7 @@ def build_reconcile_job(
                 if found.status == "failed":
                     return _failed(found)
                 yield _evaluation(names, found)
+                yield from audiences.compared(activation.key, _description(names, found))
                 return None
 
             yield from work.each(each)

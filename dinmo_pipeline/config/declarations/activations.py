@@ -100,6 +100,12 @@ class Destination:
     alerts: Alerts | None
     place: Place = dataclass_field(compare=False, repr=False)
 
+    @property
+    def app_url(self) -> str:
+        """Where people see the workspace."""
+        region = "" if self.region == "us" else f"{self.region}."
+        return self.base_url or f"https://app.{region}intercom.com"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Activation:

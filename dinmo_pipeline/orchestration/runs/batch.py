@@ -125,7 +125,7 @@ def activations_in(context: Any, project: Project, config: BatchConfig) -> list[
     Raises:
         dg.Failure: none is declared.
     """
-    keys = _keys_in(context, config)
+    keys = keys_in(context, config)
     if not keys:
         raise dg.Failure(
             "Choose the partition of an activation, or name some in the configuration: `ops: … config:"
@@ -145,7 +145,7 @@ def activations_in(context: Any, project: Project, config: BatchConfig) -> list[
 def broken_in(context: Any, project: Project, config: BatchConfig) -> dict[str, Failed]:
     """Those of a run's activations that cannot be used as they are declared, and why."""
     broken = project.broken_of("activation")
-    return {key: broken_as_declared(broken[key]) for key in _keys_in(context, config) if key in broken}
+    return {key: broken_as_declared(broken[key]) for key in keys_in(context, config) if key in broken}
 
 
 def broken_as_declared(problems: Sequence[Problem]) -> Failed:
@@ -159,7 +159,8 @@ def sentence_about(problems: Sequence[Problem]) -> str:
     return f"Its declarations cannot be used: {problems[0]}{more} `dinmo check` shows all."
 
 
-def _keys_in(context: Any, config: BatchConfig) -> list[str]:
+def keys_in(context: Any, config: BatchConfig) -> list[str]:
+    """The keys of the activations that a run works on, whether they are declared or not."""
     keys = config.activations or ([context.partition_key] if context.has_partition_key else [])
     return list(dict.fromkeys(keys))
 

@@ -1,6 +1,6 @@
 """Compute an activation's change set: what a sync would change, and whether a guard holds it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dinmo_pipeline.intercom.errors import IntercomError
 from dinmo_pipeline.state.changes import (
@@ -10,11 +10,15 @@ from dinmo_pipeline.state.changes import (
     record_look,
     store_changes,
 )
+from dinmo_pipeline.state.contacts.directory import count_missing
 from dinmo_pipeline.state.readings import (
     compared_readings,
     mark_applied,
     newest_reading,
 )
+from dinmo_pipeline.state.sql import members_of
+from dinmo_pipeline.state.syncs import SyncNumbers
+from dinmo_pipeline.state.tags.carriers import other_carriers
 from dinmo_pipeline.state.tags.owners import activation_tag
 from dinmo_pipeline.sync.carriers import look_at_carriers, tag_to_look_at
 from dinmo_pipeline.sync.guards.holds import Hold
@@ -101,3 +105,29 @@ def _computed(session: Session, api_calls: int, look_failed: str | None) -> Comp
         api_calls=api_calls,
         look_failed=look_failed,
     )
+
+
+def unchanged_numbers(computed: ComputedChanges, *, entered: int, left: int) -> SyncNumbers:
+    """The numbers of a sync that has nothing to apply, as far as they are known without asking the state.
+
+    `entered` and `left` are those of the reading behind it.
+    """
+    return SyncNumbers(
+        members=computed.changes.members,
+        entered=entered,
+        left=left,
+        api_calls=computed.api_calls,
+        tagged_contacts=computed.changes.tagged_contacts,
+    )
+
+
+def with_current_members(session: Session, numbers: SyncNumbers) -> SyncNumbers:
+    """Numbers with how many of the current members are not in Intercom, and who else carries the tag."""
+    activation = session.activation
+    where = (activation.destination, activation.match_by)
+    with session.state.reading() as connection:
+        return replace(
+            numbers,
+            not_in_intercom=count_missing(connection, members_of(activation.key), *where),
+            other_carriers=other_carriers(connection, activation.key, activation.destination),
+        )

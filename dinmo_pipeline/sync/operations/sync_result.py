@@ -7,6 +7,7 @@ from dinmo_pipeline.state.changes import ChangeSet
 from dinmo_pipeline.state.readings import NOBODY_MOVED, Moves
 from dinmo_pipeline.state.syncs import LoggedOutcomes, SyncNumbers, SyncResult
 from dinmo_pipeline.sync.guards.holds import Hold, remedy
+from dinmo_pipeline.text.legend import LEGEND
 from dinmo_pipeline.text.wording import counted
 
 
@@ -112,3 +113,31 @@ def summary(activation: str, result: SyncResult) -> str:
     """Status and reason of a sync that is not ok, and what a person can do if it is held."""
     advice = f" {remedy(result.hold_reason, activation)}" if result.hold_reason else ""
     return f"{result.status}. {result.reason}{advice}"
+
+
+def what_happened(numbers: SyncNumbers) -> str:
+    """What a sync did, in a sentence.
+
+    >>> what_happened(SyncNumbers(tagged=11, untagged=7, not_in_intercom=20, api_calls=54))
+    '11 tagged, 7 untagged, 20 not in Intercom, in 54 calls.'
+    >>> what_happened(SyncNumbers(not_in_intercom=20, api_calls=1))
+    'Nothing to tag or untag, 20 not in Intercom, in 1 call.'
+    """
+    done = [f"{value:,} {name}" for name in ("tagged", "untagged") if (value := getattr(numbers, name))]
+    nothing = "Nobody tagged or untagged" if numbers.to_tag + numbers.to_untag else "Nothing to tag or untag"
+    missing = [f"{numbers.not_in_intercom:,} not in Intercom"] if numbers.not_in_intercom else []
+    return f"{', '.join([*(done or [nothing]), *missing])}, in {counted(numbers.api_calls, 'call')}."
+
+
+def not_done(numbers: SyncNumbers) -> list[str]:
+    """What a sync left undone, a sentence for each reason.
+
+    >>> not_done(SyncNumbers(failed=2))
+    ['2 failed: to tag or untag, but Intercom refused.']
+    """
+    reasons = ("skipped", "not_found", "failed", "pending")
+    found = [(name, number) for name in reasons if (number := getattr(numbers, name))]
+    return [
+        f"{number:,} {name.replace('_', ' ')}: {LEGEND[name][0].lower()}{LEGEND[name][1:]}"
+        for name, number in found
+    ]

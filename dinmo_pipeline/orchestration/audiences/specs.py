@@ -1,0 +1,93 @@
+"""The asset of each audience, as Dagster shows it before anything has happened."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import dagster as dg
+
+from dinmo_pipeline.config.declarations import Activation, Destination, Project, Segment
+from dinmo_pipeline.config.schedules.phrases import in_words
+from dinmo_pipeline.orchestration.naming import AUDIENCES, INTERCOM_TAGS, Names, names_of
+from dinmo_pipeline.orchestration.runs.batch import sentence_about
+from dinmo_pipeline.orchestration.sensors.upstream import upstream_keys
+
+
+def audience_specs(project: Project, tags: dg.AssetSpec) -> list[dg.AssetSpec]:
+    """An asset without computation for each activation, downstream of `tags`, whose owners it has.
+
+    A project with 1,000 of them would hide everything else of its group, so they have one of their own.
+    """
+    names, upstream = names_of(project), upstream_keys(project)
+    shared: dict[str, Any] = {
+        "group_name": names.of(AUDIENCES),
+        "owners": tags.owners,
+        "kinds": {"intercom"},
+    }
+    usable = [
+        dg.AssetSpec(
+            names.audience(key),
+            deps=[*upstream[key], _partition_of(names, key)],
+            description=_description(project, activation),
+            metadata=_metadata(project, activation),
+            tags={
+                "dinmo/activation": key,
+                "dinmo/segment": activation.segment,
+                "dinmo/destination": activation.destination,
+            },
+            **shared,
+        )
+        for key, activation in project.activations.items()
+    ]
+    broken = [
+        dg.AssetSpec(
+            names.audience(key),
+            deps=[_partition_of(names, key)],
+            description=sentence_about(problems),
+            **shared,
+        )
+        for key, problems in project.broken_of("activation").items()
+    ]
+    return usable + broken
+
+
+def _partition_of(names: Names, activation: str) -> dg.AssetDep:
+    mapping = dg.SpecificPartitionsPartitionMapping([activation])
+    return dg.AssetDep(names.key(INTERCOM_TAGS), partition_mapping=mapping)
+
+
+def _description(project: Project, activation: Activation) -> str:
+    segment = project.segments[activation.segment]
+    return "\n\n".join(
+        [
+            f"Users in the segment **{segment.name}** carry the tag **{activation.name}** in Intercom.",
+            *filter(None, dict.fromkeys((segment.description, activation.description))),
+        ]
+    )
+
+
+def _metadata(project: Project, activation: Activation) -> Mapping[str, Any]:
+    segment = project.segments[activation.segment]
+    destination = project.destinations[activation.destination]
+    return {
+        "tag": activation.name,
+        "segment": segment.name,
+        "destination": activation.destination,
+        "schedule": in_words(activation.schedule) if activation.enabled else "disabled",
+        "match_by": activation.match_by,
+        "contacts": dg.MetadataValue.md(_where_to_look(activation, destination)),
+        "dagster/code_references": dg.CodeReferencesMetadataValue(
+            code_references=[*_declared(activation, segment)]
+        ),
+    }
+
+
+def _where_to_look(activation: Activation, destination: Destination) -> str:
+    """Where a person finds the contacts: Intercom documents no address that filters them by a tag."""
+    return (
+        f"In [Intercom]({destination.app_url}), open Contacts and add the filter *Tag is {activation.name}*."
+    )
+
+
+def _declared(activation: Activation, segment: Segment) -> Iterator[dg.LocalFileCodeReference]:
+    for label, place in (("activation", activation.place), ("segment", segment.place)):
+        yield dg.LocalFileCodeReference(file_path=place.file, line_number=place.line, label=label)
