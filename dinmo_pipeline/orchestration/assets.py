@@ -41,6 +41,7 @@ from dinmo_pipeline.orchestration.resources import (
     state_of,
 )
 from dinmo_pipeline.orchestration.runs.batch import (
+    DECISIONS,
     HELD_TAG,
     BatchConfig,
     Events,
@@ -102,10 +103,10 @@ class ReadConfig(BatchConfig):
 class ApplyConfig(BatchConfig):
     """What a person may decide for one run of `intercom_tags`."""
 
-    allow_large_removal: bool = False
-    allow_large_growth: bool = False
+    allow_large_removal: bool = Field(default=False, description=DECISIONS["allow_large_removal"])
+    allow_large_growth: bool = Field(default=False, description=DECISIONS["allow_large_growth"])
     # The fingerprints of reviewed plans, by activation; any other changes are held.
-    expected_changes: dict[str, str] = Field(default={})
+    expected_changes: dict[str, str] | None = None
 
 
 def build_assets(
@@ -367,7 +368,7 @@ def _apply(
         session,
         state.locks,
         released=Released(config.allow_large_removal, config.allow_large_growth),
-        expected_changes=config.expected_changes.get(activation.key),
+        expected_changes=(config.expected_changes or {}).get(activation.key),
     )
     stuck = 0
     if result.status != "ok" or result.numbers.failed:

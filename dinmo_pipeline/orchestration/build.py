@@ -16,6 +16,7 @@ from dinmo_pipeline.orchestration.jobs import build_jobs
 from dinmo_pipeline.orchestration.naming import (
     ALERTS,
     INTERCOM_TAGS,
+    JOB_OPS,
     SOURCE,
     STATE,
     Names,
@@ -60,10 +61,9 @@ def build_definitions(
     `fingerprint` is the one of the declarations' files: the daemon records it, so that `dinmo status` can
     warn when the files have changed since.
 
-    With `for_a_run`, the resources of activations and the assets of audiences are left out, which only the UI
-    shows: each resource would take part in the configuration of the run, at 1 ms of processor time. Among
-    `other_assets`, those of the Dagster project, `upstream: auto` looks for the ones that fill the tables of
-    segments.
+    With `for_a_run`, what only the UI shows is left out: each resource of an activation would take part in
+    the configuration of the run, at 1 ms of processor time. Among `other_assets`, those of the Dagster
+    project, `upstream: auto` looks for the ones that fill the tables of segments.
     """
     project = with_upstream(project, other_assets)
     names = names_of(project)
@@ -76,11 +76,8 @@ def build_definitions(
     }
     alerts = {each: alerts_resource(each, environment) for each in project.all_alerts}
     keep_runs = project.history.keep_runs
-    return dg.Definitions(
-        assets=[
-            *build_assets(project, specs, destinations, partitions),
-            *([] if for_a_run else audience_specs(project, specs[INTERCOM_TAGS])),
-        ],
+    definitions = dg.Definitions(
+        assets=build_assets(project, specs, destinations, partitions),
         jobs=[*build_jobs(names), build_reconcile_job(project, destinations, partitions)],
         schedules=list(build_schedules(names, project.activations.values())),
         sensors=[
@@ -89,7 +86,11 @@ def build_definitions(
             build_staleness_sensor(project),
             *build_upstream_sensors(project),
             *([build_alerts_sensor(project, alerts)] if alerts else []),
-            *([build_history_sensor(names, keep_runs, all_check_keys(names))] if keep_runs else []),
+            *(
+                [build_history_sensor(names, keep_runs, all_check_keys(names), project.declared_activations)]
+                if keep_runs
+                else []
+            ),
         ],
         asset_checks=[
             build_staleness_check(project, partitions),
@@ -97,13 +98,34 @@ def build_definitions(
             *build_audience_checks(project),
         ],
         resources=_named(
-            names,
-            {
-                **_resources(project, environment, destinations),
-                **_alerts(project, alerts),
-                **({} if for_a_run else _activations(project)),
-            },
+            names, {**_resources(project, environment, destinations), **_alerts(project, alerts)}
         ),
+    )
+    return definitions if for_a_run else _to_show(definitions, project, specs)
+
+
+def _to_show(definitions: dg.Definitions, project: Project, specs: Specs) -> dg.Definitions:
+    """The definitions with an asset for each audience, and a resource with the settings of each activation.
+
+    Dagster gives all resources to all jobs, and the launchpad shows the settings of each. So the jobs get the
+    others first, and the state without its settings.
+    """
+    names = names_of(project)
+    resources = definitions.resources or {}
+    state = names.resource(STATE)
+    bound = dg.Definitions(
+        assets=definitions.assets,
+        jobs=definitions.jobs,
+        asset_checks=definitions.asset_checks,
+        resources={**resources, state: resources[state].without_settings()},
+    )
+    return dg.Definitions(
+        assets=[*(definitions.assets or ()), *audience_specs(project, specs[INTERCOM_TAGS])],
+        jobs=[bound.resolve_job_def(names.of(job)) for job in JOB_OPS],
+        schedules=definitions.schedules,
+        sensors=definitions.sensors,
+        asset_checks=definitions.asset_checks,
+        resources={**resources, **_named(names, _activations(project))},
     )
 
 

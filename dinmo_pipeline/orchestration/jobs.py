@@ -13,6 +13,7 @@ from dinmo_pipeline.orchestration.naming import (
     SYNC_MEMBERSHIP,
     Names,
 )
+from dinmo_pipeline.orchestration.runs.batch import DECISIONS
 
 
 def build_jobs(names: Names) -> list[Any]:
@@ -20,7 +21,7 @@ def build_jobs(names: Names) -> list[Any]:
     return [
         dg.define_asset_job(
             names.of(SYNC_MEMBERSHIP),
-            selection=dg.AssetSelection.assets(names.key(SEGMENT_MEMBERSHIP), names.key(MEMBERSHIP_CHANGES)),
+            dg.AssetSelection.assets(names.key(SEGMENT_MEMBERSHIP), names.key(MEMBERSHIP_CHANGES)),
             description="Compute the members of segments, and who entered and left.",
             executor_def=dg.in_process_executor,
         ),
@@ -30,7 +31,10 @@ def build_jobs(names: Names) -> list[Any]:
             # which a sensor evaluates: both are ops of their own for one partition.
             selection=dg.AssetSelection.assets(names.key(INTERCOM_TAGS)).without_checks()
             | dg.AssetSelection.checks(*check_keys(names, INTERCOM_TAGS)),
-            description="Tag users who entered and untag users who left, in Intercom.",
+            description="Tag users who entered and untag users who left, in Intercom. To launch it, choose an"
+            " activation as the partition.",
+            # The launchpad shows it once a partition is chosen: the decisions of a person.
+            config={"ops": {names.op(APPLY_TAG_CHANGES): {"config": dict.fromkeys(DECISIONS, False)}}},
             executor_def=dg.in_process_executor,
         ),
     ]

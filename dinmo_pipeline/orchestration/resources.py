@@ -88,6 +88,15 @@ class StateResource(DuckDBResource):
         with run_mark(self.locks, context.run.run_id):
             yield self
 
+    def without_settings(self) -> dg.ResourceDefinition:
+        """The same resource, without settings that a person could change for one run."""
+
+        def state(context: dg.InitResourceContext) -> Iterator[StateResource]:
+            with self.yield_for_execution(context) as resource:
+                yield resource
+
+        return dg.ResourceDefinition(state)
+
     def declared(self) -> State:
         """Where the state is."""
         return State(self.database, self.folder)

@@ -1,13 +1,16 @@
 """The asset of each audience, as Dagster shows it before anything has happened."""
 
-from collections.abc import Iterator, Mapping
+import re
+import unicodedata
+import warnings
+from collections.abc import Mapping
 from typing import Any
 
 import dagster as dg
 
 from dinmo_pipeline.config.declarations import Activation, Destination, Project, Segment
 from dinmo_pipeline.config.schedules.phrases import in_words
-from dinmo_pipeline.orchestration.naming import AUDIENCES, INTERCOM_TAGS, Names, names_of
+from dinmo_pipeline.orchestration.naming import AUDIENCES, INTERCOM_TAGS, names_of
 from dinmo_pipeline.orchestration.runs.batch import sentence_about
 from dinmo_pipeline.orchestration.sensors.upstream import upstream_keys
 
@@ -26,11 +29,11 @@ def audience_specs(project: Project, tags: dg.AssetSpec) -> list[dg.AssetSpec]:
     usable = [
         dg.AssetSpec(
             names.audience(key),
-            deps=[*upstream[key], _partition_of(names, key)],
+            deps=[*upstream[key], names.key(INTERCOM_TAGS)],
             description=_description(project, activation),
             metadata=_metadata(project, activation),
             tags={
-                "dinmo/activation": key,
+                "dinmo/tag": _as_tag_value(activation.name),
                 "dinmo/segment": activation.segment,
                 "dinmo/destination": activation.destination,
             },
@@ -41,7 +44,7 @@ def audience_specs(project: Project, tags: dg.AssetSpec) -> list[dg.AssetSpec]:
     broken = [
         dg.AssetSpec(
             names.audience(key),
-            deps=[_partition_of(names, key)],
+            deps=[names.key(INTERCOM_TAGS)],
             description=sentence_about(problems),
             **shared,
         )
@@ -50,16 +53,21 @@ def audience_specs(project: Project, tags: dg.AssetSpec) -> list[dg.AssetSpec]:
     return usable + broken
 
 
-def _partition_of(names: Names, activation: str) -> dg.AssetDep:
-    mapping = dg.SpecificPartitionsPartitionMapping([activation])
-    return dg.AssetDep(names.key(INTERCOM_TAGS), partition_mapping=mapping)
+def _as_tag_value(name: str) -> str:
+    """A name as the value of a tag of Dagster's, which the catalog searches: at most 63 letters and digits.
+
+    >>> _as_tag_value("VIP: gold & silver"), _as_tag_value("Küche"), _as_tag_value("会员")
+    ('VIP-gold-silver', 'Kuche', '')
+    """
+    letters = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
+    return re.sub(r"[^A-Za-z0-9_.]+", "-", letters)[:63].strip("-")
 
 
 def _description(project: Project, activation: Activation) -> str:
     segment = project.segments[activation.segment]
     return "\n\n".join(
         [
-            f"Users in the segment **{segment.name}** carry the tag **{activation.name}** in Intercom.",
+            f"{activation.name}: a tag in Intercom, on the users in the segment {segment.name}.",
             *filter(None, dict.fromkeys((segment.description, activation.description))),
         ]
     )
@@ -75,9 +83,7 @@ def _metadata(project: Project, activation: Activation) -> Mapping[str, Any]:
         "schedule": in_words(activation.schedule) if activation.enabled else "disabled",
         "match_by": activation.match_by,
         "contacts": dg.MetadataValue.md(_where_to_look(activation, destination)),
-        "dagster/code_references": dg.CodeReferencesMetadataValue(
-            code_references=[*_declared(activation, segment)]
-        ),
+        "dagster/code_references": _declared(activation, segment),
     }
 
 
@@ -88,6 +94,15 @@ def _where_to_look(activation: Activation, destination: Destination) -> str:
     )
 
 
-def _declared(activation: Activation, segment: Segment) -> Iterator[dg.LocalFileCodeReference]:
-    for label, place in (("activation", activation.place), ("segment", segment.place)):
-        yield dg.LocalFileCodeReference(file_path=place.file, line_number=place.line, label=label)
+def _declared(activation: Activation, segment: Segment) -> dg.CodeReferencesMetadataValue:
+    """File and line of both declarations."""
+    places = {"activation": activation.place, "segment": segment.place}
+    with warnings.catch_warnings():
+        # Code references are in beta; the UI links nothing else to a line of a file.
+        warnings.simplefilter("ignore", dg.BetaWarning)
+        return dg.CodeReferencesMetadataValue(
+            code_references=[
+                dg.LocalFileCodeReference(file_path=place.file, line_number=place.line, label=label)
+                for label, place in places.items()
+            ]
+        )

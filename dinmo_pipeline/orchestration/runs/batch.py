@@ -24,6 +24,11 @@ from dinmo_pipeline.text.wording import counted
 DESTINATION_TAG = "dinmo/destination"
 ACTIVATIONS_TAG = "dinmo/activations"
 HELD_TAG = "dinmo/held"
+DECISIONS = {
+    "allow_large_removal": "Apply even if a guard would hold the changes because many would lose the tag.",
+    "allow_large_growth": "Apply even if a guard would hold the changes because the segment grew so much.",
+}
+"""What a person may decide for one run of `apply_tag_changes`, in the launchpad."""
 _MAX_NAMES = 5
 # So many failures in a row that may pass, of Intercom or the source, mean that the others would fail as well.
 _MAX_TRANSIENT_IN_A_ROW = 3
@@ -33,8 +38,8 @@ _PARTITION_TAG = "dagster/partition"
 class BatchConfig(dg.Config):
     """Which activations a run works on."""
 
-    activations: list[str] = Field(
-        default=[],
+    activations: list[str] | None = Field(
+        default=None,
         description="The activations of a batch, by key. Without any, that of the run's partition.",
     )
 

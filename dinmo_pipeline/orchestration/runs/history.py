@@ -6,6 +6,7 @@ stays as long as Dagster's UI or a sensor reads it: the last run of each activat
     materialized    the newest materialization of a partition
     planned         the newest attempt to materialize one, by which the UI says that the last run failed
     evaluated       the newest evaluation of a check of a partition
+    audience        the newest materialization and evaluation of its audience
 
 So an activation on a monthly schedule still shows its last sync, and no sensor finds an activation unsynced.
 As those events stay, SQLite never assigns the storage id of an event again that a cursor has passed.
@@ -63,21 +64,26 @@ def remove_old_runs(
     names: Names,
     instance: dg.DagsterInstance,
     checks: Collection[dg.AssetCheckKey],
+    activations: Collection[str],
+    *,
     before: datetime,
     position: Position,
-    *,
     limit: int,
     is_over: Callable[[], bool] = lambda: False,
     dry_run: bool = False,
 ) -> Step:
     """Remove runs that finished before a time, of at most `limit` that it looks at.
 
-    `checks` are all checks of the pipeline's assets. The step ends early when `is_over`. The number of
-    queries depends on `limit` alone, not on the activations nor on the runs in the storage.
+    `checks` are all checks of the pipeline's partitioned assets, `activations` those with an audience. The step
+    ends early when `is_over`. The number of queries depends on `limit` alone, not on the activations nor on the
+    runs in the storage.
     """
     records, following = _old_runs(names, instance, before, position, limit)
     ours = list(_ours(names, instance, records))
-    shown = _shown(names, instance, checks, before) if ours else frozenset()
+    of_audiences = [names.audience_check(key) for key in activations]
+    shown = (
+        _shown(names, instance, checks, before) | _shown_of_audiences(instance, of_audiences) if ours else ()
+    )
     removable = [record for record in ours if record.dagster_run.run_id not in shown]
     if dry_run:
         freed = sum(bytes_of(instance, record.dagster_run.run_id) for record in removable)
@@ -89,7 +95,7 @@ def remove_old_runs(
             break
         run_id = record.dagster_run.run_id
         try:
-            freed += delete_run_and_leftovers(instance, run_id, checks)
+            freed += delete_run_and_leftovers(instance, run_id, (*checks, *of_audiences))
             removed += 1
         except Exception as error:  # noqa: BLE001 - one run, or its logs elsewhere, must not keep all others
             failures.append(f"Run {run_id[:8]} could not be removed: {type(error).__name__}: {error}")
@@ -100,8 +106,9 @@ def remove_all_old_runs(
     names: Names,
     instance: dg.DagsterInstance,
     checks: Collection[dg.AssetCheckKey],
-    before: datetime,
+    activations: Collection[str],
     *,
+    before: datetime,
     on_progress: Callable[[int, int], None] = lambda _done, _total: None,
     dry_run: bool = False,
 ) -> Step:
@@ -115,7 +122,11 @@ def remove_all_old_runs(
     failures: list[str] = []
     while position:
         step = remove_old_runs(
-            names, instance, checks, before, position, limit=_RUNS_PER_STEP, dry_run=dry_run
+            *(names, instance, checks, activations),
+            before=before,
+            position=position,
+            limit=_RUNS_PER_STEP,
+            dry_run=dry_run,
         )
         position = step.next
         removed, freed, kept = removed + step.removed, freed + step.freed, kept + step.kept
@@ -207,3 +218,13 @@ def _shown(
             found.update(record.run_id for record in records)
     found.update(each.latest_planned_run_id for each in storage.get_asset_check_partition_info(list(checks)))
     return frozenset(found)
+
+
+def _shown_of_audiences(instance: dg.DagsterInstance, checks: Sequence[dg.AssetCheckKey]) -> frozenset[str]:
+    """The runs that the newest events of the audiences with these checks belong to, in two queries."""
+    evaluated = instance.event_log_storage.get_latest_asset_check_execution_by_key(checks)
+    records = instance.get_asset_records([check.asset_key for check in checks]) if checks else ()
+    newest = (record.asset_entry.last_materialization_record for record in records)
+    return frozenset(
+        [*(found.run_id for found in evaluated.values()), *(found.run_id for found in newest if found)]
+    )

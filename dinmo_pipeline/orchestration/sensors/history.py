@@ -21,9 +21,12 @@ SECONDS_PER_TICK = 20.0
 
 
 def build_history_sensor(
-    names: Names, keep_runs: timedelta, checks: Collection[dg.AssetCheckKey]
+    names: Names,
+    keep_runs: timedelta,
+    checks: Collection[dg.AssetCheckKey],
+    activations: Collection[str],
 ) -> dg.SensorDefinition:
-    """The sensor; `checks` are all checks of the pipeline's assets."""
+    """The sensor; for `checks` and `activations` see `remove_old_runs`."""
 
     @dg.sensor(
         name=names.of(HISTORY_SENSOR),
@@ -33,7 +36,7 @@ def build_history_sensor(
         description=f"Removes runs that ended more than {keep_runs.days:,} days ago, except the last ones.",
     )
     def history_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
-        return _tick(names, context, keep_runs, checks)
+        return _tick(names, context, keep_runs, checks, activations)
 
     return history_sensor
 
@@ -43,6 +46,7 @@ def _tick(
     context: dg.SensorEvaluationContext,
     keep_runs: timedelta,
     checks: Collection[dg.AssetCheckKey],
+    activations: Collection[str],
 ) -> dg.SensorResult:
     # It knows Dagster's storages from inside, which no run needs to import.
     from dinmo_pipeline.orchestration.runs.history import Position, remove_old_runs  # noqa: PLC0415
@@ -52,8 +56,9 @@ def _tick(
         names,
         context.instance,
         checks,
-        datetime.now(UTC) - keep_runs,
-        Position(**json.loads(context.cursor)) if context.cursor else Position(),
+        activations,
+        before=datetime.now(UTC) - keep_runs,
+        position=Position(**json.loads(context.cursor)) if context.cursor else Position(),
         limit=RUNS_PER_TICK,
         is_over=lambda: time.monotonic() > ends,
     )

@@ -59,7 +59,9 @@ def _row(folder: Path, base_url: str, number: int) -> tuple[str, ...]:
         runs = 2 * SYNCS
         stored = _bytes(home) - empty
         started = time.monotonic()
-        done = remove_all_old_runs(Names(), instance, all_check_keys(Names()), datetime.now(UTC) + _DAY)
+        keys = [activation.key for activation in declared]
+        soon = datetime.now(UTC) + _DAY
+        done = remove_all_old_runs(Names(), instance, all_check_keys(Names()), keys, before=soon)
         milliseconds = (time.monotonic() - started) * 1000 / done.removed
         kept = _bytes(home)
         for path in shrinkable(instance):

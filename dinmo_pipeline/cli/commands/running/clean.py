@@ -97,7 +97,8 @@ def _clean_instance(
             names_of(project),
             instance,
             all_check_keys(names_of(project)),
-            now - keep,
+            project.declared_activations,
+            before=now - keep,
             on_progress=lambda looked_at, total: show("old runs", looked_at, total),
             dry_run=dry_run,
         )
