@@ -8,7 +8,7 @@ from typing import Any
 
 import dagster as dg
 
-from dinmo_pipeline.orchestration.runs.batch import DESTINATION_TAG
+from dinmo_pipeline.orchestration.runs.pauses import LAUNCHED_BY
 from dinmo_pipeline.text.wording import counted
 
 _BUSY = ("in use by another process", "worked on the destination")
@@ -52,7 +52,7 @@ class Verdict:
     def lines(self) -> Iterator[str]:
         """The figures, in words."""
         statuses = Counter(run.status.value.lower() for run in self.runs)
-        by_people = sum(DESTINATION_TAG not in run.tags for run in self.runs)
+        by_people = sum(run.tags.keys().isdisjoint(LAUNCHED_BY) for run in self.runs)
         yield f"{counted(len(self.runs), 'run')}, {by_people} of them by people: {dict(statuses)}."
         for line, count in Counter(_first_line(reason) for reason in self.reasons).most_common():
             yield f"  failed, {counted(count, 'run')}: {line}"

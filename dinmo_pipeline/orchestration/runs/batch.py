@@ -23,6 +23,7 @@ from dinmo_pipeline.text.wording import counted
 
 DESTINATION_TAG = "dinmo/destination"
 ACTIVATIONS_TAG = "dinmo/activations"
+SEGMENTS_TAG = "dinmo/segments"
 HELD_TAG = "dinmo/held"
 DECISIONS = {
     "allow_large_removal": "Apply even if a guard would hold the changes because many would lose the tag.",
@@ -96,6 +97,16 @@ def batches(
     for activation in activations:
         keys.setdefault(activation.destination, []).append(activation.key)
     return [Batch(names, job, destination, each, config or {}) for destination, each in keys.items()]
+
+
+def run_tags(activations: Iterable[Activation]) -> dict[str, str]:
+    """The tags that say what a run works on, at most a few names each."""
+    values = [(each.destination, each.key, each.segment) for each in activations]
+    tags = (DESTINATION_TAG, ACTIVATIONS_TAG, SEGMENTS_TAG)
+    return {
+        tag: listed(list(dict.fromkeys(column)))
+        for tag, column in zip(tags, zip(*values, strict=True), strict=False)
+    }
 
 
 def listed(activations: Sequence[str]) -> str:

@@ -74,9 +74,9 @@ def remove_old_runs(
 ) -> Step:
     """Remove runs that finished before a time, of at most `limit` that it looks at.
 
-    `checks` are all checks of the pipeline's partitioned assets, `activations` those with an audience. The step
-    ends early when `is_over`. The number of queries depends on `limit` alone, not on the activations nor on the
-    runs in the storage.
+    `checks` are all checks of the pipeline's partitioned assets, `activations` those with an audience. The
+    step ends early when `is_over`. The number of queries depends on `limit` alone, not on the activations nor
+    on the runs in the storage.
     """
     records, following = _old_runs(names, instance, before, position, limit)
     ours = list(_ours(names, instance, records))

@@ -1,14 +1,18 @@
 """Syncs and reconciliations in this process, through the same jobs and Dagster instance as the UI."""
 
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 import dagster as dg
 import duckdb
+from dagster._core.definitions.run_request import InstigatorType
+from dagster._core.remote_origin import RemoteJobOrigin
 
 from dinmo_pipeline.config.declarations import Activation
 from dinmo_pipeline.orchestration.naming import (
@@ -16,6 +20,7 @@ from dinmo_pipeline.orchestration.naming import (
     RECONCILE_TAGS,
     STATE,
     SYNC_MEMBERSHIP,
+    TAG_CHANGES_SENSOR,
     Names,
 )
 from dinmo_pipeline.orchestration.resources import StateResource
@@ -30,6 +35,8 @@ from dinmo_pipeline.state.file.run_marks import run_mark
 from dinmo_pipeline.state.syncs import SyncResult, finished_sync, interrupt_sync
 from dinmo_pipeline.sync.operations.reconcile import Reconciled
 
+# A command reports a failed run itself. Dagster's daemon could repeat it, now that it knows its job.
+_NEVER_RETRIED = {"dagster/max_retries": "0"}
 _Value = TypeVar("_Value")
 
 
@@ -59,12 +66,11 @@ def sync_activations(
         "allow_large_growth": allow_large_growth,
         **({"expected_changes": dict(expected_changes)} if expected_changes else {}),
     }
-    console = {"log_level": log_level, "plain": plain_log}
     results: dict[str, SyncResult] = {}
-    definitions = _with_console(definitions)
+    definitions = _with_console(definitions, log_level, plain=plain_log)
     for batch in batches(names, SYNC_MEMBERSHIP, activations, {"recheck": recheck}):
         try:
-            runs = _runs_of(definitions, instance, batch, console, on_wait)
+            runs = _runs_of(definitions, instance, batch, on_wait)
             results |= _run_both_jobs(runs, batch, apply)
         except StateError as error:
             results |= {key: SyncResult("failed", str(error)) for key in batch.activations}
@@ -95,12 +101,11 @@ def reconcile_activations(
         "allow_large_removal": allow_large_removal,
         "recent_minutes": recent_minutes,
     }
-    console = {"log_level": log_level, "plain": plain_log}
     found: dict[str, Reconciled] = {}
-    definitions = _with_console(definitions)
+    definitions = _with_console(definitions, log_level, plain=plain_log)
     for batch in batches(names, RECONCILE_TAGS, activations, config):
         try:
-            runs = _runs_of(definitions, instance, batch, console, on_wait)
+            runs = _runs_of(definitions, instance, batch, on_wait)
             run = runs.execute(batch)
         except StateError as error:
             found |= {key: Reconciled(key, "failed", str(error)) for key in batch.activations}
@@ -135,13 +140,12 @@ class _Run:
 
 @dataclass(frozen=True, slots=True)
 class _Runs:
-    """Runs in this process; `console` configures what they print."""
+    """Runs in this process."""
 
     definitions: dg.Definitions
     instance: dg.DagsterInstance
     state: StateDatabase
     locks: Path
-    console: Mapping[str, Any]
 
     def execute(self, batch: Batch) -> _Run:
         """Execute a job. The run is marked before Dagster creates it, so a kill always leaves a mark.
@@ -151,12 +155,13 @@ class _Runs:
                 which the next destination would be synced.
         """
         run_id = str(uuid.uuid4())
-        with run_mark(self.locks, run_id), receiving() as values:
+        origin = self._origin_of(batch)
+        with run_mark(self.locks, run_id), receiving() as values, _created_with(self.instance, origin):
             executed = self.definitions.resolve_job_def(batch.names.of(batch.job)).execute_in_process(
                 instance=self.instance,
                 partition_key=batch.partition_key,
-                tags=batch.tags,
-                run_config={"loggers": {"console": {"config": dict(self.console)}}, "ops": batch.ops},
+                tags={**batch.tags, **_NEVER_RETRIED},
+                run_config={"ops": batch.ops},
                 raise_on_error=False,
                 run_id=run_id,
             )
@@ -166,24 +171,44 @@ class _Runs:
             raise KeyboardInterrupt
         return _Run(executed, failures_in(executed.all_events), dict(values))
 
+    def _origin_of(self, batch: Batch) -> RemoteJobOrigin | None:
+        """Where Dagster's daemon has the job, as it noted for the sensor; None if it never evaluated one."""
+        sensor = batch.names.of(TAG_CHANGES_SENSOR)
+        states = self.instance.all_instigator_state(instigator_type=InstigatorType.SENSOR)
+        found = [state.origin.repository_origin for state in states if state.name == sensor]
+        return RemoteJobOrigin(found[-1], batch.names.of(batch.job)) if found else None
+
 
 def _runs_of(
     definitions: dg.Definitions,
     instance: dg.DagsterInstance,
     batch: Batch,
-    console: Mapping[str, Any],
     on_wait: Callable[[str], None],
 ) -> _Runs:
     """Close runs that were killed before others start."""
     resource: StateResource = (definitions.resources or {})[batch.names.resource(STATE)]
     state = StateDatabase(resource.declared().database_of(batch.destination), on_wait=on_wait)
     close_dead_runs(batch.names, instance, resource.locks, on_wait, state=state)
-    return _Runs(definitions, instance, state, resource.locks, console)
+    return _Runs(definitions, instance, state, resource.locks)
 
 
-def _with_console(definitions: dg.Definitions) -> dg.Definitions:
+@contextmanager
+def _created_with(instance: dg.DagsterInstance, origin: RemoteJobOrigin | None) -> Iterator[None]:
+    """Runs that are created inside belong to a code location: the timeline of the UI shows no others.
+
+    `execute_in_process` takes everything about a run but this.
+    """
+    vars(instance)["create_run_for_job"] = partial(instance.create_run_for_job, remote_job_origin=origin)
+    try:
+        yield
+    finally:
+        del vars(instance)["create_run_for_job"]
+
+
+def _with_console(definitions: dg.Definitions, log_level: str, *, plain: bool) -> dg.Definitions:
     """The definitions with the console of a command; a project has its own for runs that Dagster launches."""
-    return dg.Definitions.merge(definitions, dg.Definitions(loggers={"console": console}))
+    configured = console.configured({"log_level": log_level, "plain": plain})
+    return dg.Definitions.merge(definitions, dg.Definitions(loggers={"console": configured}))
 
 
 def _run_both_jobs(runs: _Runs, batch: Batch, config: Mapping[str, Any]) -> dict[str, SyncResult]:

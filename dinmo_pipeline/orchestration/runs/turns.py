@@ -10,7 +10,13 @@ import dagster as dg
 from dinmo_pipeline.config.declarations import Activation, Project
 from dinmo_pipeline.orchestration.naming import Names
 from dinmo_pipeline.orchestration.resources import state_of
-from dinmo_pipeline.orchestration.runs.batch import BatchConfig, activations_in, broken_in, failure_of
+from dinmo_pipeline.orchestration.runs.batch import (
+    BatchConfig,
+    activations_in,
+    broken_in,
+    failure_of,
+    run_tags,
+)
 from dinmo_pipeline.orchestration.runs.errors import Failed
 from dinmo_pipeline.orchestration.runs.leases import destination_lease, fenced
 from dinmo_pipeline.orchestration.runs.pauses import without_paused
@@ -41,6 +47,8 @@ def taken_turn(names: Names, context: Any, project: Project, config: BatchConfig
     activations, broken = activations_in(context, project, config), broken_in(context, project, config)
     if not activations:
         raise failure_of(broken, len(broken))
+    untold = {tag: value for tag, value in run_tags(activations).items() if tag not in context.run.tags}
+    context.instance.add_run_tags(context.run.run_id, untold)
     resource = state_of(names, context)
     destinations = sorted({activation.destination for activation in activations})
     if resource.folder and len(destinations) > 1:

@@ -96,7 +96,7 @@ def test_old_runs_go_with_everything_but_the_last_ones_of_each_activation(shop):
     shop.synced("vip")
     superseded = set(run_ids(shop)) - set(foreign)
     for shown_by in (0, 1, None):
-        # The second sync has nothing to apply, which its first run shows. The third finds nothing new to plot.
+        # The second sync has nothing to apply, which its first run shows. The third has nothing new to plot.
         before = set(run_ids(shop))
         shop.synced("monthly")
         runs = [run_id for run_id in run_ids(shop) if run_id not in before]
