@@ -5,9 +5,9 @@ if a number has changed since the last one, and otherwise once a day; the check 
 point, and when it passes again.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 import dagster as dg
@@ -33,27 +33,37 @@ _STATE = "state"
 
 
 @dataclass(frozen=True, slots=True)
-class _Shown:
-    """What an audience shows: its newest point with the day of it, and the state that its check found."""
+class _Point:
+    """The numbers of POINT, and the day."""
 
     numbers: Mapping[str, int]
-    on: str
-    state: str | None
-
-    def is_like(self, point: Mapping[str, int]) -> bool:
-        """Whether a point of today would be the same."""
-        return (self.numbers, self.on) == (point, _today())
+    on: date
 
 
-_NOTHING = _Shown({}, "", None)
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """What an audience shows: its newest point, and the state that its check found."""
+
+    point: _Point | None = None
+    state: str | None = None
+
+
+_NOTHING = _Shown()
 
 
 class AudienceLog:
     """The events of the audiences of a run. Two queries read what they showed before."""
 
-    def __init__(self, names: Names, instance: dg.DagsterInstance, activations: Iterable[str]) -> None:
+    def __init__(
+        self,
+        names: Names,
+        instance: dg.DagsterInstance,
+        activations: Iterable[str],
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
         self._names = names
         self._instance = instance
+        self._clock = clock
         self._shown = _shown(names, instance, activations)
 
     def synced(
@@ -70,15 +80,15 @@ class AudienceLog:
         `sample` are some identifiers whose change was applied, by `tagged` and `untagged`.
         """
         key = activation.key
-        shown, point = self._shown.get(key, _NOTHING), _point_of(numbers)
-        is_news = not shown.is_like(point)
+        shown, point = self._shown.get(key, _NOTHING), self._point_of(numbers)
+        is_news = shown.point != point
         if is_news:
             yield dg.AssetMaterialization(
                 self._names.audience(key),
                 description=what_happened(numbers),
                 metadata=self._metadata(activation, numbers, sample or {}),
             )
-            self._shown[key] = replace(shown, numbers=point, on=_today())
+            self._shown[key] = replace(shown, point=point)
         state, reason = _judged(numbers, stuck, look_failed)
         # A difference from Intercom remains until somebody compares again.
         if state is State.OK and shown.state == State.DRIFT:
@@ -89,7 +99,7 @@ class AudienceLog:
     def has_news(self, activation: str, numbers: SyncNumbers) -> bool:
         """Whether `synced` would have an event to log, by the numbers of POINT; then it needs all of them."""
         shown = self._shown.get(activation, _NOTHING)
-        return shown.state != State.OK or not shown.is_like(_point_of(numbers))
+        return shown.state != State.OK or shown.point != self._point_of(numbers)
 
     def held(self, activation: str, hold: Hold) -> dg.AssetCheckEvaluation:
         """A guard holds the changes of an audience."""
@@ -115,6 +125,10 @@ class AudienceLog:
             yield self._evaluation(activation, State.DRIFT, difference, is_error=False)
         elif self._shown.get(activation, _NOTHING).state == State.DRIFT:
             yield self._evaluation(activation, State.OK, "")
+
+    def _point_of(self, numbers: SyncNumbers) -> _Point:
+        known = {name: value for name in POINT if (value := getattr(numbers, name)) is not None}
+        return _Point(known, self._clock().date())
 
     def _evaluation(
         self, activation: str, state: State, reason: str, *, is_error: bool = True
@@ -166,14 +180,6 @@ def _judged(numbers: SyncNumbers, stuck: int, look_failed: str | None) -> tuple[
     return State.OK, ""
 
 
-def _point_of(numbers: SyncNumbers) -> dict[str, int]:
-    return {name: value for name in POINT if (value := getattr(numbers, name)) is not None}
-
-
-def _today() -> str:
-    return datetime.now(UTC).date().isoformat()
-
-
 def _shown(names: Names, instance: dg.DagsterInstance, activations: Iterable[str]) -> dict[str, _Shown]:
     keys = list(activations)
     if not keys:
@@ -183,7 +189,7 @@ def _shown(names: Names, instance: dg.DagsterInstance, activations: Iterable[str
     states = {checks[check]: _state_in(record) for check, record in found.items()}
     records = instance.get_asset_records([names.audience(key) for key in keys])
     points = {record.asset_entry.asset_key.path[-1]: record.asset_entry for record in records}
-    return {key: _point(points.get(key), states.get(key)) for key in keys}
+    return {key: _Shown(_point_in(points.get(key)), states.get(key)) for key in keys}
 
 
 def _state_in(record: Any) -> str | None:
@@ -192,13 +198,13 @@ def _state_in(record: Any) -> str | None:
     return str(state.value) if state else None
 
 
-def _point(entry: Any, state: str | None) -> _Shown:
+def _point_in(entry: Any) -> _Point | None:
     record = entry.last_materialization_record if entry else None
     if record is None or record.asset_materialization is None:
-        return replace(_NOTHING, state=state)
+        return None
     metadata = record.asset_materialization.metadata
     numbers = {name: number_in(metadata, name) for name in POINT if name in metadata}
-    return _Shown(numbers, datetime.fromtimestamp(record.timestamp, UTC).date().isoformat(), state)
+    return _Point(numbers, datetime.fromtimestamp(record.timestamp, UTC).date())
 
 
 def _query_of(names: Names, instance: dg.DagsterInstance, activation: str) -> dg.MetadataValue | None:

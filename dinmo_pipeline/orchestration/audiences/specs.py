@@ -82,6 +82,7 @@ def _metadata(project: Project, activation: Activation) -> Mapping[str, Any]:
         "destination": activation.destination,
         "schedule": in_words(activation.schedule) if activation.enabled else "disabled",
         "match_by": activation.match_by,
+        "help": dg.MetadataValue.md("`dinmo explain members` explains a word, `dinmo explain` lists all."),
         "contacts": dg.MetadataValue.md(_where_to_look(activation, destination)),
         "dagster/code_references": _declared(activation, segment),
     }

@@ -173,6 +173,8 @@ class _Runs:
 
     def _origin_of(self, batch: Batch) -> RemoteJobOrigin | None:
         """Where Dagster's daemon has the job, as it noted for the sensor; None if it never evaluated one."""
+        if not self.instance.schedule_storage:
+            return None
         sensor = batch.names.of(TAG_CHANGES_SENSOR)
         states = self.instance.all_instigator_state(instigator_type=InstigatorType.SENSOR)
         found = [state.origin.repository_origin for state in states if state.name == sensor]
