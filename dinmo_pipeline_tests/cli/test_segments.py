@@ -88,7 +88,7 @@ def test_the_sizes_of_the_last_syncs_are_shown(shop, dinmo):
             connection.execute(
                 "INSERT INTO dinmo.membership_sizes"
                 f" VALUES ('france', '2026-03-01 {hour:02}:00:00Z', 'email', {hour},"
-                " 0,0,0,0,0,0,0, NULL, NULL, false)"
+                " 0,0,0,0,0,0,0, NULL, NULL, false, NULL)"
             )
     sizes = json.loads(dinmo("segments", "french", "--json").out)["sizes"]
     assert sizes["french"] == []

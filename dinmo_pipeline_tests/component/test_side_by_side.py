@@ -57,7 +57,9 @@ def test_two_instances_never_touch_each_others_runs(company, shop):
     assert run(company, definitions, "crm_apply_tag_changes").success
     assert (company.tagged("VIP"), company.tagged("Ops")) == ({ANA}, set())
     keys = {key.to_user_string() for key in company.instance.get_asset_keys()}
-    assert keys == {"crm/segment_membership", "crm/membership_changes", "crm/intercom_tags"}
+    assert keys == {
+        *("crm/segment_membership", "crm/membership_changes", "crm/intercom_tags", "crm/audiences/vip")
+    }
 
     (ops.folder / "warehouse.duckdb").unlink()
     assert not run(company, definitions, "ops_sync_membership").success

@@ -161,7 +161,7 @@ class _Runs:
                 instance=self.instance,
                 partition_key=batch.partition_key,
                 tags={**batch.tags, **_NEVER_RETRIED},
-                run_config={"ops": batch.ops},
+                run_config={"loggers": {"console": {}}, "ops": batch.ops},
                 raise_on_error=False,
                 run_id=run_id,
             )

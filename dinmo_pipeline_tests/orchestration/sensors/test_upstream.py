@@ -193,7 +193,7 @@ def test_a_materialization_tells_its_own_upstream(shop):
     shop.build(CUSTOMERS)
     told = {}
     for key in ("buyers", "french"):
-        event, _ = shop.run("sync_membership", key).asset_materializations_for_node("read_segments")
+        event, *_ = shop.run("sync_membership", key).asset_materializations_for_node("read_segments")
         told[key] = event.metadata["upstream"].value
     assert told == {"buyers": ["dbt/customers", "raw/orders"], "french": ["dbt/customers"]}
 
