@@ -6,8 +6,9 @@ failing query and a refusal by Intercom fail different jobs, and the same failur
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import dagster as dg
 from dagster import DagsterEventType as Event
@@ -22,9 +23,10 @@ from dinmo_pipeline.orchestration.alerts.verdict import (
     ChangesComputed,
     CheckEvaluated,
     Finding,
+    Judged,
     RunFailed,
     TagsApplied,
-    Verdict,
+    Waiting,
     troubles_after,
     verdict,
 )
@@ -46,6 +48,8 @@ _OVERLAP = timedelta(minutes=2)
 _FIRST_TICK_LOOKS_BACK = timedelta(days=1)
 # The first tick meets the runs of a whole day; the later ones of them say all that matters.
 MAX_RUNS_PER_TICK = 10  # of one activation
+# So long a failure may pass by itself. The retries sensors repeat its run after 1 and 5 minutes.
+_PATIENCE = timedelta(minutes=10)
 _FINISHED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE]
 _JUDGED_EVENTS = {*FAILURE_EVENTS, Event.ASSET_CHECK_EVALUATION}
 
@@ -54,21 +58,14 @@ _JUDGED_EVENTS = {*FAILURE_EVENTS, Event.ASSET_CHECK_EVALUATION}
 class Standing:
     """The kinds of trouble that an activation was in after its run that ended at `as_of`.
 
-    `known_since` is when it was first seen, or last seen paused; both are timestamps.
+    `known_since` is when it was first seen, or last seen paused; both are timestamps. `waiting` is trouble
+    that may pass by itself, by kind.
     """
 
     as_of: float
     kinds: Sequence[str]
     known_since: float
-
-
-@dataclass(frozen=True, slots=True)
-class _Judged:
-    """What a run that ended at a time says of an activation."""
-
-    ended: float
-    run_id: str
-    verdict: Verdict
+    waiting: Mapping[str, Waiting] = field(default_factory=dict)
 
 
 def build_alerts_sensor(project: Project, resources: Mapping[Alerts, AlertsResource]) -> dg.SensorDefinition:
@@ -95,13 +92,15 @@ def build_alerts_sensor(project: Project, resources: Mapping[Alerts, AlertsResou
         for activation in activations.values():
             standing = before.get(activation.key, new)
             judged = verdicts.get(activation.key, ())
-            seen = troubles_after(standing.kinds, ((each.run_id, each.verdict) for each in judged))
+            seen, waiting = troubles_after(standing.kinds, standing.waiting, judged)
+            for kind in [k for k, each in waiting.items() if each.since <= (now - _PATIENCE).timestamp()]:
+                seen[kind] = Seen(waiting[kind].sentence, waiting.pop(kind).run_id)
             if Trouble.BEHIND in standing.kinds or not _kinds(seen):
                 seen |= _behind(observer, activation, now, standing.known_since)
             lines[activation.key] = news(_subject(project, activation), standing.kinds, seen)
             known_since = now.timestamp() if activation.key in observer.paused else standing.known_since
             as_of = max((each.ended for each in judged), default=standing.as_of)
-            after[activation.key] = Standing(as_of, _kinds(seen), known_since)
+            after[activation.key] = Standing(as_of, _kinds(seen), known_since, waiting)
         for key, problems in project.broken_of("activation").items():
             standing = before.get(key, new)
             seen = {
@@ -128,9 +127,9 @@ def _verdicts(
     instance: dg.DagsterInstance,
     runs: Sequence[dg.RunRecord],
     judged: Mapping[str, float],
-) -> dict[str, list[_Judged]]:
+) -> dict[str, list[Judged]]:
     """What new runs say about their activations, oldest first."""
-    verdicts: dict[str, list[_Judged]] = {}
+    verdicts: dict[str, list[Judged]] = {}
     for record in reversed(runs):
         ended = record.end_time or 0.0
         new = [
@@ -141,7 +140,7 @@ def _verdicts(
         if new:
             findings = _findings(names, instance, record, new)
             for activation in new:
-                found = _Judged(ended, record.dagster_run.run_id, verdict(findings[activation]))
+                found = Judged(ended, record.dagster_run.run_id, verdict(findings[activation]))
                 verdicts.setdefault(activation, []).insert(0, found)
     return verdicts
 
@@ -161,9 +160,9 @@ def _findings(
         return findings
     for activation, failed in failures_of(names, run, events).items():
         if activation in findings:
-            findings[activation].append(
-                RunFailed(names.job_of(run) or run.job_name, failed.summary, failed.is_held)
-            )
+            job = names.job_of(run) or run.job_name
+            found = RunFailed(job, failed.summary, failed.is_held, failed.is_transient)
+            findings[activation].append(found)
     return findings
 
 
@@ -240,8 +239,13 @@ def _read_cursor(
     read = json.loads(cursor)
     # An earlier release did not keep since when an activation is known.
     first_seen = {"known_since": now.timestamp()}
-    standing = {key: Standing(**first_seen | values) for key, values in read["activations"].items()}
+    standing = {key: _read_standing(first_seen | values) for key, values in read["activations"].items()}
     return datetime.fromtimestamp(read["at"], UTC) - _OVERLAP, standing, read.get("undelivered", {})
+
+
+def _read_standing(values: dict[str, Any]) -> Standing:
+    waiting = {kind: Waiting(**each) for kind, each in values.pop("waiting", {}).items()}
+    return Standing(**values, waiting=waiting)
 
 
 def _write_cursor(

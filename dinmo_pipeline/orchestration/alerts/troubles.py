@@ -116,7 +116,8 @@ def as_message(lines: Sequence[str]) -> str:
 def as_title(lines: Sequence[str]) -> str:
     """What a message is about, on one line."""
     first = [line.partition("\n")[0] for line in lines]
-    if len(first) == 1:
-        return first[0]
-    names = ", ".join(line.partition(" ")[0].removesuffix(":") for line in first[:_MAX_NAMES])
-    return f"{counted(len(first), 'activation')}: {names}{', …' if len(first) > _MAX_NAMES else ''}"
+    names = list(dict.fromkeys(line.partition(" ")[0].removesuffix(":") for line in first))
+    if len(names) == 1:
+        return first[-1]
+    more = ", …" if len(names) > _MAX_NAMES else ""
+    return f"{counted(len(names), 'activation')}: {', '.join(names[:_MAX_NAMES])}{more}"

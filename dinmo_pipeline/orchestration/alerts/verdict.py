@@ -36,17 +36,46 @@ class TagsApplied:
 
 @dataclass(frozen=True, slots=True)
 class RunFailed:
-    """A run failed without being interrupted; `held` when a change set was held."""
+    """A run failed without being interrupted; `held` when a change set was held.
+
+    If it `may_pass`, the run is repeated.
+    """
 
     job: str
     summary: str
     held: bool = False
+    may_pass: bool = False
 
 
 Finding = CheckEvaluated | ChangesComputed | TagsApplied | RunFailed
 
+
+class Passing(str):
+    """A sentence about trouble that may pass by itself."""
+
+    __slots__ = ()
+
+
 Verdict = Mapping[Trouble, str | None]
 """By kind of trouble: a sentence when it was found, None when it is over. Other kinds stay as they were."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What a run that ended at a time (a timestamp) says of an activation."""
+
+    ended: float
+    run_id: str
+    verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Trouble that began at a time (a timestamp), and may pass by itself."""
+
+    since: float
+    sentence: str
+    run_id: str
 
 
 def verdict(findings: Iterable[Finding]) -> Verdict:
@@ -57,16 +86,26 @@ def verdict(findings: Iterable[Finding]) -> Verdict:
     return found
 
 
-def troubles_after(kinds: Iterable[str], verdicts: Iterable[tuple[str, Verdict]]) -> dict[str, Seen]:
-    """How the troubles of an activation were last seen after some runs, by id (oldest first).
+def troubles_after(
+    kinds: Iterable[str], waiting: Mapping[str, Waiting], judged: Iterable[Judged]
+) -> tuple[dict[str, Seen], dict[str, Waiting]]:
+    """How the troubles of an activation were last seen after some runs (oldest first), and what waits then.
 
-    `kinds` are those that it was in before; a trouble that no run mentions stays, without a sentence. Being
-    behind the schedule, or broken as declared, is left out, since no run shows that.
+    `kinds` are those that it was in before; a trouble that no run mentions stays, without a sentence. One
+    that may pass by itself waits until another run fails in the same way. Being behind the schedule, or
+    broken as declared, is left out, since no run shows that.
     """
     seen = {kind: Seen("") for kind in kinds if kind not in (Trouble.BEHIND, Trouble.DECLARATIONS)}
-    for run_id, each in verdicts:
-        seen |= {kind: Seen(sentence, run_id) for kind, sentence in each.items()}
-    return seen
+    waits = dict(waiting)
+    for each in judged:
+        for kind, sentence in each.verdict.items():
+            is_new = kind not in seen or seen[kind].sentence is None
+            if isinstance(sentence, Passing) and is_new and kind not in waits:
+                waits[kind] = Waiting(each.ended, sentence, each.run_id)
+            else:
+                waits.pop(kind, None)
+                seen[kind] = Seen(sentence, each.run_id)
+    return seen, waits
 
 
 def _of(finding: Finding) -> Verdict:
@@ -79,9 +118,9 @@ def _of(finding: Finding) -> Verdict:
             return over if to_apply else {**over, Trouble.TAGS: None}
         case TagsApplied():
             return {Trouble.TAGS: None, Trouble.HELD: None}
-        case RunFailed(job, summary, held):
+        case RunFailed(job, summary, held, may_pass):
             kind = Trouble.HELD if held else _FAILED_JOB.get(job, Trouble.MEMBERSHIP)
-            return {kind: summary}
+            return {kind: Passing(summary) if may_pass else summary}
 
 
 def _of_check(evaluated: CheckEvaluated) -> Verdict:

@@ -203,13 +203,46 @@ def test_an_activation_behind_its_schedule_is_reported_when_nothing_else_is_wron
     assert heard() == ["vip (tag 'VIP'): Its changes are carried out again. It is up to date again."]
 
 
-def test_a_run_that_was_killed_is_reported(company, heard):
-    """It has no failed step."""
-    job = company.definitions().resolve_job_def("apply_tag_changes")
-    tags = {"dagster/partition": "vip"}
-    run = company.instance.create_run_for_job(job, tags=tags)
-    company.instance.report_run_failed(run, "Its process ended.")
+def test_a_failure_that_may_pass_is_reported_when_its_repeat_fails_as_well(company, heard):
+    """A run that was killed has no failed step, and is repeated after a minute."""
+    kill_a_run(company)
+    assert heard() == []
+    kill_a_run(company)
     assert heard() == ["vip (tag 'VIP'): Its process ended."]
+
+
+def test_a_failure_that_may_pass_is_reported_after_ten_minutes_if_nothing_repeats_it(company, chat):
+    """The retries sensor is off, say. If it passes, nobody hears of it."""
+    ticks = Ticks(company.definitions(), company.instance)
+
+    def heard_after(minutes):
+        if cursor := json.loads(ticks.cursors.get("alerts_sensor") or "{}"):
+            for each in cursor["activations"]["vip"]["waiting"].values():
+                each["since"] -= minutes * 60
+            ticks.cursors["alerts_sensor"] = json.dumps(cursor)
+        ticks.tick("alerts_sensor")
+        return first_lines(chat)
+
+    kill_a_run(company)
+    assert [heard_after(minutes) for minutes in (0, 9, 2)] == [
+        [],
+        [],
+        ["vip (tag 'VIP'): Its process ended."],
+    ]
+    company.synced()
+    assert heard_after(0) == ["vip (tag 'VIP'): Its changes are carried out again."]
+    kill_a_run(company)
+    assert heard_after(0) == []
+    company.members(EVERYBODY[1:])
+    company.synced()
+    assert [heard_after(0), heard_after(20)] == [[], []]
+
+
+def kill_a_run(company):
+    """A run of the job that applies changes, killed from outside."""
+    job = company.definitions().resolve_job_def("apply_tag_changes")
+    run = company.instance.create_run_for_job(job, tags={"dagster/partition": "vip"})
+    company.instance.report_run_failed(run, "Its process ended.")
 
 
 def test_a_run_that_a_person_interrupted_is_not_reported(company, heard):

@@ -54,6 +54,7 @@ def test_without_an_address_of_the_ui_the_run_is_named():
 def test_a_title_is_one_line():
     """Of one activation what happened, of several their names."""
     assert as_title(["vip (tag 'VIP'): held.\n    Run: 1"]) == "vip (tag 'VIP'): held."
+    assert as_title(["vip: held.\n    Run: 1", "vip: It is no longer held."]) == "vip: It is no longer held."
     several = ["vip (tag 'VIP'): held.\n    Run: 1", "two: held.", "three: held.", "four: held."]
     assert as_title(several[:2]) == "2 activations: vip, two"
     assert as_title(several) == "4 activations: vip, two, three, …"

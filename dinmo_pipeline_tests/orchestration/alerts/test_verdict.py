@@ -8,13 +8,17 @@ from dinmo_pipeline.orchestration.alerts.troubles import Seen, Trouble
 from dinmo_pipeline.orchestration.alerts.verdict import (
     ChangesComputed,
     CheckEvaluated,
+    Judged,
+    Passing,
     RunFailed,
     TagsApplied,
     troubles_after,
     verdict,
 )
 
-VERDICTS = st.dictionaries(st.sampled_from(Trouble), st.none() | st.just("Trouble."))
+BY_RUNS = [kind for kind in Trouble if kind not in (Trouble.BEHIND, Trouble.DECLARATIONS)]
+SENTENCES = st.sampled_from([None, "Trouble.", Passing("Away.")])
+VERDICTS = st.dictionaries(st.sampled_from(BY_RUNS), SENTENCES)
 
 
 def test_a_run_without_findings_says_nothing():
@@ -103,28 +107,46 @@ def test_the_last_finding_counts():
 
 def test_a_trouble_that_no_run_mentions_stays_without_a_sentence():
     """It was told before."""
-    assert troubles_after([Trouble.DRIFT], [("run-1", {Trouble.TAGS: None})]) == {
-        Trouble.DRIFT: Seen(""),
-        Trouble.TAGS: Seen(None, "run-1"),
-    }
+    seen, waiting = troubles_after([Trouble.DRIFT], {}, [Judged(1.0, "run-1", {Trouble.TAGS: None})])
+    assert seen == {Trouble.DRIFT: Seen(""), Trouble.TAGS: Seen(None, "run-1")}
+    assert waiting == {}
+
+
+def test_a_failure_that_may_pass_is_trouble_when_it_comes_twice():
+    """Intercom was away for a minute, say. One that passes in between is none."""
+    failed = verdict([RunFailed("apply_tag_changes", "Away.", may_pass=True)])
+    first, second = (Judged(float(n), f"run-{n}", failed) for n in (1, 2))
+    over = Judged(1.5, "run-over", {Trouble.TAGS: None})
+    seen, waiting = troubles_after([], {}, [first])
+    assert (seen, list(waiting)) == ({}, [Trouble.TAGS])
+    assert troubles_after([], waiting, [second]) == ({Trouble.TAGS: Seen("Away.", "run-2")}, {})
+    seen, waiting = troubles_after([], waiting, [over, second])
+    assert (seen, waiting[Trouble.TAGS].run_id) == ({Trouble.TAGS: Seen(None, "run-over")}, "run-2")
+
+
+def test_what_is_known_to_be_in_trouble_stays_so_when_it_fails_again():
+    """For whichever reason."""
+    failed = Judged(1.0, "run-1", verdict([RunFailed("apply_tag_changes", "Away.", may_pass=True)]))
+    assert troubles_after([Trouble.TAGS], {}, [failed]) == ({Trouble.TAGS: Seen("Away.", "run-1")}, {})
 
 
 def test_being_behind_is_left_to_the_schedule():
     """No run shows that it is over."""
-    assert troubles_after([Trouble.BEHIND], []) == {}
+    assert troubles_after([Trouble.BEHIND], {}, []) == ({}, {})
 
 
-@given(st.sets(st.sampled_from(Trouble)), st.lists(VERDICTS))
+@given(st.sets(st.sampled_from(BY_RUNS)), st.lists(VERDICTS))
 def test_judging_runs_in_one_tick_or_in_several_gives_the_same_troubles(before, verdicts):
     """So it does not matter how often the sensor ticks."""
 
-    def kinds_after(kinds, verdicts):
-        seen = troubles_after(kinds, (("a-run", each) for each in verdicts))
-        return {kind for kind, each in seen.items() if each.sentence is not None}
+    def after(kinds, waiting, judged):
+        seen, waits = troubles_after(kinds, waiting, judged)
+        return {kind for kind, each in seen.items() if each.sentence is not None}, waits
 
-    at_once = kinds_after(before, verdicts)
-    kinds = before
-    for each in verdicts:
-        kinds = kinds_after(kinds, [each])
-    shown_by_no_run = {Trouble.BEHIND, Trouble.DECLARATIONS}
-    assert kinds - shown_by_no_run == at_once - shown_by_no_run
+    judged = [Judged(float(n), f"run-{n}", each) for n, each in enumerate(verdicts)]
+    at_once, waits_at_once = after(before, {}, judged)
+    kinds, waiting = before, {}
+    for each in judged:
+        kinds, waiting = after(kinds, waiting, [each])
+    assert waiting == waits_at_once
+    assert kinds == at_once
