@@ -182,8 +182,10 @@ class SizeOnDay:
     members: int
 
 
-def daily_sizes(connection: duckdb.DuckDBPyConnection, activation: str) -> tuple[list[SizeOnDay], bool]:
-    """The sizes of the last SIZES_COMPARED, newest first; and whether the reading before was unusual.
+def daily_sizes(
+    connection: duckdb.DuckDBPyConnection, activation: str, *, within: timedelta = SIZES_COMPARED
+) -> tuple[list[SizeOnDay], bool]:
+    """The sizes within a time of the newest reading, newest first; and whether the one before was unusual.
 
     The first is that of the newest reading. Then follows one for each day, counted back from it: the last
     that was read on it. A reading that came up to two hours late belongs to its day.
@@ -204,7 +206,7 @@ def daily_sizes(connection: duckdb.DuckDBPyConnection, activation: str) -> tuple
         WHERE activation = $activation AND materialized_at BETWEEN $since AND $at
         GROUP BY days_ago HAVING days_ago > 0 ORDER BY days_ago
         """,
-        {"activation": activation, "at": at, "since": at - SIZES_COMPARED},
+        {"activation": activation, "at": at, "since": at - within},
     ).fetchall()
     was_unusual = any(note is not None for *_, note in readings[1:])
     return [SizeOnDay(0, members), *(SizeOnDay(*each) for each in earlier)], was_unusual

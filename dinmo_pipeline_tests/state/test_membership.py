@@ -130,7 +130,9 @@ def test_a_day_counts_once_from_the_newest_reading_on(state):
                 {"at": NOW - timedelta(hours=hours), "members": members},
             )
         sizes, was_unusual = daily_sizes(connection, "vip")
+        recent, _ = daily_sizes(connection, "vip", within=timedelta(hours=46))
     assert sizes == [SizeOnDay(0, 7), SizeOnDay(1, 4), SizeOnDay(2, 2), SizeOnDay(3, 1)]
+    assert recent == sizes[:2]
     assert was_unusual
 
 
