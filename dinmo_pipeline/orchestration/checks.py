@@ -72,7 +72,7 @@ _CHECKS = {
             " new since."
         ),
         USUAL_SIZE: (
-            "Whether the size changed no more within a day than it usually does, by its last nine weeks."
+            "Whether the size changed within a day by no more than is usual, judging by the last nine weeks."
         ),
     },
     MEMBERSHIP_CHANGES: {

@@ -55,8 +55,8 @@ EXPLANATIONS: Mapping[str, Explanation] = {
         "`dinmo history ACTIVATION` shows how many, `dinmo.change_log` the reason and Intercom's request id.",
     ),
     State.UNUSUAL_SIZE: Explanation(
-        "Within a day the segment gained or lost more members than it usually does, by its last nine weeks."
-        " Nothing is held for it. A size that stays is usual after a day.",
+        "The segment gained or lost more members within a day than it usually does, judging by its last nine"
+        " weeks. Nothing is held for it. A size that stays is usual after a day.",
         "Look at who entered and left: `dinmo history ACTIVATION`. If a condition or a table went wrong, fix"
         " it. `report_size_change` sets another limit, or none.",
     ),

@@ -166,9 +166,8 @@ class Activation:
     )
     report_size_change: str = setting(
         SIZE_CHANGE,
-        "When to report how much the segment's size changed within a day: if that is `unusual` by its own"
-        " last nine weeks, if it is more than a share of its size, such as `0.2`, or `never`. Nothing is held"
-        " for it",
+        "Which change of the segment's size within a day to report: one that is `unusual`, judging by its"
+        " last nine weeks, one above a share of its size such as `0.2`, or `never` any. Nothing is held for it",
         default=UNUSUAL,
     )
     recheck_days: float = setting(

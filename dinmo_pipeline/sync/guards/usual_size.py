@@ -50,10 +50,15 @@ class SizeChange:
         verb = "grew" if self.members > self.before else "shrank"
         within = "a day" if self.days == 1 else counted(self.days, "day")
         share = f" ({(self.members - self.before) / self.before:+.0%})" if self.before else ""
-        usual = "`report_size_change` allows" if self.is_declared else "by its last nine weeks, usual is"
+        allowed = f"{self.allowed:.0%}"
+        usual = (
+            f"`report_size_change` allows {allowed}."
+            if self.is_declared
+            else f"Up to {allowed} is usual, judging by the last nine weeks."
+        )
         return (
             f"The segment {verb} from {self.before:,} to {counted(self.members, 'member')} within"
-            f" {within}{share}; {usual} up to {self.allowed:.0%}."
+            f" {within}{share}. {usual}"
         )
 
 

@@ -378,8 +378,8 @@ def test_an_unusual_size_is_reported_once_and_so_is_that_it_is_usual_again(compa
     company.members([*EVERYBODY, *(f"new{n}@example.com" for n in range(30))])
     company.synced()
     grown = (
-        "The segment grew from 40 to 70 members within a day (+75%);"
-        " by its last nine weeks, usual is up to 47%."
+        "The segment grew from 40 to 70 members within a day (+75%). Up to 47% is usual, judging by the last"
+        " nine weeks."
     )
     assert heard() == [f"vip (tag 'VIP'): {grown}"]
     assert company.rows("SELECT size_note FROM dinmo.membership_sizes WHERE members = 70") == [(grown,)]
