@@ -66,6 +66,9 @@ segments:
 
 activations: # one line activates a segment
   all_{key}: {{}}
+
+# A message when something goes wrong, and when it is over: to a chat, by email, or both.
+# alerts: {{webhook: {{env: ALERTS_WEBHOOK}}}}
 """
 
 

@@ -167,7 +167,8 @@ class Activation:
     report_size_change: str = setting(
         SIZE_CHANGE,
         "Which change of the segment's size within a day to report: one that is `unusual`, judging by its"
-        " last nine weeks, one above a share of its size such as `0.2`, or `never` any. Nothing is held for it",
+        " last nine weeks, one above a share of its size such as `0.2`, or `never` any. Nothing is held for"
+        " it",
         default=UNUSUAL,
     )
     recheck_days: float = setting(
