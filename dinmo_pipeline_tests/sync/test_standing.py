@@ -101,6 +101,12 @@ def test_only_what_is_known_to_be_right_is_ok():
             ),
         ),
         (
+            replace(FINE, size_note="The segment grew."),
+            {},
+            "unusual_size",
+            "The segment grew. To see who: dinmo history vip",
+        ),
+        (
             replace(FINE, look_failed="503."),
             {},
             "unchecked",

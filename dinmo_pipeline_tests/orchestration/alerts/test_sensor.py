@@ -10,6 +10,7 @@ from dinmo_pipeline.config import load_project
 from dinmo_pipeline.orchestration.alerts.errors import AlertError
 from dinmo_pipeline.orchestration.naming import Names
 from dinmo_pipeline.orchestration.runs.in_process import reconcile_activations
+from dinmo_pipeline.state.overview import overview
 from dinmo_pipeline_tests.chat import chat_of_a_test
 from dinmo_pipeline_tests.company import TOKEN
 from dinmo_pipeline_tests.mailbox import mailbox_of_a_test
@@ -382,12 +383,15 @@ def test_an_unusual_size_is_reported_once_and_so_is_that_it_is_usual_again(compa
         " nine weeks."
     )
     assert heard() == [f"vip (tag 'VIP'): {grown}"]
-    assert company.rows("SELECT size_note FROM dinmo.membership_sizes WHERE members = 70") == [(grown,)]
+    with company.state.reading() as connection:
+        assert overview(connection)["vip"].size_note == grown
     company.synced()
     assert heard() == []
     read_daily(company, [70])
     company.synced()
     assert heard() == ["vip (tag 'VIP'): Its size is as usual again."]
+    with company.state.reading() as connection:
+        assert overview(connection)["vip"].size_note is None
 
 
 def read_daily(company, sizes):
