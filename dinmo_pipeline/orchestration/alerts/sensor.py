@@ -46,7 +46,6 @@ INTERVAL_SECONDS = 60
 # Each tick looks at these runs again, since clocks differ; none is judged twice.
 _OVERLAP = timedelta(minutes=2)
 _FIRST_TICK_LOOKS_BACK = timedelta(days=1)
-# The first tick meets the runs of a whole day; the later ones of them say all that matters.
 MAX_RUNS_PER_TICK = 10  # of one activation
 # So long a failure may pass by itself. The retries sensors repeat its run after 1 and 5 minutes.
 _PATIENCE = timedelta(minutes=10)
@@ -128,20 +127,31 @@ def _verdicts(
     runs: Sequence[dg.RunRecord],
     judged: Mapping[str, float],
 ) -> dict[str, list[Judged]]:
-    """What new runs say about their activations, oldest first."""
+    """What new runs say about their activations, oldest first.
+
+    Once a run of a job has done its work on an activation, earlier ones of that job have nothing to add, and
+    their logs are not read: the first tick meets the runs of a whole day.
+    """
     verdicts: dict[str, list[Judged]] = {}
+    # A run of an asset's own page has only that asset, so it says nothing of others.
+    done: set[tuple[str, str]] = set()
     for record in reversed(runs):
-        ended = record.end_time or 0.0
+        ended, job = record.end_time or 0.0, names.job_of(record.dagster_run)
         new = [
             activation
             for activation in activations_of(names, record.dagster_run)
-            if ended > judged.get(activation, 0.0) and len(verdicts.get(activation, ())) < MAX_RUNS_PER_TICK
+            if ended > judged.get(activation, 0.0)
+            and (job, activation) not in done
+            and len(verdicts.get(activation, ())) < MAX_RUNS_PER_TICK
         ]
         if new:
             findings = _findings(names, instance, record, new)
             for activation in new:
-                found = Judged(ended, record.dagster_run.run_id, verdict(findings[activation]))
-                verdicts.setdefault(activation, []).insert(0, found)
+                found = findings[activation]
+                judged_now = Judged(ended, record.dagster_run.run_id, verdict(found))
+                verdicts.setdefault(activation, []).insert(0, judged_now)
+                if job and found and not any(isinstance(each, RunFailed) for each in found):
+                    done.add((job, activation))
     return verdicts
 
 

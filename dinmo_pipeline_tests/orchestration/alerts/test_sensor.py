@@ -14,7 +14,7 @@ from dinmo_pipeline.state.overview import overview
 from dinmo_pipeline_tests.chat import chat_of_a_test
 from dinmo_pipeline_tests.company import TOKEN
 from dinmo_pipeline_tests.mailbox import mailbox_of_a_test
-from dinmo_pipeline_tests.ticking import Ticks
+from dinmo_pipeline_tests.ticking import Ticks, counted_queries
 
 EVERYBODY = [f"user{n}@example.com" for n in range(40)]
 WEBHOOK = "TEST_ALERTS_WEBHOOK"
@@ -54,6 +54,26 @@ def test_successful_syncs_are_not_reported(company, heard):
     assert heard() == []
     company.synced()
     assert heard() == []
+
+
+def test_the_first_tick_reads_the_newest_run_of_each_job_that_did_its_work(company, chat):
+    """Not those of a whole day. Runs that failed since then are read too."""
+
+    def queries():
+        with counted_queries() as counts:
+            Ticks(company.definitions(), company.instance).tick("alerts_sensor")
+        return counts["queries"]
+
+    company.synced()
+    once = queries()
+    for _ in range(3):
+        company.synced()
+    assert queries() == once
+    company.declared["segments"]["vip"]["table"] = "gone"
+    company.sync()
+    company.sync()
+    assert queries() > once
+    assert "gone" in first_lines(chat)[0]
 
 
 def test_a_failing_query_is_reported_once_and_so_is_its_recovery(company, heard):
