@@ -6,6 +6,7 @@ from typing import Any
 import dagster as dg
 
 from dinmo_pipeline.config.declarations import Alerts, Destination, Project
+from dinmo_pipeline.config.locating import REPORT_URL_VARIABLE
 from dinmo_pipeline.orchestration.alerts.resource import AlertsResource, alerts_resource
 from dinmo_pipeline.orchestration.alerts.sensor import build_alerts_sensor
 from dinmo_pipeline.orchestration.assets import build_assets
@@ -101,10 +102,14 @@ def build_definitions(
             names, {**_resources(project, environment, destinations), **_alerts(project, alerts)}
         ),
     )
-    return definitions if for_a_run else _to_show(definitions, project, specs)
+    if for_a_run:
+        return definitions
+    return _to_show(definitions, project, specs, report_url=environment.get(REPORT_URL_VARIABLE))
 
 
-def _to_show(definitions: dg.Definitions, project: Project, specs: Specs) -> dg.Definitions:
+def _to_show(
+    definitions: dg.Definitions, project: Project, specs: Specs, *, report_url: str | None
+) -> dg.Definitions:
     """The definitions with an asset for each audience, and a resource with the settings of each activation.
 
     Dagster gives all resources to all jobs, and the launchpad shows the settings of each. So the jobs get the
@@ -120,7 +125,7 @@ def _to_show(definitions: dg.Definitions, project: Project, specs: Specs) -> dg.
         resources={**resources, state: resources[state].without_settings()},
     )
     return dg.Definitions(
-        assets=[*(definitions.assets or ()), *audience_specs(project, specs[INTERCOM_TAGS])],
+        assets=[*(definitions.assets or ()), *audience_specs(project, specs[INTERCOM_TAGS], report_url)],
         jobs=[bound.resolve_job_def(names.of(job)) for job in JOB_OPS],
         schedules=definitions.schedules,
         sensors=definitions.sensors,

@@ -15,8 +15,10 @@ from dinmo_pipeline.orchestration.runs.batch import sentence_about
 from dinmo_pipeline.orchestration.sensors.upstream import upstream_keys
 
 
-def audience_specs(project: Project, tags: dg.AssetSpec) -> list[dg.AssetSpec]:
+def audience_specs(project: Project, tags: dg.AssetSpec, report_url: str | None = None) -> list[dg.AssetSpec]:
     """An asset without computation for each activation, downstream of `tags`, whose owners it has.
+
+    `report_url` is where people find the report of all audiences.
 
     A project with 1,000 of them would hide everything else of its group, so they have one of their own.
     """
@@ -26,12 +28,13 @@ def audience_specs(project: Project, tags: dg.AssetSpec) -> list[dg.AssetSpec]:
         "owners": tags.owners,
         "kinds": {"intercom"},
     }
+    report = {"report": dg.MetadataValue.url(report_url)} if report_url else {}
     usable = [
         dg.AssetSpec(
             names.audience(key),
             deps=[*upstream[key], names.key(INTERCOM_TAGS)],
             description=_description(project, activation),
-            metadata=_metadata(project, activation),
+            metadata={**_metadata(project, activation), **report},
             tags={
                 "dinmo/tag": _as_tag_value(activation.name),
                 "dinmo/segment": activation.segment,
