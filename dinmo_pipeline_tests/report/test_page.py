@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -14,38 +13,18 @@ import requests
 
 from dinmo_pipeline.state.looking.audiences import last_moves, overlap_of, periods
 from dinmo_pipeline.state.membership import refresh_membership
+from dinmo_pipeline_tests.browser import browser_in, shown
 from dinmo_pipeline_tests.state.declaring import NOW, rows_of, staged
 
 ANA, BEN, CLEO = "ana@example.com", "ben@example.com", "cleo@example.com"
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 has_libraries = find_spec("vl_convert") is not None
 
 
 @pytest.fixture
 def browser(tmp_path):
     """Loads a page in a browser; the document after its scripts ran."""
-    program = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if program is None:
-        pytest.skip(f"There is no browser: none of {', '.join(BROWSERS)} is installed.")
-
-    def load(page, *options):
-        words = ("--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path / 'profile'}")
-        found = subprocess.run(
-            [program, *words, "--virtual-time-budget=20000", *options, "--dump-dom", page.as_uri()],
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=True,
-        )
-        return found.stdout
-
-    return load
-
-
-def shown(document):
-    """The text of a document, without scripts and styles."""
-    text = re.sub(r"<(script|style).*?</\1>", "", document, flags=re.DOTALL)
-    return " ".join(re.sub(r"<[^>]+>", " ", text).split())
+    load = browser_in(tmp_path / "profile")
+    return lambda page, *options: load(page.as_uri(), *options)
 
 
 @pytest.mark.skipif(not has_libraries, reason="the extra `report` is not installed: no vl-convert-python")
