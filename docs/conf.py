@@ -31,6 +31,7 @@ PAGES = {
         "guides/duckdb-file",
         "guides/production",
         "guides/operate",
+        "guides/dagster-ui",
         "guides/for-marketers",
         "guides/moving",
         "guides/live-test",
