@@ -19,11 +19,14 @@ def signalled(engine, by):
             os.kill(os.getpid(), by)
 
     sender = Thread(target=send)
+    # A shell lets what it starts in the background ignore SIGINT.
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
     sender.start()
     try:
         yield
     finally:
         sender.join()
+        signal.signal(signal.SIGINT, handler)
 
 
 @pytest.fixture
