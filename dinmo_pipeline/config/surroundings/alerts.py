@@ -22,7 +22,7 @@ from dinmo_pipeline.config.strict_yaml.report import Report, Subject
 from dinmo_pipeline.config.strict_yaml.settings import Found, Setting, read_settings, settings_schema
 from dinmo_pipeline.config.surroundings.secrets import environment_variable
 
-_ADDRESS = r"[^\s@<>,;:\"]+@[^\s@<>,;:\"]+"
+_ADDRESS = r"[^\s@<>()\[\]\\,;:\"]+@[^\s@<>()\[\]\\,;:\"]+"
 _URL = r"https?://[^\s/?#@]+(?:/[^\s?#@]*)?"
 _MAX_PORT = 65_535
 _PORTS = {"starttls": 587, "tls": 465, "none": 25}

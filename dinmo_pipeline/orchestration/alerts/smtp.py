@@ -23,7 +23,7 @@ def send_email(
     user: str = "",
     password: str = "",
 ) -> None:
-    """Send a message; without a `user` there is no login. The server's certificate must be valid.
+    """Send a message, logging in if there is a `user`. The server's certificate must be valid.
 
     If the server accepts only some of the recipients, the message counts as delivered: sent again, it would
     reach the others twice.
@@ -44,7 +44,7 @@ def send_email(
         raise AlertError(f"{_capitalised(where)} refused the login ({error.smtp_code}).") from None
     except smtplib.SMTPResponseException as error:
         raise AlertError(f"{_capitalised(where)} answered with {error.smtp_code}.") from None
-    except (smtplib.SMTPException, OSError) as error:
+    except (smtplib.SMTPException, OSError, UnicodeError) as error:
         # The server's words may quote what it was sent.
         raise AlertError(f"No message was sent through {where} ({_reason(error)}).") from None
 
@@ -83,6 +83,8 @@ def _reason(error: Exception) -> str:
         return f"its certificate is not valid: {error.verify_message}"
     if isinstance(error, smtplib.SMTPNotSupportedError):
         return "it does not offer what `security` or `user` asks for"
+    if isinstance(error, UnicodeError):  # its text may hold the password
+        return "`host` is not the name of a server, or `user` or the password is not plain ASCII"
     return type(error).__name__
 
 

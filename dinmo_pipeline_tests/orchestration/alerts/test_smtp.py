@@ -1,9 +1,13 @@
 """Messages by email, sent to a real SMTP server on this machine."""
 
+import json
+
 import pytest
 
+from dinmo_pipeline.config import ConfigError
 from dinmo_pipeline.orchestration.alerts.errors import AlertError
 from dinmo_pipeline.orchestration.alerts.smtp import email, send_email
+from dinmo_pipeline_tests.config.reading import DESTINATION, SOURCE_AND_STATE, load
 from dinmo_pipeline_tests.mailbox import PASSWORD, USER, mailbox_of_a_test
 
 TO = ["crm@example.com", "data@example.com"]
@@ -22,8 +26,8 @@ def mailbox(tmp_path, monkeypatch):
 
 
 def send(mailbox, mail, **values):
-    options = {"security": "starttls", "user": USER, "password": PASSWORD} | values
-    send_email(mail, host="127.0.0.1", port=mailbox.port, **options)
+    options = {"host": "127.0.0.1", "security": "starttls", "user": USER, "password": PASSWORD} | values
+    send_email(mail, port=mailbox.port, **options)
 
 
 def test_a_message_arrives_encrypted_after_a_login(mailbox):
@@ -75,6 +79,24 @@ def test_what_the_server_refuses_is_an_error(mailbox, values, error):
     assert f"127.0.0.1:{mailbox.port}" in str(raised.value)
     assert PASSWORD not in str(raised.value)
     assert mailbox.take() == []
+
+
+@pytest.mark.parametrize(
+    "values", [{"password": "s\u00e9same"}, {"user": "dinm\u00f6"}, {"host": "smtp..example.com"}]
+)
+def test_what_smtp_cannot_express_is_an_error(mailbox, values):
+    """The other channels have the message by then, and an unknown error would repeat it there each minute."""
+    with pytest.raises(AlertError, match=r"`host` is not the name of a server, or `user`") as raised:
+        send(mailbox, message(), **values)
+    assert "s\u00e9same" not in str(raised.value)
+
+
+@pytest.mark.parametrize("address", ["crm@[example", "crm@exa(mple", "c\\rm@example.com", "crm"])
+def test_an_address_that_nobody_can_write_to_is_refused_as_declared(address):
+    """Before a message to it fails at each tick."""
+    alerts = {"email": {"host": "smtp.example.com", "from": address, "to": ["ops@example.com"]}}
+    with pytest.raises(ConfigError, match="`from` must be an email address"):
+        load(f"{SOURCE_AND_STATE}{DESTINATION}alerts: {json.dumps(alerts)}\n")
 
 
 def test_a_full_mailbox_is_an_error(mailbox):
